@@ -1,0 +1,1 @@
+"""Compiled loops. See `cpu` for how the instruction set is chosen."""

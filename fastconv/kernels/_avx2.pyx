@@ -1,0 +1,4 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
+"""The kernels compiled for the avx2 instruction set."""
+
+include "kernels.pxi"

@@ -1,0 +1,64 @@
+/* Vectors of the instruction set this translation unit is compiled for; included once.
+ *
+ * Kernel headers are templates over the element type: all.h includes them for float and for double with REAL, NAME and
+ * IS_DOUBLE set. GCC and Clang vector extensions do the arithmetic, so one source serves every instruction set.
+ */
+#ifndef FASTCONV_SIMD_H
+#define FASTCONV_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#if defined(__AVX512F__)
+#define SIMD_BYTES 64
+#define GEMM_MR 14 /* 14 x 2 accumulators, 2 columns of B, 1 broadcast: 31 of 32 registers */
+#elif defined(__AVX2__)
+#define SIMD_BYTES 32
+#define GEMM_MR 6 /* 6 x 2 accumulators, 2 columns of B, 1 broadcast: 15 of 16 registers */
+#else
+#define SIMD_BYTES 16
+#define GEMM_MR 6
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define CEIL_DIV(a, b) (((a) + (b) - 1) / (b))
+#define ROUND_UP(a, b) (CEIL_DIV(a, b) * (b))
+
+/* Of the element type in force: */
+#define vec NAME(vec_t)                       /* an aligned vector */
+#define VL ((int)(SIMD_BYTES / sizeof(REAL))) /* its lanes */
+#define NR (2 * VL)                           /* columns of the GEMM register tile */
+
+/* Thread `index` of `count`, and its share [*begin, *end) of `total` items. */
+INLINE void share(int64_t total, int index, int count, int64_t *begin, int64_t *end) {
+    *begin = total * index / count;
+    *end = total * (index + 1) / count;
+}
+
+INLINE int thread_index(void) {
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+INLINE int team_size(void) {
+#ifdef _OPENMP
+    return omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
+
+#endif
