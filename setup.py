@@ -56,6 +56,7 @@ class BuildExt(build_ext):
             extension.extra_link_args += link_openmp
             usable.append(extension)
         self.extensions = usable
+        self.force = True  # setuptools looks at an extension's sources only; `is_current` knows the headers and flags too
         super().build_extensions()
 
     def build_extension(self, ext):
