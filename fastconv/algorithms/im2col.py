@@ -18,12 +18,15 @@ from .base import ConvAlgorithm
 
 __all__ = ["ALGORITHMS", "Im2col"]
 
-# Patches of one block: as large as stays in a core's second-level cache while GEMM reads them once more.
-PATCH_BYTES = 2**20
+# Patches of one block: longer blocks stream from memory, shorter ones make GEMM repack the weights too often.
+PATCH_BYTES = 2**21
+MAX_PATCH_BYTES = 2**23
+# Pixels over which packing the weights is spread, up to MAX_PATCH_BYTES of patches.
+MIN_PIXELS = 448
 # Workspace of one call, all threads together.
 WORKSPACE_LIMIT = 2**26
 # Columns of the patch matrix (taps x channels) that a gradient handles at a time: enough rows for a GEMM at full speed.
-CHUNK_COLUMNS = 288
+CHUNK_COLUMNS = {"input_grad": 576, "weight_grad": 1152}
 # Fewer channels, filters or pixels than this to a part cost GEMM more than another thread gains.
 MIN_PART = 16
 # Workspaces of neighbouring threads share no cache line.
@@ -145,12 +148,21 @@ def _as_forward(problem):
 
 
 def _chunk(problem):
-    """Input channels that a gradient handles at a time; weights are packed by it, so it may not depend on the threads."""
+    """Input channels that a gradient handles at a time."""
     channels = problem.w_shape[1]
-    by_columns = max(MIN_PART, CHUNK_COLUMNS // problem.taps // MIN_PART * MIN_PART)
+    by_columns = max(MIN_PART, CHUNK_COLUMNS[problem.direction] // problem.taps // MIN_PART * MIN_PART)
     by_patches = max(1, PATCH_BYTES // (problem.taps * problem.itemsize))
-    # At least four chunks where that leaves MIN_PART channels to each: they are what threads share.
-    return min(channels, by_columns, by_patches, max(MIN_PART, -(-channels // 4)))
+    chunk = min(channels, by_columns, by_patches)
+    if problem.direction == "input_grad":
+        # Weights are packed by it, so it may not depend on the threads: leave four of them something to share.
+        chunk = min(chunk, max(2 * MIN_PART, -(-channels // 4)))
+    return chunk
+
+
+def _block_pixels(row_bytes, pixels, threads):
+    """Pixels of one block whose patches take `row_bytes` each."""
+    limit = min(max(PATCH_BYTES, MIN_PIXELS * row_bytes), MAX_PATCH_BYTES, WORKSPACE_LIMIT // threads)
+    return max(1, min(pixels, limit // row_bytes))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -174,7 +186,7 @@ def _cut_forward(problem, threads):
     images, pixels = (problem.batch, plane) if problem.memory_format == "nchw" else (1, max(1, problem.batch * plane))
     outer = max(1, problem.groups * images)
     # Without patches, a block is what the epilogue finds in cache.
-    blocks = -(-pixels * problem.itemsize * (filters if dense else length) // PATCH_BYTES)
+    blocks = -(-pixels // _block_pixels(problem.itemsize * (filters if dense else length), pixels, threads))
     parts = 1
     if outer * blocks < threads and filters > pixels:
         parts = max(1, min(-(-threads // (outer * blocks)), filters // MIN_PART))
@@ -191,13 +203,17 @@ def _cut_forward(problem, threads):
 
 def _cut_input_grad(problem, threads):
     chunk = _chunk(problem)
-    plane = problem.out_height * problem.out_width
+    batch = max(1, problem.batch)
+    outer = problem.groups * -(-problem.w_shape[1] // chunk)
+    # As few parts as keep all threads busy: GEMM runs over all pixels of a channels-last part at once.
+    parts = batch if problem.memory_format == "nchw" else min(batch, threads // math.gcd(outer, threads))
+    total = -(-batch // parts) * problem.out_height * problem.out_width
     row = problem.taps * chunk
-    pixels = max(1, min(plane, PATCH_BYTES // (row * problem.itemsize)))
+    pixels = _block_pixels(row * problem.itemsize, total, threads)
     scratch = _aligned(row * pixels, problem)
-    items = max(1, problem.batch * problem.groups) * -(-problem.w_shape[1] // chunk)
+    items = parts * outer
     workers = min(threads, items)
-    return _Blocks((pixels, chunk, 1, scratch, False), workers, items * -(-plane // pixels), workers * scratch * problem.itemsize)
+    return _Blocks((pixels, chunk, parts, scratch, False), workers, items * -(-total // pixels), workers * scratch * problem.itemsize)
 
 
 def _cut_weight_grad(problem, threads):
@@ -208,7 +224,7 @@ def _cut_weight_grad(problem, threads):
     total = max(1, problem.batch * plane)
     dense = _is_dense(problem)
     itemsize = problem.itemsize
-    chunk = min(_chunk(problem), max(1, 4 * PATCH_BYTES // (filters * problem.taps * itemsize)))
+    chunk = min(_chunk(problem), max(1, MAX_PATCH_BYTES // (filters * problem.taps * itemsize)))
     chunks = -(-channels // chunk)
     if problem.groups * chunks < 4 * threads:
         # A multiple of the threads, so that all finish together.
@@ -218,7 +234,7 @@ def _cut_weight_grad(problem, threads):
         chunks = -(-channels // chunk)
     row = problem.taps * chunk
     splits = max(1, min(-(-threads // (problem.groups * chunks)), total // MIN_PART))
-    pixels = max(1, min(total if nhwc else plane, PATCH_BYTES // (row * itemsize)))
+    pixels = _block_pixels(row * itemsize, total if nhwc else plane, threads)
     scratch = 0 if dense else _aligned(row * pixels, problem)
     items = problem.groups * chunks * splits
     workers = min(threads, items)

@@ -33,7 +33,7 @@ ctypedef void (*dgemm_t)(
 cdef struct im2col_blocks:
     int64_t pixels      # pixel blocks (forward), or pixels in a block (gradients)
     int64_t channels    # blocks of filters (forward), or input channels in a chunk (gradients)
-    int64_t splits      # parts into which the reduction of a weight gradient is cut
+    int64_t splits      # parts of the batch (input gradient) or of the pixels that are summed (weight gradient)
     int64_t scratch     # elements of scratch for each worker's patches
     bint dense          # the patch matrix is the input itself: 1x1 kernel, stride 1, no padding
 
@@ -310,32 +310,36 @@ cdef void im2col_input_grad_share(
     const geometry *s, const im2col_blocks *b, void *blas, const real *gy, const real *w, real *dx, real *patches, int worker,
     int workers,
 ) noexcept nogil:
-    """Items are (image, group, chunk of input channels): disjoint parts of dx."""
+    """Items are (part of the batch, group, chunk of input channels): disjoint parts of dx. An NCHW part is one image."""
     cdef int64_t cg = s.c // s.g, kg = s.k // s.g, taps = s.kh * s.kw, plane = s.oh * s.ow, size = s.h * s.w
     cdef int64_t chunks = (cg + b.channels - 1) // b.channels
-    cdef int64_t items = s.n * s.g * chunks
-    cdef int64_t item, image, g, c0, channels, p0, p1, i
+    cdef int64_t items = b.splits * s.g * chunks
+    cdef int64_t item, image, g, c0, channels, p0, p1, end, i
     cdef real *first
     for item in range(items * worker // workers, items * (worker + 1) // workers):
         c0 = item % chunks * b.channels
         channels = min(b.channels, cg - c0)
         g = item // chunks % s.g
-        image = item // chunks // s.g
-        first = dx + (image * s.c + g * cg + c0) * size
+        image = s.n * (item // chunks // s.g) // b.splits
+        end = s.n * (item // chunks // s.g + 1) // b.splits
         if s.channels_last:
-            for i in range(size):
-                memset(dx + (image * size + i) * s.c + g * cg + c0, 0, channels * sizeof(real))
-        else:
-            memset(first, 0, channels * size * sizeof(real))
-        p1 = 0
-        while p1 < plane:
-            p0 = p1
-            p1 = min(p0 + b.pixels, plane)
-            if s.channels_last:
+            for i in range(image * size, end * size):
+                memset(dx + i * s.c + g * cg + c0, 0, channels * sizeof(real))
+            p1 = image * plane
+            end *= plane
+            while p1 < end:
+                p0 = p1
+                p1 = min(p0 + b.pixels, end)
                 gemm(blas, c"N", c"N", taps * channels, p1 - p0, kg, w + (g * cg + c0) * kg * taps, taps * channels,
-                     gy + (image * plane + p0) * s.k + g * kg, s.k, <real>0, patches, taps * channels)
-                col2im_nhwc(s, dx, image * plane + p0, image * plane + p1, g * cg + c0, channels, patches)
-            else:
+                     gy + p0 * s.k + g * kg, s.k, <real>0, patches, taps * channels)
+                col2im_nhwc(s, dx, p0, p1, g * cg + c0, channels, patches)
+        else:
+            first = dx + (image * s.c + g * cg + c0) * size
+            memset(first, 0, channels * size * sizeof(real))
+            p1 = 0
+            while p1 < plane:
+                p0 = p1
+                p1 = min(p0 + b.pixels, plane)
                 gemm(blas, c"N", c"T", p1 - p0, taps * channels, kg, gy + (image * s.k + g * kg) * plane + p0, plane,
                      w + (g * kg * cg + c0) * taps, cg * taps, <real>0, patches, p1 - p0)
                 col2im_nchw(s, first, p0, p1, channels, patches)
