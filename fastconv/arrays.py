@@ -65,7 +65,7 @@ def checked_out(out, shape, dtype, **operands):
     **operands : ndarray or None
         The arguments that `out` must not share memory with.
     """
-    out = as_plain("out", out)
+    as_plain("out", out)
     require_shape("out", out, shape, "the shape of the result")
     if out.dtype != dtype:
         raise InvalidTypeError(f"out: dtype {out.dtype} differs from the result's {dtype}")

@@ -11,7 +11,7 @@ import numpy as np
 from .. import threads
 from ..algorithms.base import as_activation
 from ..arrays import empty
-from ..workspace import aligned_empty
+from ..memory import aligned_empty
 from . import heuristic, store
 from .explain import Choice, explain
 from .memory import PLANS
@@ -62,7 +62,7 @@ def measure(problem, algorithms, seconds):
     with measuring:
         token = threads.pin(threads.get_num_threads())
         try:
-            scratch = aligned_empty(max((int(a.workspace(problem)) for a in algorithms), default=0))
+            scratch = aligned_empty(max((int(a.workspace(problem)) for a in algorithms), default=0), np.uint8)
             run, pack, failed = {}, {}, {}
             for algorithm in algorithms:
                 try:
