@@ -1,0 +1,10 @@
+#include "depthwise_plan.h"
+
+#define TEMPLATE "depthwise.h"
+#include "each_type.h"
+
+int64_t depthwise_workspace(const geometry *g, int direction, int threads) {
+    return dw_layout_of(g, direction).bytes * threads;
+}
+
+int64_t depthwise_strip_rows(const geometry *g) { return dw_layout_of(g, DW_WEIGHT_GRAD).strip; }
