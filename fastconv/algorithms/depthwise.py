@@ -29,7 +29,7 @@ class Depthwise(ConvAlgorithm):
 
     def workspace(self, problem):
         direction = DIRECTIONS.index(problem.direction)
-        return cpu.kernels().depthwise_workspace(problem.geometry, direction, get_num_threads())
+        return cpu.kernels().depthwise_workspace(problem.geometry, direction, problem.itemsize, get_num_threads())
 
     def error(self, problem):
         # A chain of n rounded additions and products is within n + 1 units of eps / 2 (Higham 2002, section 3.1); eps suffices.
@@ -38,7 +38,7 @@ class Depthwise(ConvAlgorithm):
         if problem.direction == "input_grad":
             return problem.taps * (problem.out_channels // problem.in_channels) + 2
         # Summed within a strip of rows, then over the strips of all images.
-        strip = cpu.kernels().depthwise_strip_rows(problem.geometry)
+        strip = cpu.kernels().depthwise_strip_rows(problem.geometry, problem.itemsize)
         return strip * problem.out_width + problem.batch * -(-problem.out_height // strip) + 2
 
     def pack(self, problem, w):

@@ -12,9 +12,9 @@
 #include "geometry.h"
 
 /* direction: 0 forward, 1 input gradient, 2 weight gradient */
-int64_t depthwise_workspace(const geometry *g, int direction, int threads);
+int64_t depthwise_workspace(const geometry *g, int direction, int itemsize, int threads);
 /* Output rows whose products the weight gradient sums before it adds them to the total. */
-int64_t depthwise_strip_rows(const geometry *g);
+int64_t depthwise_strip_rows(const geometry *g, int itemsize);
 
 void depthwise_correlate_f32(const geometry *g, int direction, const float *source, const float *w, const float *bias,
                              int activation, double slope, float *dest, void *workspace, int threads);
@@ -82,24 +82,41 @@ static void NAME(dw_bring_planes)(const NAME(dw_block) *b, int64_t begin, int64_
     }
 }
 
-/* Source rows [begin, end), which lie together in the scratch from `to` on, `pitch` elements apart. */
-static void NAME(dw_bring_rows)(const NAME(dw_block) *b, int64_t begin, int64_t end, REAL *to, int64_t pitch) {
-    int64_t width = b->width, step = b->px_step;
-    if (step == 1 && !b->adjacent) {
-        NAME(dw_bring_planes)(b, begin * width, end * width, to, pitch - width * VL);
-        return;
+/* NHWC: the pixels of one row for `blocks` neighbouring blocks; the last has `lanes` lanes. */
+INLINE void NAME(dw_bring_pixels)(const REAL *from, int64_t step, int64_t width, REAL *to, int64_t block_pitch, const int blocks,
+                                  int64_t lanes) {
+    for (int64_t q = 0; q < width; q++, from += step, to += VL) {
+        UNROLL for (int b = 0; b < blocks - 1; b++) *(vec *)(to + b * block_pitch) = NAME(load)(from + b * VL);
+        const int b = blocks - 1;
+        *(vec *)(to + b * block_pitch) = lanes == VL ? NAME(load)(from + b * VL) : NAME(load_part)(from + b * VL, lanes);
     }
+}
+
+/* Source rows [begin, end) of a group of blocks; in the scratch they lie together from `to` on, `pitch` elements apart. */
+static void NAME(dw_bring_rows)(const NAME(dw_block) *blocks, int count, int64_t begin, int64_t end, REAL *to, int64_t pitch,
+                                int64_t block_pitch) {
+    int64_t width = blocks->width, step = blocks->px_step;
+    for (int i = 0; i < count && (step == 1 || !blocks->adjacent); i++, to += block_pitch) {
+        const NAME(dw_block) *b = blocks + i;
+        if (step == 1) {
+            NAME(dw_bring_planes)(b, begin * width, end * width, to, pitch - width * VL);
+            continue;
+        }
+        for (int64_t r = begin; r < end; r++)
+            for (int64_t q = 0; q < width; q++)
+                for (int64_t l = 0; l < VL; l++)
+                    to[(r - begin) * pitch + q * VL + l] = l < b->lanes ? b->image[(r * width + q) * step + b->lane[l]] : 0;
+    }
+    if (step == 1 || !blocks->adjacent) return;
+    const REAL *from = blocks->image + blocks->lane[0];
+    int64_t lanes = blocks[count - 1].lanes;
     for (int64_t r = begin; r < end; r++, to += pitch) {
-        const REAL *from = b->image + r * width * step;
-        if (!b->adjacent) {
-            for (int64_t q = 0; q < width; q++, from += step)
-                for (int64_t l = 0; l < VL; l++) to[q * VL + l] = l < b->lanes ? from[b->lane[l]] : 0;
-        } else if (b->lanes == VL) {
-            from += b->lane[0];
-            for (int64_t q = 0; q < width; q++) *(vec *)(to + q * VL) = NAME(load)(from + q * step);
-        } else {
-            from += b->lane[0];
-            for (int64_t q = 0; q < width; q++) *(vec *)(to + q * VL) = NAME(load_part)(from + q * step, b->lanes);
+        const REAL *row = from + r * width * step;
+        switch (count) {
+        case 1: NAME(dw_bring_pixels)(row, step, width, to, block_pitch, 1, lanes); break;
+        case 2: NAME(dw_bring_pixels)(row, step, width, to, block_pitch, 2, lanes); break;
+        case 3: NAME(dw_bring_pixels)(row, step, width, to, block_pitch, 3, lanes); break;
+        case 4: NAME(dw_bring_pixels)(row, step, width, to, block_pitch, 4, lanes); break;
         }
     }
 }
@@ -126,7 +143,7 @@ static void NAME(dw_put_planes)(const REAL *from, int64_t count, REAL *image, in
     }
 }
 
-/* A thread's scratch and the source rows [from, to) of the block in it. */
+/* A thread's scratch and the source rows [from, to) of the group in it. */
 typedef struct {
     dw_layout p;
     REAL *ring, *zeros, *weights, *strip;
@@ -139,7 +156,7 @@ static NAME(dw_scratch) NAME(dw_scratch_at)(const dw_layout *p, char *at) {
     NAME(dw_scratch) s = {.p = *p, .ring = (REAL *)at, .zeros = (REAL *)(at + p->zero_at), .weights = (REAL *)(at + p->weights_at),
                           .strip = (REAL *)(at + p->strip_at), .table = (const REAL **)(at + p->table_at)};
     int64_t before = -p->left * SIMD_BYTES, after = (p->width + p->left - p->cols.source) * SIMD_BYTES;
-    for (int64_t r = 0; r < p->ring; r++) {
+    for (int64_t r = 0; r < p->group * p->ring; r++) {
         char *row = at + r * p->width * SIMD_BYTES;
         memset(row, 0, before);
         memset(row + p->width * SIMD_BYTES - after, 0, after);
@@ -148,33 +165,34 @@ static NAME(dw_scratch) NAME(dw_scratch_at)(const dw_layout *p, char *at) {
     return s;
 }
 
-/* Makes the source rows that dest rows [begin, end) read available and points the table at them. */
-static void NAME(dw_bring_strip)(NAME(dw_scratch) *s, const NAME(dw_block) *b, int64_t begin, int64_t end) {
+/* Makes the source rows that dest rows [begin, end) read available and points the tables, one a block, at them. */
+static void NAME(dw_bring_strip)(NAME(dw_scratch) *s, const NAME(dw_block) *blocks, int count, int64_t begin, int64_t end) {
     const dw_layout *p = &s->p;
-    int64_t lo = dw_lo(&p->rows, begin), hi = dw_hi(&p->rows, end), pitch = p->width * VL;
+    int64_t lo = dw_lo(&p->rows, begin), hi = dw_hi(&p->rows, end), pitch = p->width * VL, block_pitch = p->ring * pitch;
     int64_t from = MAX(lo, 0), to = MIN(hi, p->rows.source);
     if (from < s->from || from > s->to) s->to = from;
     s->from = from;
     while (s->to < to) {
         int64_t slot = s->to % p->ring, rows = MIN(to - s->to, p->ring - slot);
-        NAME(dw_bring_rows)(b, s->to, s->to + rows, s->ring + slot * pitch - p->left * VL, pitch);
+        NAME(dw_bring_rows)(blocks, count, s->to, s->to + rows, s->ring + slot * pitch - p->left * VL, pitch, block_pitch);
         s->to += rows;
     }
-    for (int64_t r = lo; r < hi; r++)
-        s->table[r - lo] = r < 0 || r >= p->rows.source ? s->zeros : s->ring + r % p->ring * pitch;
+    for (int b = 0; b < count; b++)
+        for (int64_t r = lo; r < hi; r++)
+            s->table[b * p->table + r - lo] =
+                r < 0 || r >= p->rows.source ? s->zeros : s->ring + b * block_pitch + r % p->ring * pitch;
 }
 
 /* The kernel of every pair of phases, one behind the other, each [taps][lane]; filter (first + l) * every + offset is lane l. */
-static void NAME(dw_bring_weights)(NAME(dw_scratch) *s, const REAL *w, int64_t filters, int64_t first, int64_t lanes,
+static void NAME(dw_bring_weights)(const dw_layout *p, REAL *to, const REAL *w, int64_t filters, int64_t first, int64_t lanes,
                                    int64_t every, int64_t offset) {
-    REAL *to = s->weights;
-    for (int64_t a = 0; a < dw_phases(&s->p.rows); a++) {
-        dw_phase row = dw_phase_of(&s->p.rows, a);
-        for (int64_t b = 0; b < dw_phases(&s->p.cols); b++) {
-            dw_phase col = dw_phase_of(&s->p.cols, b);
+    for (int64_t a = 0; a < dw_phases(&p->rows); a++) {
+        dw_phase row = dw_phase_of(&p->rows, a);
+        for (int64_t b = 0; b < dw_phases(&p->cols); b++) {
+            dw_phase col = dw_phase_of(&p->cols, b);
             for (int64_t i = 0; i < row.taps; i++)
                 for (int64_t j = 0; j < col.taps; j++, to += VL) {
-                    int64_t tap = (row.tap0 + i * row.tap_step) * s->p.cols.k + col.tap0 + j * col.tap_step;
+                    int64_t tap = (row.tap0 + i * row.tap_step) * p->cols.k + col.tap0 + j * col.tap_step;
                     const REAL *from = w + tap * filters + first * every + offset;
                     if (every == 1)
                         *(vec *)to = NAME(load_n)(from, lanes);
@@ -185,23 +203,24 @@ static void NAME(dw_bring_weights)(NAME(dw_scratch) *s, const REAL *w, int64_t f
     }
 }
 
-/* Dest rows [begin, end) into `out`, whose pixel (begin, 0) is its first; all phases. `job` holds what they share. */
-static void NAME(dw_correlate_strip)(const NAME(dw_scratch) *s, NAME(dw_rows) job, int64_t begin, int64_t end, REAL *out,
+/* Dest rows [begin, end) of one block into `out`, whose pixel (begin, 0) is its first; all phases. `job` holds what they share:
+ * the table of rows in `rows`, the weights of the first phases in `weights`. */
+static void NAME(dw_correlate_strip)(const dw_layout *p, NAME(dw_rows) job, int64_t begin, int64_t end, REAL *out,
                                      int64_t row_step, int64_t px_step) {
-    int64_t lo = dw_lo(&s->p.rows, begin);
-    job.weights = s->weights;
-    for (int64_t a = 0; a < dw_phases(&s->p.rows); a++) {
-        dw_phase row = dw_phase_of(&s->p.rows, a);
+    int64_t lo = dw_lo(&p->rows, begin);
+    const REAL *const *table = job.rows;
+    for (int64_t a = 0; a < dw_phases(&p->rows); a++) {
+        dw_phase row = dw_phase_of(&p->rows, a);
         int64_t u = MAX(0, dw_ceil_div(begin - row.first, row.step)), stop = dw_ceil_div(end - row.first, row.step);
-        for (int64_t b = 0; b < dw_phases(&s->p.cols); b++) {
-            dw_phase col = dw_phase_of(&s->p.cols, b);
-            job.kh = row.taps, job.kw = col.taps;
+        for (int64_t b = 0; b < dw_phases(&p->cols); b++) {
+            dw_phase col = dw_phase_of(&p->cols, b);
             if (stop > u) {
+                int taps = row.taps && col.taps;
+                job.kh = taps ? row.taps : 0, job.kw = col.taps;
                 /* A phase without taps must not point outside the table. */
-                job.rows = s->table + (row.taps && col.taps ? row.origin + u * row.stride - lo : 0);
-                if (!col.taps) job.kh = 0;
+                job.rows = table + (taps ? row.origin + u * row.stride - lo : 0);
                 job.row_stride = row.stride, job.row_dilation = row.dilation;
-                job.offset = (col.origin - s->p.left) * VL;
+                job.offset = (col.origin - p->left) * VL;
                 job.px_stride = col.stride * VL, job.px_dilation = col.dilation * VL;
                 job.out = out + (row.first + u * row.step - begin) * row_step + col.first * px_step;
                 job.out_rows = stop - u, job.out_px = col.count;
@@ -222,102 +241,118 @@ typedef struct {
     REAL *dest;
 } NAME(dw_call);
 
-/* Dest rows [begin, end) of `lanes` channels from `first` on in image n. */
-static void NAME(dw_correlate_rows)(const NAME(dw_call) *a, NAME(dw_scratch) *s, int64_t n, int64_t first, int64_t lanes,
+/* Dest rows [begin, end) of a group of blocks, with `channels` channels from `first` on, in image n. */
+static void NAME(dw_correlate_rows)(const NAME(dw_call) *a, NAME(dw_scratch) *s, int64_t n, int64_t first, int64_t channels,
                                     int64_t begin, int64_t end) {
     const geometry *g = a->g;
-    const dw_axis *rows = &s->p.rows, *cols = &s->p.cols;
-    int grad = a->direction == DW_INPUT_GRAD;
-    int64_t m = g->k / g->c, passes = grad ? m : 1, every = grad ? m : 1;
+    const dw_layout *p = &s->p;
+    const dw_axis *rows = &p->rows, *cols = &p->cols;
+    int grad = a->direction == DW_INPUT_GRAD, count = (int)CEIL_DIV(channels, VL);
+    int64_t m = g->k / g->c, passes = grad ? m : 1, taps = p->taps * VL;
     int64_t from_channels = grad ? g->k : g->c, to_channels = grad ? g->c : g->k;
     const REAL *image = a->source + n * from_channels * rows->source * cols->source;
     REAL *dest = a->dest + n * to_channels * rows->dest * cols->dest;
-    REAL bias[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES))) = {0};
-    if (a->bias) memcpy(bias, a->bias + first, lanes * sizeof(REAL));
-    NAME(dw_rows) job = {.bias = bias, .activation = a->activation, .slope = a->slope};
+    NAME(dw_block) blocks[DW_GROUP];
+    REAL bias[DW_GROUP * SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES))) = {0};
+    if (a->bias) memcpy(bias, a->bias + first, channels * sizeof(REAL));
     s->from = s->to = 0;
-    for (int64_t r = begin; r < end; r += s->p.strip) {
-        int64_t stop = MIN(r + s->p.strip, end);
+    for (int64_t r = begin; r < end; r += p->strip) {
+        int64_t stop = MIN(r + p->strip, end);
         /* The gradient of an input channel is the sum over its m filters. */
         for (int64_t pass = 0; pass < passes; pass++) {
-            NAME(dw_block) block = NAME(dw_block_of)(g, image, from_channels, rows->source, cols->source, first, lanes, every,
-                                                     pass, grad ? 1 : m);
+            if (r == begin || passes > 1)
+                for (int b = 0; b < count; b++) {
+                    int64_t c0 = first + b * VL, lanes = MIN(channels - b * VL, VL);
+                    blocks[b] = NAME(dw_block_of)(g, image, from_channels, rows->source, cols->source, c0, lanes, passes, pass,
+                                                  grad ? 1 : m);
+                    NAME(dw_bring_weights)(p, s->weights + b * taps, a->w, g->k, c0, lanes, passes, pass);
+                }
             if (passes > 1) s->from = s->to = 0;
-            if (r == begin || passes > 1) NAME(dw_bring_weights)(s, a->w, g->k, first, lanes, every, pass);
-            NAME(dw_bring_strip)(s, &block, r, stop);
-            job.accumulate = pass > 0;
-            if (g->channels_last) {
-                job.lanes = lanes;
-                NAME(dw_correlate_strip)(s, job, r, stop, dest + r * cols->dest * to_channels + first,
-                                         cols->dest * to_channels, to_channels);
-            } else {
-                job.lanes = VL;
-                NAME(dw_correlate_strip)(s, job, r, stop, s->strip, cols->dest * VL, VL);
+            NAME(dw_bring_strip)(s, blocks, count, r, stop);
+            for (int b = 0; b < count; b++) {
+                NAME(dw_rows) job = {.rows = s->table + b * p->table, .weights = s->weights + b * taps, .bias = bias + b * VL,
+                                     .lanes = g->channels_last ? blocks[b].lanes : VL, .accumulate = pass > 0,
+                                     .activation = a->activation, .slope = a->slope};
+                if (g->channels_last)
+                    NAME(dw_correlate_strip)(p, job, r, stop, dest + r * cols->dest * to_channels + first + b * VL,
+                                             cols->dest * to_channels, to_channels);
+                else
+                    NAME(dw_correlate_strip)(p, job, r, stop, s->strip, cols->dest * VL, VL);
             }
         }
         if (!g->channels_last)
-            NAME(dw_put_planes)(s->strip, (stop - r) * cols->dest, dest, rows->dest * cols->dest, first, lanes, r * cols->dest);
+            NAME(dw_put_planes)(s->strip, (stop - r) * cols->dest, dest, rows->dest * cols->dest, first, channels, r * cols->dest);
     }
 }
 
-/* Chunks of rows when images and blocks of channels are too few to go round evenly. */
-INLINE int64_t NAME(dw_chunks)(int64_t blocks, int64_t strips, int threads) {
-    return threads == 1 || blocks % threads == 0 ? 1 : MIN(strips, blocks < 8 * threads ? threads : 1);
+/* Chunks of rows where images and groups of channels are too few to go round evenly. */
+INLINE int64_t NAME(dw_chunks)(int64_t groups, int64_t strips, int threads) {
+    return groups % threads == 0 || groups >= 8 * threads ? 1 : MIN(strips, threads);
 }
 
 void NAME(depthwise_correlate)(const geometry *g, int direction, const REAL *source, const REAL *w, const REAL *bias,
                                int activation, double slope, REAL *dest, void *workspace, int threads) {
-    const dw_layout layout = dw_layout_of(g, direction);
+    const dw_layout layout = dw_layout_of(g, direction, VL, threads);
     const NAME(dw_call) call = {g, direction, source, w, bias, activation, (REAL)slope, dest};
-    int64_t channels = direction == DW_INPUT_GRAD ? g->c : g->k, blocks = CEIL_DIV(channels, VL), rows = layout.rows.dest;
-    int64_t chunks = NAME(dw_chunks)(g->n * blocks, CEIL_DIV(rows, layout.strip), threads);
+    const int64_t channels = direction == DW_INPUT_GRAD ? g->c : g->k, step = layout.group * VL, rows = layout.rows.dest;
+    const int64_t groups = CEIL_DIV(channels, step);
+    const int64_t chunks = NAME(dw_chunks)(g->n * groups, CEIL_DIV(rows, layout.strip), threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int64_t begin, end;
-        share(g->n * blocks * chunks, thread_index(), team_size(), &begin, &end);
+        share(g->n * groups * chunks, thread_index(), team_size(), &begin, &end);
         if (begin < end) {
             NAME(dw_scratch) s = NAME(dw_scratch_at)(&layout, (char *)workspace + thread_index() * layout.bytes);
             for (int64_t item = begin; item < end; item++) {
-                int64_t n = item / (blocks * chunks), first = item / chunks % blocks * VL, r0, r1;
+                int64_t n = item / (groups * chunks), first = item / chunks % groups * step, r0, r1;
                 share(rows, (int)(item % chunks), (int)chunks, &r0, &r1);
-                NAME(dw_correlate_rows)(&call, &s, n, first, MIN(channels - first, VL), r0, r1);
+                NAME(dw_correlate_rows)(&call, &s, n, first, MIN(channels - first, step), r0, r1);
             }
         }
     }
 }
 
-/* The weight gradient of `lanes` filters from `first` on. The weights' place in the scratch holds the sums. */
-static void NAME(dw_weight_grad_block)(const geometry *g, NAME(dw_scratch) *s, const REAL *x, const REAL *gy, REAL *dw,
-                                       int64_t first, int64_t lanes) {
-    int64_t m = g->k / g->c, taps = s->p.taps;
-    memset(s->weights, 0, taps * SIMD_BYTES);
+/* The weight gradient of a group of blocks, `filters` filters from `first` on. The weights' place in the scratch holds the sums. */
+static void NAME(dw_weight_grad_group)(const geometry *g, NAME(dw_scratch) *s, const REAL *x, const REAL *gy, REAL *dw,
+                                       int64_t first, int64_t filters) {
+    const dw_layout *p = &s->p;
+    const int64_t m = g->k / g->c, taps = p->taps, gy_pitch = p->strip * g->ow * VL;
+    const int count = (int)CEIL_DIV(filters, VL);
+    NAME(dw_block) xs[DW_GROUP], gys[DW_GROUP];
+    memset(s->weights, 0, count * taps * SIMD_BYTES);
     for (int64_t n = 0; n < g->n; n++) {
-        NAME(dw_block) xs = NAME(dw_block_of)(g, x + n * g->c * g->h * g->w, g->c, g->h, g->w, first, lanes, 1, 0, m);
-        NAME(dw_block) gys = NAME(dw_block_of)(g, gy + n * g->k * g->oh * g->ow, g->k, g->oh, g->ow, first, lanes, 1, 0, 1);
+        for (int b = 0; b < count; b++) {
+            int64_t k0 = first + b * VL, lanes = MIN(filters - b * VL, VL);
+            xs[b] = NAME(dw_block_of)(g, x + n * g->c * g->h * g->w, g->c, g->h, g->w, k0, lanes, 1, 0, m);
+            gys[b] = NAME(dw_block_of)(g, gy + n * g->k * g->oh * g->ow, g->k, g->oh, g->ow, k0, lanes, 1, 0, 1);
+        }
         s->from = s->to = 0;
-        for (int64_t r = 0; r < g->oh; r += s->p.strip) {
-            int64_t stop = MIN(r + s->p.strip, g->oh);
-            NAME(dw_bring_strip)(s, &xs, r, stop);
-            NAME(dw_bring_rows)(&gys, r, stop, s->strip, g->ow * VL);
-            NAME(dw_products) job = {s->table, g->sh, g->dh, g->sw * VL, g->dw * VL, s->strip, stop - r, g->ow, s->weights, g->kw};
-            NAME(dw_run_products)(&job, g->kh);
+        for (int64_t r = 0; r < g->oh; r += p->strip) {
+            int64_t stop = MIN(r + p->strip, g->oh);
+            NAME(dw_bring_strip)(s, xs, count, r, stop);
+            NAME(dw_bring_rows)(gys, count, r, stop, s->strip, g->ow * VL, gy_pitch);
+            for (int b = 0; b < count; b++) {
+                NAME(dw_products) job = {s->table + b * p->table, g->sh, g->dh, g->sw * VL, g->dw * VL, s->strip + b * gy_pitch,
+                                         stop - r, g->ow, s->weights + b * taps * VL, g->kw};
+                NAME(dw_run_products)(&job, g->kh);
+            }
         }
     }
-    for (int64_t l = 0; l < lanes; l++)
-        for (int64_t t = 0; t < taps; t++) dw[(first + l) * taps + t] = s->weights[t * VL + l];
+    for (int64_t f = 0; f < filters; f++)
+        for (int64_t t = 0; t < taps; t++) dw[(first + f) * taps + t] = s->weights[(f / VL * taps + t) * VL + f % VL];
 }
 
 void NAME(depthwise_weight_grad)(const geometry *g, const REAL *x, const REAL *gy, REAL *dw, void *workspace, int threads) {
-    const dw_layout layout = dw_layout_of(g, DW_WEIGHT_GRAD);
-    int64_t blocks = CEIL_DIV(g->k, VL);
+    const dw_layout layout = dw_layout_of(g, DW_WEIGHT_GRAD, VL, threads);
+    const int64_t step = layout.group * VL;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int64_t begin, end;
-        share(blocks, thread_index(), team_size(), &begin, &end);
+        share(CEIL_DIV(g->k, step), thread_index(), team_size(), &begin, &end);
         if (begin < end) {
             NAME(dw_scratch) s = NAME(dw_scratch_at)(&layout, (char *)workspace + thread_index() * layout.bytes);
-            for (int64_t b = begin; b < end; b++)
-                NAME(dw_weight_grad_block)(g, &s, x, gy, dw, b * VL, MIN(g->k - b * VL, VL));
+            for (int64_t first = begin * step; first < MIN(end * step, g->k); first += step)
+                NAME(dw_weight_grad_group)(g, &s, x, gy, dw, first, MIN(g->k - first, step));
         }
     }
 }

@@ -1,6 +1,6 @@
 cdef extern from "depthwise.h" nogil:
-    int64_t depthwise_workspace_bytes "depthwise_workspace"(const geometry *g, int direction, int threads)
-    int64_t depthwise_rows_of_strip "depthwise_strip_rows"(const geometry *g)
+    int64_t depthwise_workspace_bytes "depthwise_workspace"(const geometry *g, int direction, int itemsize, int threads)
+    int64_t depthwise_rows_of_strip "depthwise_strip_rows"(const geometry *g, int itemsize)
     void depthwise_correlate_f32(const geometry *g, int direction, const float *source, const float *w, const float *bias,
                                  int activation, double slope, float *dest, void *workspace, int threads)
     void depthwise_correlate_f64(const geometry *g, int direction, const double *source, const double *w, const double *bias,
@@ -9,14 +9,14 @@ cdef extern from "depthwise.h" nogil:
     void depthwise_weight_grad_f64(const geometry *g, const double *x, const double *gy, double *dw, void *workspace, int threads)
 
 
-def depthwise_workspace(cnp.ndarray shape not None, int direction, int threads):
+def depthwise_workspace(cnp.ndarray shape not None, int direction, int itemsize, int threads):
     """Bytes of scratch; direction is 0 forward, 1 input gradient, 2 weight gradient."""
-    return depthwise_workspace_bytes(shape_of(shape), direction, threads)
+    return depthwise_workspace_bytes(shape_of(shape), direction, itemsize, threads)
 
 
-def depthwise_strip_rows(cnp.ndarray shape not None):
+def depthwise_strip_rows(cnp.ndarray shape not None, int itemsize):
     """Output rows whose products the weight gradient sums before it adds them to the total."""
-    return depthwise_rows_of_strip(shape_of(shape))
+    return depthwise_rows_of_strip(shape_of(shape), itemsize)
 
 
 def depthwise_correlate(cnp.ndarray shape not None, int direction, cnp.ndarray source not None, cnp.ndarray w not None, bias,

@@ -69,20 +69,27 @@ static inline dw_phase dw_phase_of(const dw_axis *a, int64_t index) {
     return p;
 }
 
-/* A thread's scratch: vectors of channels, [row][column][lane]. Source rows live in a ring, so that each is brought in once. */
+/* A thread's scratch: a group of blocks of VL channels, each [row][column][lane]. Source rows live in a ring, so that each is
+ * brought in once. */
 typedef struct {
     dw_axis rows, cols;
     int64_t left, width;   /* source column of scratch column 0; scratch columns */
+    int64_t group;         /* blocks brought in together */
     int64_t strip;         /* dest rows at a time */
     int64_t table;         /* source rows a strip reads, those outside the image included */
     int64_t ring;          /* rows kept, at most the source's */
     int64_t taps;
-    int64_t ring_at, zero_at, weights_at, strip_at, table_at; /* offsets in bytes */
+    int64_t ring_bytes, weights_bytes, strip_bytes, table_bytes; /* of one block */
+    int64_t zero_at, weights_at, strip_at, table_at;
     int64_t bytes;
 } dw_layout;
 
-/* What a strip's source and dest rows may take together, so that they stay in the first-level cache. */
+/* What a block's source and dest rows may take together, so that they stay in the first-level cache. */
 #define DW_STRIP_BYTES (24 * 1024)
+/* In NHWC, blocks brought in together: whole cache lines and, with few channels, the image in one sequence. */
+#ifndef DW_GROUP
+#define DW_GROUP 4
+#endif
 
 static inline void dw_size_strip(dw_layout *p, int64_t strip) {
     int64_t most = 0;
@@ -94,21 +101,28 @@ static inline void dw_size_strip(dw_layout *p, int64_t strip) {
     p->ring = MIN(most, p->rows.source);
 }
 
-static inline dw_layout dw_layout_of(const geometry *g, int direction) {
+static inline dw_layout dw_layout_of(const geometry *g, int direction, int lanes, int threads) {
     dw_layout p = {.rows = dw_rows_of(g, direction), .cols = dw_cols_of(g, direction), .taps = g->kh * g->kw};
+    int64_t blocks = CEIL_DIV(direction == DW_INPUT_GRAD ? g->c : g->k, lanes);
+    /* Only channels are shared among threads in the weight gradient. */
+    p.group = !g->channels_last ? 1 : MIN(DW_GROUP, direction == DW_WEIGHT_GRAD ? CEIL_DIV(blocks, threads) : blocks);
     p.left = MIN(dw_lo(&p.cols, 0), 0);
     p.width = MAX(dw_hi(&p.cols, p.cols.dest), p.cols.source) - p.left;
-    int64_t strip = p.rows.dest;
+    int64_t columns = g->channels_last && direction != DW_WEIGHT_GRAD ? 0 : p.cols.dest, strip = p.rows.dest;
     dw_size_strip(&p, strip);
-    while (strip > 1 && ((p.ring + 1) * p.width + strip * p.cols.dest) * SIMD_BYTES > DW_STRIP_BYTES) {
+    while (strip > 1 && (p.ring * p.width + strip * columns) * SIMD_BYTES > DW_STRIP_BYTES) {
         strip = CEIL_DIV(strip, 2);
         dw_size_strip(&p, strip);
     }
-    p.zero_at = p.ring * p.width * SIMD_BYTES;
+    p.ring_bytes = p.ring * p.width * SIMD_BYTES;
+    p.weights_bytes = p.taps * SIMD_BYTES;
+    p.strip_bytes = p.strip * columns * SIMD_BYTES;
+    p.table_bytes = p.table * (int64_t)sizeof(void *);
+    p.zero_at = p.group * p.ring_bytes;
     p.weights_at = p.zero_at + p.width * SIMD_BYTES;
-    p.strip_at = p.weights_at + p.taps * SIMD_BYTES;
-    p.table_at = p.strip_at + p.strip * p.cols.dest * SIMD_BYTES;
-    p.bytes = ROUND_UP(p.table_at + p.table * (int64_t)sizeof(void *), 64);
+    p.strip_at = p.weights_at + p.group * p.weights_bytes;
+    p.table_at = p.strip_at + p.group * p.strip_bytes;
+    p.bytes = ROUND_UP(p.table_at + p.group * p.table_bytes, 64);
     return p;
 }
 
