@@ -240,16 +240,16 @@ def compare(layers, *, title="", seconds=0.5, settings=None, environment=None, p
 def _row(layer, seconds, rng):
     problem = layer.problem
     accuracy = Accuracy(problem, rng)
-    measurements = []
-    for c in survey(problem, seconds=seconds).candidates:
-        measured = c.seconds is not None
-        measurements.append(
-            Measurement(
-                c.name, c.seconds, c.spread, c.predicted, c.pack_seconds, c.workspace,
-                accuracy.of(c.name) if measured else None, c.error, c.reason,
-            )  # fmt: skip
-        )
-    return Row(layer, tuple(measurements), plan(problem, effort="heuristic").algorithm.name)
+    measurements = tuple(_measurement(candidate, accuracy) for candidate in survey(problem, seconds=seconds).rows)
+    return Row(layer, measurements, plan(problem, effort="heuristic").algorithm.name)
+
+
+def _measurement(candidate, accuracy):
+    refused = candidate.kind not in (None, "slower")
+    return Measurement(
+        candidate.name, candidate.seconds, candidate.spread, candidate.predicted, candidate.pack_seconds, candidate.workspace,
+        None if candidate.seconds is None else accuracy.of(candidate.name), candidate.error, candidate.reason if refused else None,
+    )  # fmt: skip
 
 
 def _row_as_dict(row):

@@ -8,13 +8,13 @@ import pathlib
 import platform
 
 from ..kernels import _cpu, cpu
+from ..selection import environment
 from ..threads import get_num_threads
 
 __all__ = ["describe_environment"]
 
-_PACKAGES = ("fastconv", "numpy", "scipy", "threadpoolctl")
+_PACKAGES = ("numpy", "scipy", "threadpoolctl")
 _VARIABLE_PREFIXES = ("FASTCONV_", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "MKL_", "BLIS_", "VECLIB_")
-_CPU_CACHES = "/sys/devices/system/cpu/cpu0/cache"
 
 
 def describe_environment():
@@ -25,17 +25,19 @@ def describe_environment():
     dict
         Plain values by name, in the order to show them in; what cannot be found out is left out.
     """
+    measured = environment.describe()
     found = {
         "python": f"{platform.python_version()} ({platform.python_implementation()}, {platform.python_compiler()})",
+        "fastconv": measured["fastconv"],
         **{package: _version(package) for package in _PACKAGES},
         "BLAS": _blas(),
-        "kernels built by": _cpu.compiler(),
+        "kernels": f"{measured['build']}, built by {_cpu.compiler()}",
         "OpenMP": str(_cpu.openmp()) if _cpu.openmp() else "none: one thread only",
         "instruction sets": ", ".join(s + (" (in use)" if s == cpu.isa() else "") for s in cpu.available()),
         "platform": platform.platform(),
-        "CPU": _cpu_model(),
+        "CPU": measured["cpu"],
         "CPUs": f"{_usable_cpus()} of {os.cpu_count()} usable by this process",
-        "caches": _caches(),
+        "caches": measured["caches"],
         "threads": str(get_num_threads()),
         "variables": ", ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLE_PREFIXES)) or "none",
     }
@@ -62,27 +64,5 @@ def _blas():
     return "; ".join(texts)
 
 
-def _cpu_model():
-    try:
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
 def _usable_cpus():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def _caches():
-    texts = []
-    for index in sorted(pathlib.Path(_CPU_CACHES).glob("index*")):
-        try:
-            level, kind, size = ((index / field).read_text().strip() for field in ("level", "type", "size"))
-        except OSError:
-            continue
-        if kind != "Instruction":
-            texts.append(f"L{level} {size}")
-    return ", ".join(texts)

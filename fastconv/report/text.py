@@ -46,7 +46,7 @@ def format_layer(row):
     problem = row.layer.problem
     name = f"{row.layer.name}: " if row.layer.name else ""
     times = f", {row.layer.occurrences} times" if row.layer.occurrences > 1 else ""
-    title = f"{name}{problem}  ({problem.direction}, {problem.memory_format}, {problem.dtype}){times}, {problem.flops / 1e9:.3g} GFLOP"
+    title = f"{name}{problem}  ({problem.direction}, {problem.memory_format}, {problem.dtype}){times}, {_flops(problem.flops)}"
     header = ["", "algorithm", "time", "GFLOP/s", "slower", "predicted", "error", "bound", "workspace", "packing"]
     lines = []
     ranking = row.ranking
@@ -131,7 +131,11 @@ def _winners(comparison):
             _bytes(best.workspace),
             f"{row.slowdown(others[0].algorithm):.2f}x {others[0].algorithm}" if others else MISSING,
         ])  # fmt: skip
-    return format_table(header, lines, "llrlrrrrl")
+    text = format_table(header, lines, "llrlrrrrl")
+    if max(map(len, text.splitlines())) <= WIDTH:
+        return text
+    # The next one is what the matrix shows as well.
+    return format_table(header[:-1], [line[:-1] for line in lines], "llrlrrrr")
 
 
 def _matrix(comparison):
@@ -203,8 +207,8 @@ def _totals(comparison):
     totals = comparison.totals()
     if not totals:
         return "no totals: no algorithm was timed on some layer"
-    versus = f"against {comparison.baseline}" if comparison.baseline else "speed-up"
-    header = [f"{comparison.convolutions} convolutions, {comparison.flops / 1e9:.3g} GFLOP", "time", "GFLOP/s", versus, "runs"]
+    versus = f"vs {comparison.baseline}" if comparison.baseline else "speed-up"
+    header = [f"{comparison.convolutions} convolutions, {_flops(comparison.flops)}", "time", "GFLOP/s", versus, "convolutions"]
     names = {"best": "the fastest for each layer", "heuristic": "the heuristic's picks"}
     lines = [
         [
@@ -246,6 +250,13 @@ def _number(value, format_spec):
 
 def _three_digits(value):
     return f"{value:.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def _flops(count):
+    for unit, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}FLOP"
+    return f"{count} FLOP"
 
 
 def _bytes(count):

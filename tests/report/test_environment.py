@@ -8,7 +8,7 @@ from fastconv.report.environment import describe_environment
 def test_the_environment_is_plain_values():
     found = describe_environment()
     assert json.loads(json.dumps(found)) == found
-    assert {"python", "fastconv", "numpy", "scipy", "BLAS", "kernels built by", "OpenMP", "CPU", "threads"} <= found.keys()
+    assert {"python", "fastconv", "numpy", "scipy", "BLAS", "kernels", "OpenMP", "CPU", "threads"} <= found.keys()
     assert all(isinstance(value, str) and value for value in found.values())
 
 
