@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import sys
 
 import click
@@ -21,8 +22,8 @@ from .problem import DIRECTIONS, DTYPES, MEMORY_FORMATS, ConvProblem
 from .report.comparison import compare as compare_layers
 from .report.environment import describe_environment
 from .report.tables import load_layers, table_names
-from .report.text import format_comparison, format_heuristic
-from .selection import lock as plan_lock
+from .report.text import format_comparison, format_heuristic, format_table
+from .selection.lock import Lock
 from .selection.options import EFFORTS, PRECISIONS, config
 from .selection.tune import autotune
 from .threads import get_num_threads, num_threads
@@ -81,6 +82,7 @@ _TABLE_OPTION = click.option("--only", metavar="REGEX", help="Only the layers wh
 def compare(context, source, only, seconds, details, json_path, check_heuristic, **options):
     """Run every algorithm on every layer and show which is fastest, by how much, and why the others are not."""
     layers = _layers(source, only, options)
+    _require_writable("json", json_path)
     with _filters(options):
         result = compare_layers(
             layers,
@@ -108,27 +110,33 @@ def compare(context, source, only, seconds, details, json_path, check_heuristic,
 def tune(source, only, time_budget, lock_path, **options):
     """Measure the layers and remember the plans for this machine."""
     layers = _layers(source, only, options)
+    _require_writable("lock", lock_path)
     problems = list(dict.fromkeys(layer.problem for layer in layers))
     with _filters(options):
-        plans = autotune(problems, time_budget=time_budget)
-        for layer, chosen in zip(layers, map(dict(zip(problems, plans, strict=True)).get, (v.problem for v in layers)), strict=True):
-            click.echo(f"{layer.name:20s} {layer.problem!s:32s} {layer.problem.direction:12s} {chosen.algorithm.name}")
-        if lock_path:
-            plan_lock.export(lock_path, problems)
-            click.echo(f"{len(problems)} plans written to {lock_path}")
+        plans = dict(zip(problems, autotune(problems, time_budget=time_budget, progress=_progress), strict=True))
+        locked = Lock(_locked(plans[problem]) for problem in problems)
+    rows = [
+        [layer.name, str(layer.problem), layer.problem.direction, plans[layer.problem].algorithm.name] for layer in layers
+    ]
+    click.echo(format_table(["layer", "shape", "direction", "algorithm"], rows, "llll"))
+    if lock_path:
+        with _writing("lock", lock_path):
+            locked.write(lock_path)
+        click.echo(f"\n{len(locked)} plans written to {lock_path}")
 
 
 @main.command()
 @click.argument("shape")
 @_problem_options(DIRECTIONS)
 @click.option("--effort", type=click.Choice(EFFORTS), help="How the plan is found.  [default: cached]")
-def explain(shape, effort, **options):
+@click.option("--lock", "lock_path", type=click.Path(dir_okay=False), help="A file of plans that come before all others.")
+def explain(shape, effort, lock_path, **options):
     """Show the plan for a SHAPE such as 1x64x56x56,64x3x3,p1: the algorithm, and why it and not another."""
     changes = {} if options["batch"] is None else {"batch": options["batch"]}
     problem = ConvProblem.parse(
         shape, direction=options["direction"], dtype=options["dtype"], memory_format=options["memory_format"]
     ).replace(**changes)
-    with _filters(options):
+    with _filters(options), config(lock=lock_path):
         click.echo(str(plan(problem, effort=effort).explain()))
 
 
@@ -174,8 +182,19 @@ def _write_json(path, data):
     if path == "-":
         click.echo(text)
         return
+    with _writing("json", path), open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def _require_writable(option, path):
+    """Refuses a path that cannot be written before the work that it is for."""
+    if path not in (None, "-") and not os.access(os.path.dirname(path) or ".", os.W_OK):
+        raise InvalidArgumentError(f"{option}: cannot write {path}: its folder does not exist or cannot be written")
+
+
+@contextlib.contextmanager
+def _writing(option, path):
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+        yield
     except OSError as error:
-        raise InvalidArgumentError(f"json: cannot write {path}: {error.strerror}") from None
+        raise InvalidArgumentError(f"{option}: cannot write {path}: {error.strerror}") from None

@@ -2,7 +2,7 @@
 
 A table is a list of rows, or an object with a `title`, a `source` and the list as `layers`. A row's fields are C, H, W (input
 channels, height, width), K (filters) and k (kernel), and where they are not the defaults s (stride, 1), p (padding, 0), d (dilation,
-1), g (groups, 1), N (batch, 1), n (how often the layer occurs in the network, 1) and name. k, s, p and d are an integer or a pair.
+1), g (groups, 1), N (batch, 1), n (how often the layer occurs in the network, 1) and name (its number). k, s, p and d are an integer or a pair.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def read_table(text, origin):
         rows = rows.get("layers")
     if not isinstance(rows, list) or not rows:
         raise InvalidArgumentError(f"table: {origin} holds no list of layers")
-    return [_layer(row, f"{origin} row {number}") for number, row in enumerate(rows, 1)]
+    return [_layer(row, number, f"{origin} row {number}") for number, row in enumerate(rows, 1)]
 
 
 def _find(source):
@@ -121,7 +121,7 @@ def _find(source):
     )
 
 
-def _layer(row, where):
+def _layer(row, number, where):
     if not isinstance(row, dict):
         raise InvalidArgumentError(f"table: {where} is {json.dumps(row)[:40]}, expected an object with C, H, W, K, k")
     name = row.get("name", "")
@@ -145,7 +145,7 @@ def _layer(row, where):
         )  # fmt: skip
     except FastconvError as error:
         raise InvalidArgumentError(f"table: {where}: {error}") from None
-    return Layer(name, problem, v["n"])
+    return Layer(name or f"#{number}", problem, v["n"])
 
 
 def _value(row, field, where):

@@ -64,6 +64,11 @@ def test_a_shape_is_one_layer():
     assert (layer.occurrences, str(layer.problem)) == (1, "1x4x8x8,4x3x3,p1")
 
 
+def test_a_layer_without_a_name_is_called_by_its_number():
+    row = {key: value for key, value in ROW.items() if key != "name"}
+    assert [layer.name for layer in read_table(json.dumps([ROW, row]), "t")] == ["a", "#2"]
+
+
 def test_a_file_is_read(tmp_path):
     path = tmp_path / "net.json"
     path.write_text(json.dumps({"title": "t", "source": "s", "layers": [ROW]}))
