@@ -22,8 +22,7 @@ from .problem import DIRECTIONS, DTYPES, MEMORY_FORMATS, ConvProblem
 from .report.comparison import compare as compare_layers
 from .report.environment import describe_environment
 from .report.tables import load_layers, table_names
-from .report.text import format_comparison, format_heuristic, format_table
-from .selection.lock import Lock
+from .report.text import format_comparison, format_heuristic, format_seconds, format_table
 from .selection.options import EFFORTS, PRECISIONS, config
 from .selection.tune import autotune
 from .threads import get_num_threads, num_threads
@@ -113,16 +112,12 @@ def tune(source, only, time_budget, lock_path, **options):
     _require_writable("lock", lock_path)
     problems = list(dict.fromkeys(layer.problem for layer in layers))
     with _filters(options):
-        plans = dict(zip(problems, autotune(problems, time_budget=time_budget, progress=_progress), strict=True))
-        locked = Lock(_locked(plans[problem]) for problem in problems)
-    rows = [
-        [layer.name, str(layer.problem), layer.problem.direction, plans[layer.problem].algorithm.name] for layer in layers
-    ]
-    click.echo(format_table(["layer", "shape", "direction", "algorithm"], rows, "llll"))
+        tuned = autotune(problems, time_budget=time_budget, lock=lock_path, progress=sys.stderr.isatty())
+    choices = dict(zip(problems, tuned, strict=True))
+    rows = [_tuned_row(layer, choices[layer.problem]) for layer in layers]
+    click.echo(format_table(["layer", "shape", "direction", "algorithm", "because", "time"], rows, "lllll"))
     if lock_path:
-        with _writing("lock", lock_path):
-            locked.write(lock_path)
-        click.echo(f"\n{len(locked)} plans written to {lock_path}")
+        click.echo(f"\nplans written to {lock_path}")
 
 
 @main.command()
@@ -151,6 +146,12 @@ def show_versions(as_json):
     width = max(map(len, found))
     for name, value in found.items():
         click.echo(f"{name:{width}}  {value}")
+
+
+def _tuned_row(layer, choice):
+    problem, name = layer.problem, choice.algorithm.name
+    measured = choice.record.measured[name].seconds if choice.record else None
+    return [layer.name, str(problem), problem.direction, name, choice.source, format_seconds(measured)]
 
 
 def _layers(source, only, options):
