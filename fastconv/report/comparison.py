@@ -21,7 +21,7 @@ __all__ = ["Comparison", "Measurement", "Row", "Total", "compare"]
 SCHEMA = "fastconv.comparison/1"
 # A heuristic's pick that is at most this much slower than the fastest counts as good.
 GOOD_PICK = 1.25
-# Whose time the speed-ups are relative to, where it can do every layer; else the last algorithm, which takes everything.
+# Whose time speed-ups are relative to, and who does what others cannot, if it does every layer; else the last that does.
 BASELINE = "im2col"
 
 
@@ -152,8 +152,16 @@ class Comparison:
 
     @property
     def baseline(self):
-        """The algorithm that speed-ups are relative to; None if no algorithm does every layer."""
-        complete = [name for name in self.algorithms if all(row[name].usable for row in self.rows)]
+        """The algorithm that speed-ups are relative to, timed on every layer even if it may not be used; None if there is none."""
+        return self._preferred(lambda m: m.seconds is not None)
+
+    @property
+    def fallback(self):
+        """The algorithm that does what others cannot: one usable on every layer; None if there is none."""
+        return self._preferred(lambda m: m.usable)
+
+    def _preferred(self, condition):
+        complete = [name for name in self.algorithms if all(condition(row[name]) for row in self.rows)]
         return BASELINE if BASELINE in complete else complete[-1] if complete else None
 
     def wins(self):
@@ -168,7 +176,7 @@ class Comparison:
         """Time of the network under each policy, fastest first.
 
         Policies are the best algorithm for each layer, the heuristic's picks, and every algorithm wherever it can be used, with
-        `baseline` for the rest.
+        `fallback` for the rest.
         """
         if not self.rows or any(row.winner is None for row in self.rows):
             return []
@@ -176,22 +184,21 @@ class Comparison:
         policies = {"best": lambda row: row.winner.algorithm, "heuristic": lambda row: row.heuristic}
         policies |= {name: lambda row, name=name: name for name in self.algorithms}
         reference = sum(row.layer.occurrences * row[baseline].seconds for row in self.rows) if baseline else None
-        totals = [self._total(policy, choose, baseline, reference) for policy, choose in policies.items()]
+        totals = [self._total(policy, choose, self.fallback, reference) for policy, choose in policies.items()]
         return sorted((t for t in totals if t), key=lambda t: (t.seconds, t.policy != "best"))
 
-    def _total(self, policy, choose, baseline, reference):
+    def _total(self, policy, choose, fallback, reference):
         seconds, own = 0.0, 0
         for row in self.rows:
             choice = row[choose(row)]
             own += row.layer.occurrences if choice.usable else 0
-            used = choice if choice.usable else row[baseline]
+            used = choice if choice.usable else row[fallback]
             if not used.usable:
                 return None
             seconds += row.layer.occurrences * used.seconds
         if not own:
             return None
-        fallback = baseline if own < self.convolutions else None
-        return Total(policy, seconds, own, fallback, reference / seconds if reference else None)
+        return Total(policy, seconds, own, fallback if own < self.convolutions else None, reference / seconds if reference else None)
 
     def good_picks(self):
         """Rows for which the heuristic takes the fastest algorithm, or one within `GOOD_PICK` of it."""

@@ -48,6 +48,13 @@ def test_speed_ups_are_relative_to_im2col_else_to_the_last_that_does_everything(
     assert comparison(*denied).baseline == "direct"
 
 
+def test_the_baseline_need_not_be_allowed_but_the_fallback_must():
+    c = comparison(row("a", "1x3x8x8,8x3x3", 1, "direct", measured("im2col", 4e-3, reason="too inaccurate"), measured("direct", 1e-3)))
+    assert (c.baseline, c.fallback) == ("im2col", "direct")
+    assert totals(c)["direct"].speedup == pytest.approx(4)
+    assert "im2col" not in totals(c)
+
+
 def test_totals_are_fastest_first_and_the_best_leads():
     c = comparison()
     assert [t.seconds for t in c.totals()] == sorted(t.seconds for t in c.totals())
