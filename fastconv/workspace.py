@@ -5,6 +5,7 @@ A buffer is taken out of its arena while it is in use, so a convolution that run
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 
@@ -92,3 +93,12 @@ def release_workspaces():
         arenas = list(_arenas)
     for arena in arenas:
         arena.free.clear()
+
+
+def _after_fork():
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
