@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from ..functional import plan
-from ..selection.tune import survey
+from ..selection.measure import survey
 from .accuracy import Accuracy
 from .tables import Layer
 
