@@ -1,7 +1,7 @@
 """The command line: `fastconv compare | tune | explain | show-versions`.
 
-SOURCE is the name of a layer table that ships with the package, a JSON table, or a shape such as 1x64x56x56,64x3x3,p1. Results go to
-standard output; progress and errors to standard error. A `FastconvError` is one line there and exit status 2.
+SOURCE is the name of a layer table that ships with the package, a JSON table, or a shape such as 1x64x56x56,64x3x3,p1.
+Results go to standard output; progress and errors to standard error. A `FastconvError` is one line there and exit status 2.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _problem_options(directions):
                      help="Memory format of the arrays."),
         click.option("--batch", type=click.IntRange(min=0), help="Batch size of every layer  [default: the table's]"),
         click.option("--threads", type=click.IntRange(min=1), help="[default: OMP_NUM_THREADS, else all CPUs]"),
-        click.option("--precision", type=click.Choice(PRECISIONS), help="Which algorithms are accurate enough.  [default: high]"),
+        click.option("--precision", type=click.Choice(PRECISIONS), help="What is accurate enough.  [default: high]"),
         click.option("--workspace-limit", type=click.IntRange(min=0), help="Bytes of scratch an algorithm may use."),
         click.option("--deny", multiple=True, metavar="ALGORITHM", help="Leave an algorithm out; may be repeated."),
     ]  # fmt: skip
@@ -72,9 +72,16 @@ _TABLE_OPTION = click.option("--only", metavar="REGEX", help="Only the layers wh
 @click.argument("source")
 @_problem_options((*DIRECTIONS, "train"))
 @_TABLE_OPTION
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=0.5, show_default=True, help="Time for each layer.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=0.5, show_default=True, help="Time for each layer."
+)
 @click.option("--details", is_flag=True, help="Show every layer in full.")
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, allow_dash=True), help="Write the figures to a file; - is standard output.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write the figures to a file; - is standard output.",
+)
 @click.option("--check-heuristic", is_flag=True,
               help=f"Also print how often the heuristic picks well; exit status 1 below {GOOD_SHARE:.0%}.")  # fmt: skip
 @click.pass_context
@@ -104,8 +111,12 @@ def compare(context, source, only, seconds, details, json_path, check_heuristic,
 @click.argument("source")
 @_problem_options((*DIRECTIONS, "train"))
 @_TABLE_OPTION
-@click.option("--time-budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop measuring after this time.")
-@click.option("--lock", "lock_path", type=click.Path(dir_okay=False), help="Write the plans to a file that can be committed and replayed.")
+@click.option(
+    "--time-budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop measuring after this time."
+)
+@click.option(
+    "--lock", "lock_path", type=click.Path(dir_okay=False), help="Write the plans to a file that can be committed and replayed."
+)
 def tune(source, only, time_budget, lock_path, **options):
     """Measure the layers and remember the plans for this machine."""
     layers = _layers(source, only, options)

@@ -6,7 +6,14 @@ from fastconv.report.tables import Layer
 
 
 def measured(name, seconds, **details):
-    known = {"spread": 0.1, "predicted_seconds": seconds, "pack_seconds": 1e-6, "workspace": 2048, "error": 1e-7, "error_bound": 1e-6}
+    known = {
+        "spread": 0.1,
+        "predicted_seconds": seconds,
+        "pack_seconds": 1e-6,
+        "workspace": 2048,
+        "error": 1e-7,
+        "error_bound": 1e-6,
+    }
     return Measurement(name, seconds, **{**known, **details})
 
 

@@ -62,7 +62,8 @@ def test_compare_train_has_all_directions(table):
 def test_compare_options_reach_the_measurement(table):
     data = json.loads(
         run("compare", table, "--only", "point", "--batch", "2", "--format", "nhwc", "--dtype", "float64", "--threads", "1",
-            "--precision", "highest", "--deny", names()[0], "--direction", "input_grad", "--seconds", "0.01", "--json", "-").stdout
+            "--precision", "highest", "--deny", names()[0], "--direction", "input_grad", "--seconds", "0.01",
+            "--json", "-").stdout
     )  # fmt: skip
     (layer,) = data["layers"]
     problem = layer["problem"]
@@ -116,7 +117,10 @@ def test_explain_lists_every_algorithm():
 
 def test_show_versions_has_what_a_bug_report_needs():
     out = run("show-versions").stdout
-    assert all(name in out for name in ("python", "numpy", "scipy", "BLAS", "OpenMP", "instruction sets", "CPU", "threads", "variables"))
+    assert all(
+        name in out
+        for name in ("python", "numpy", "scipy", "BLAS", "OpenMP", "instruction sets", "CPU", "threads", "variables")
+    )
     assert json.loads(run("show-versions", "--json").stdout)["algorithms"] == ", ".join(names())
 
 
@@ -149,11 +153,15 @@ def test_the_row_and_field_of_a_malformed_table_are_named(tmp_path):
     assert "net.json row 2 (point), field K: got -1" in run("compare", str(path), exit_code=2).stderr
 
 
-@pytest.mark.parametrize("arguments", [("compare", SHAPE, "--threads", "0"), ("compare", SHAPE, "--format", "chwn"), ("compare",)])
+@pytest.mark.parametrize(
+    "arguments", [("compare", SHAPE, "--threads", "0"), ("compare", SHAPE, "--format", "chwn"), ("compare",)]
+)
 def test_a_bad_option_is_a_usage_error(arguments):
     assert "Usage" in run(*arguments, exit_code=2).stderr
 
 
 def test_python_m_fastconv_is_the_command_line():
-    process = subprocess.run([sys.executable, "-m", "fastconv", "--help"], capture_output=True, text=True, timeout=60, check=True)
+    process = subprocess.run(
+        [sys.executable, "-m", "fastconv", "--help"], capture_output=True, text=True, timeout=60, check=True
+    )
     assert process.stdout.startswith("Usage: fastconv ")

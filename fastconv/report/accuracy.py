@@ -20,8 +20,7 @@ class Accuracy:
     """Measures the error of algorithms on one problem.
 
     The error is the largest |y - y_ref| / (|x| conv |w|) over the outputs. y_ref is computed in float64, from the same random
-    operands, by im2col or direct convolution; it is the reference for float32 algorithms, and for float64 ones shows by how much
-    they differ from it.
+    operands, by im2col or direct convolution; for float64 algorithms the error is how far they differ from that one.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Every algorithm on every layer of a network, as data.
 
-    load_layers -> compare -> Comparison -> as_dict (JSON)
-                                         -> format_comparison (text)
+load_layers -> compare -> Comparison -> as_dict (JSON)
+                                     -> format_comparison (text)
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class Comparison:
 
     @property
     def baseline(self):
-        """The algorithm that speed-ups are relative to, timed on every layer even if it may not be used; None if there is none."""
+        """The algorithm that speed-ups are relative to: timed on every layer, usable or not; None if there is none."""
         return self._preferred(lambda m: m.seconds is not None)
 
     @property
@@ -198,7 +198,9 @@ class Comparison:
             seconds += row.layer.occurrences * used.seconds
         if not own:
             return None
-        return Total(policy, seconds, own, fallback if own < self.convolutions else None, reference / seconds if reference else None)
+        return Total(
+            policy, seconds, own, fallback if own < self.convolutions else None, reference / seconds if reference else None
+        )
 
     def good_picks(self):
         """Rows for which the heuristic takes the fastest algorithm, or one within `GOOD_PICK` of it."""
@@ -255,7 +257,8 @@ def _measurement(candidate, accuracy):
     refused = candidate.kind not in (None, "slower")
     return Measurement(
         candidate.name, candidate.seconds, candidate.spread, candidate.predicted, candidate.pack_seconds, candidate.workspace,
-        None if candidate.seconds is None else accuracy.of(candidate.name), candidate.error, candidate.reason if refused else None,
+        None if candidate.seconds is None else accuracy.of(candidate.name), candidate.error,
+        candidate.reason if refused else None,
     )  # fmt: skip
 
 

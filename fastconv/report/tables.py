@@ -1,8 +1,9 @@
 """Layer tables: the convolutions of a network as JSON rows, shipped with the package or the user's own.
 
 A table is a list of rows, or an object with a `title`, a `source` and the list as `layers`. A row's fields are C, H, W (input
-channels, height, width), K (filters) and k (kernel), and where they are not the defaults s (stride, 1), p (padding, 0), d (dilation,
-1), g (groups, 1), N (batch, 1), n (how often the layer occurs in the network, 1) and name (its number). k, s, p and d are an integer or a pair.
+channels, height, width), K (filters) and k (kernel), and where they are not the defaults s (stride, 1), p (padding, 0),
+d (dilation, 1), g (groups, 1), N (batch, 1), n (how often the layer occurs in the network, 1) and name (its number). k, s, p
+and d are an integer or a pair.
 """
 
 from __future__ import annotations
@@ -154,7 +155,9 @@ def _value(row, field, where):
     minimum = _MINIMUM.get(field, 1)
     if len(values) not in (1, 2) or any(type(v) is not int or v < minimum for v in values):
         kind = "an integer or a pair of integers" if field in _PAIRS else "an integer"
-        raise InvalidArgumentError(f"table: {where}, field {field}: got {json.dumps(value)[:40]}, expected {kind} of at least {minimum}")
+        raise InvalidArgumentError(
+            f"table: {where}, field {field}: got {json.dumps(value)[:40]}, expected {kind} of at least {minimum}"
+        )
     return tuple(values * 2)[:2] if field in _PAIRS else value
 
 

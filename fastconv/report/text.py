@@ -77,7 +77,9 @@ def format_heuristic(comparison):
         if row not in good and row.winner:
             slower = row.slowdown(row.heuristic)
             slow = "not timed" if slower is None else f"{slower:.2f}x slower"
-            lines.append(f"  {_label(comparison, row)} ({row.layer.problem}): {row.heuristic}, {slow} than {row.winner.algorithm}")
+            lines.append(
+                f"  {_label(comparison, row)} ({row.layer.problem}): {row.heuristic}, {slow} than {row.winner.algorithm}"
+            )
     return "\n".join(lines)
 
 
@@ -169,7 +171,7 @@ def _cell(row, name, number):
 
 
 def _reasons(comparison):
-    """For each algorithm, its reasons and how to say them; those that differ in quantities only are said once, with the range."""
+    """For each algorithm, its reasons and how to say them; those that differ in quantities only are said once."""
     result = {}
     for name in comparison.algorithms:
         reasons = list(dict.fromkeys(row[name].reason for row in comparison.rows if row[name].reason))

@@ -2,12 +2,11 @@ import json
 
 import pytest
 
+from comparison_examples import ROWS, comparison, measured, row
 from fastconv.algorithms import names
 from fastconv.report.comparison import Measurement, compare
 from fastconv.report.tables import load_layers
 from fastconv.threads import num_threads
-
-from comparison_examples import ROWS, comparison, measured, row
 
 
 def totals(c):
@@ -15,7 +14,9 @@ def totals(c):
 
 
 def test_winner_is_the_fastest_algorithm_that_may_be_used():
-    r = row("a", "1x3x8x8,8x3x3", 1, None, measured("fast", 1e-3, reason="its error bound is too large"), measured("slow", 2e-3))
+    r = row(
+        "a", "1x3x8x8,8x3x3", 1, None, measured("fast", 1e-3, reason="its error bound is too large"), measured("slow", 2e-3)
+    )
     assert r.winner.algorithm == "slow"
     assert r.slowdown("fast") == 0.5
     assert r["fast"].seconds == 1e-3
@@ -51,7 +52,9 @@ def test_speed_ups_are_relative_to_im2col_else_to_the_last_that_does_everything(
 
 
 def test_the_baseline_need_not_be_allowed_but_the_fallback_must():
-    c = comparison(row("a", "1x3x8x8,8x3x3", 1, "direct", measured("im2col", 4e-3, reason="too inaccurate"), measured("direct", 1e-3)))
+    c = comparison(
+        row("a", "1x3x8x8,8x3x3", 1, "direct", measured("im2col", 4e-3, reason="too inaccurate"), measured("direct", 1e-3))
+    )
     assert (c.baseline, c.fallback) == ("im2col", "direct")
     assert totals(c)["direct"].speedup == pytest.approx(4)
     assert "im2col" not in totals(c)

@@ -79,8 +79,8 @@ def test_a_file_is_read(tmp_path):
     "changes, field",
     [
         ({"K": "6"}, "K"), ({"K": 0}, "K"), ({"H": 2.5}, "H"), ({"W": True}, "W"), ({"C": None}, "C"), ({"C": [1, 2]}, "C"),
-        ({"k": [3, 3, 3]}, "k"), ({"k": []}, "k"), ({"s": 0}, "s"), ({"p": -1}, "p"), ({"p": "same"}, "p"), ({"d": [1, 0]}, "d"),
-        ({"g": 3}, "g"), ({"N": -1}, "N"), ({"n": 0}, "n"), ({"stride": 2}, "stride"), ({"name": 3}, "name"),
+        ({"k": [3, 3, 3]}, "k"), ({"k": []}, "k"), ({"s": 0}, "s"), ({"p": -1}, "p"), ({"p": "same"}, "p"),
+        ({"d": [1, 0]}, "d"),        ({"g": 3}, "g"), ({"N": -1}, "N"), ({"n": 0}, "n"), ({"stride": 2}, "stride"), ({"name": 3}, "name"),
     ],
 )  # fmt: skip
 def test_a_malformed_field_is_named_with_its_row(changes, field):
@@ -102,7 +102,7 @@ def test_a_layer_that_no_convolution_can_have_is_named():
 
 @pytest.mark.parametrize("text", ["", "{", "3", "[]", "{}", '{"layers": []}', "[3]", "[null]", "[[1]]"])
 def test_what_is_not_a_table_is_refused(text):
-    with pytest.raises(InvalidArgumentError, match="^table: t"):
+    with pytest.raises(InvalidArgumentError, match=r"^table: t"):
         read_table(text, "t")
 
 
@@ -121,10 +121,10 @@ def test_a_binary_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize("only", ["nothing like it", "("])
 def test_a_filter_that_leaves_nothing_is_refused(only):
-    with pytest.raises(InvalidArgumentError, match="^only"):
+    with pytest.raises(InvalidArgumentError, match=r"^only"):
         load_layers("vgg16", only=only)
 
 
 def test_an_unknown_direction_is_refused():
-    with pytest.raises(InvalidArgumentError, match="^direction"):
+    with pytest.raises(InvalidArgumentError, match=r"^direction"):
         load_layers("vgg16", direction="backward")

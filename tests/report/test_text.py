@@ -3,10 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from comparison_examples import ROWS, comparison, measured, row
 from fastconv.report.comparison import Measurement
 from fastconv.report.text import WIDTH, format_comparison, format_heuristic, format_layer, format_seconds, format_table
-
-from comparison_examples import ROWS, comparison, measured, row
 
 
 def line_of(text, start):
@@ -29,7 +28,14 @@ def test_each_algorithm_shows_its_time_relative_to_the_fastest_or_its_reason():
 
 def test_reasons_that_differ_in_quantities_only_are_given_once():
     rows = [
-        row(str(n), "1x3x32x32,8x3x3,p1", 1, "direct", measured("direct", 1e-3), measured("tiles", 1e-3, reason=f"needs {n} bytes of 4096"))
+        row(
+            str(n),
+            "1x3x32x32,8x3x3,p1",
+            1,
+            "direct",
+            measured("direct", 1e-3),
+            measured("tiles", 1e-3, reason=f"needs {n} bytes of 4096"),
+        )
         for n in (200000, 300000)
     ]
     text = format_comparison(comparison(*rows))
@@ -38,7 +44,9 @@ def test_reasons_that_differ_in_quantities_only_are_given_once():
 
 
 def test_an_algorithm_that_does_no_layer_has_no_column():
-    rows = [row(n, "1x3x32x32,8x3x3,p1", 1, "direct", Measurement("fft", reason="small"), measured("direct", 1e-3)) for n in "ab"]
+    rows = [
+        row(n, "1x3x32x32,8x3x3,p1", 1, "direct", Measurement("fft", reason="small"), measured("direct", 1e-3)) for n in "ab"
+    ]
     text = format_comparison(comparison(*rows))
     assert "fft, on no layer: small" in text
     assert line_of(text.split("time relative")[1], "a").split() == ["a", "best"]
@@ -97,7 +105,15 @@ def test_heuristic_lists_the_rows_it_misses():
 
 @pytest.mark.parametrize(
     "seconds, text",
-    [(None, "-"), (1.5, "1.50 s"), (0.99999, "1.00 s"), (0.01234, "12.3 ms"), (1e-3, "1.00 ms"), (99.96e-6, "100 us"), (5e-7, "0.50 us")],
+    [
+        (None, "-"),
+        (1.5, "1.50 s"),
+        (0.99999, "1.00 s"),
+        (0.01234, "12.3 ms"),
+        (1e-3, "1.00 ms"),
+        (99.96e-6, "100 us"),
+        (5e-7, "0.50 us"),
+    ],
 )
 def test_seconds_have_three_digits_and_a_unit(seconds, text):
     assert format_seconds(seconds) == text
