@@ -11,7 +11,7 @@ WIDTH = 118
 GAP = "  "
 MISSING = "-"
 # Numbers in a reason that are quantities and not part of a shape: bytes, bounds. Reasons that differ in them only are one.
-_QUANTITY = re.compile(r"\d[\d.]*e[+-]?\d+|\d+\.\d+|\d{4,}")
+_QUANTITY = re.compile(r"\d[\d.]*e[+-]?\d+|\d+\.\d+|(?<![\w.])\d+(?![\w.])")
 # What follows a layer's name where a table holds several directions.
 _DIRECTION_MARKS = {"forward": "y", "input_grad": "dx", "weight_grad": "dw"}
 
@@ -66,7 +66,7 @@ def format_layer(row):
         ])  # fmt: skip
     text = title + "\n" + format_table(header, lines, "ll")
     refused = {m.reason: [n.algorithm for n in row.measurements if n.reason == m.reason] for m in row.measurements if m.reason}
-    return "\n".join([text, *(_wrapped("   cannot: ", f"{', '.join(names)}: {reason}") for reason, names in refused.items())])
+    return "\n".join([text, *(_wrapped("   not used: ", f"{', '.join(names)}: {reason}") for reason, names in refused.items())])
 
 
 def format_heuristic(comparison):

@@ -80,7 +80,8 @@ def test_a_file_is_read(tmp_path):
     [
         ({"K": "6"}, "K"), ({"K": 0}, "K"), ({"H": 2.5}, "H"), ({"W": True}, "W"), ({"C": None}, "C"), ({"C": [1, 2]}, "C"),
         ({"k": [3, 3, 3]}, "k"), ({"k": []}, "k"), ({"s": 0}, "s"), ({"p": -1}, "p"), ({"p": "same"}, "p"),
-        ({"d": [1, 0]}, "d"),        ({"g": 3}, "g"), ({"N": -1}, "N"), ({"n": 0}, "n"), ({"stride": 2}, "stride"), ({"name": 3}, "name"),
+        ({"d": [1, 0]}, "d"),
+        ({"g": 3}, "g"), ({"N": -1}, "N"), ({"n": 0}, "n"), ({"stride": 2}, "stride"), ({"name": 3}, "name"),
     ],
 )  # fmt: skip
 def test_a_malformed_field_is_named_with_its_row(changes, field):

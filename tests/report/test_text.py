@@ -63,7 +63,7 @@ def test_totals_name_the_policies_and_the_speed_up():
 def test_a_layer_in_full_shows_every_algorithm_and_why_others_cannot():
     text = format_layer(ROWS[1])
     assert line_of(text, ">").split()[1] == "im2col"
-    assert "cannot: tiles: the kernel is 1x1, not 3x3" in text
+    assert "not used: tiles: the kernel is 1x1, not 3x3" in text
     assert "2.00 KB" in text and "1e-07" in text and "1.20x" in text
 
 
