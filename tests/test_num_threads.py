@@ -205,14 +205,21 @@ def test_a_child_forked_inside_still_restores(blas):
     assert blas.count == 7
 
 
-def test_scipys_own_blas_is_the_one_that_is_held():
+def test_scipys_own_blas_is_held_from_any_python_thread_and_restored():
     from threadpoolctl import ThreadpoolController
 
-    def counts():
-        return {lib.filepath: lib.get_num_threads() for lib in ThreadpoolController().select(user_api="blas").lib_controllers}
-
     with single_threaded_blas:
-        held = [library.filepath for library in single_threaded_blas._libraries]
-        before = counts()
-    assert held
-    assert all(before[path] in (1, None) for path in held)
+        held = {library.filepath for library in single_threaded_blas._libraries}
+    libraries = [lib for lib in ThreadpoolController().select(user_api="blas").lib_controllers if lib.filepath in held]
+    assert libraries
+
+    def counts():
+        return [library.get_num_threads() for library in libraries]
+
+    def inside():
+        with single_threaded_blas:
+            return counts()
+
+    before = counts()
+    assert inside() == in_a_new_thread(inside) == [1] * len(libraries)
+    assert counts() == before
