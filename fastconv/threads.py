@@ -1,10 +1,10 @@
 """The number of threads, for kernels and BLAS alike.
 
-The default is ``OMP_NUM_THREADS``, else the number of CPUs this process may use. Nothing is started here: kernels take the number
-as an argument of each call. After a fork the child runs on one thread, because OpenMP's threads do not survive it.
+The default is ``OMP_NUM_THREADS``, else the number of CPUs this process may use. Nothing is started here: kernels take the
+number as an argument of each call. After a fork the child runs on one thread, because OpenMP's threads do not survive it.
 
-Kernels cut the work themselves and call BLAS from their own threads, so BLAS runs single-threaded meanwhile: two pools of threads
-would fight over the cores, and concurrent multi-threaded GEMMs have returned wrong results (OpenBLAS #5836).
+Kernels cut the work themselves and call BLAS from their own threads, so BLAS runs single-threaded meanwhile: two pools of
+threads would fight over the cores, and concurrent multi-threaded GEMMs have returned wrong results (OpenBLAS #5836).
 """
 
 from __future__ import annotations

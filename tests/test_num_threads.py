@@ -110,7 +110,10 @@ def test_without_a_usable_value_the_default_is_the_cpus_of_this_process(monkeypa
         assert get_num_threads() == cpus
 
 
-@pytest.mark.parametrize(("n", "kind"), [(0, InvalidArgumentError), (-1, InvalidArgumentError), (1.5, InvalidTypeError), (True, InvalidTypeError), ("2", InvalidTypeError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("n", "kind"),
+    [(0, InvalidArgumentError), (-1, InvalidArgumentError), (1.5, InvalidTypeError), (True, InvalidTypeError), ("2", InvalidTypeError)],
+)
 def test_a_number_that_is_none_is_refused_by_name(n, kind):
     with pytest.raises(kind, match="^n: "):
         set_num_threads(n)
