@@ -13,6 +13,7 @@ Durand, "FFT convolutions are faster than Winograd on modern CPUs" (2018).
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -74,6 +75,11 @@ class _Plan:
         self.tiling = np.array(dataclasses.astuple(tiling), np.int64)
         lines = [_twiddles(tiling.first_h, tiling.last_h), _twiddles(tiling.first_w, tiling.last_w)]
         self.twiddle = np.concatenate(lines).astype(problem.dtype)
+        products = _products(problem, 0), _products(problem, 1)
+        self.fewest_products = math.prod(int(p[p > 0].min(initial=1)) for p in products)
+        # Results to which no product contributes are stored as zeros: a transform would leave rounding errors there.
+        used = np.concatenate(products) > 0
+        self.used = None if used.all() else used.astype(np.uint8)
 
     def workspace(self, threads):
         return self.module.fft_workspace(self.problem.geometry, self.tiling, self.direction, self.problem.itemsize, threads)
@@ -99,6 +105,17 @@ def _axis(problem, axis):
     if problem.direction == "input_grad":
         return interleaved, extent - 1 - padding, extent, size
     return size, padding, extent, interleaved
+
+
+def _products(problem, axis):
+    """How many (input pixel, tap, output) triples share each pixel of the result along an axis."""
+    size, out = (problem.height, problem.width)[axis], (problem.out_height, problem.out_width)[axis]
+    taps = np.arange((problem.kernel_height, problem.kernel_width)[axis]) * problem.dilation[axis]
+    pixels = np.arange(out)[:, None] * problem.stride[axis] + taps - problem.padding[axis][0]
+    valid = (pixels >= 0) & (pixels < size)
+    if problem.direction == "input_grad":
+        return np.bincount(pixels[valid], minlength=size)
+    return valid.sum(axis=1 if problem.direction == "forward" else 0)
 
 
 def _axis_choices(source, padding, extent, outputs):
@@ -244,11 +261,11 @@ class Fft(ConvAlgorithm):
             if problem.batch == 0:
                 out.fill(0)
                 return
-            plan.module.fft_weight_grad(problem.geometry, plan.tiling, plan.twiddle, x, packed, out, workspace, threads)
+            plan.module.fft_weight_grad(problem.geometry, plan.tiling, plan.twiddle, plan.used, x, packed, out, workspace, threads)
         else:
             plan.module.fft_convolve(
-                problem.geometry, plan.tiling, plan.twiddle, plan.direction, x, packed, bias, activation.code, activation.slope,
-                out, workspace, threads,
+                problem.geometry, plan.tiling, plan.twiddle, plan.direction, plan.used, x, packed, bias, activation.code,
+                activation.slope, out, workspace, threads,
             )  # fmt: skip
 
     def _plan(self, problem):

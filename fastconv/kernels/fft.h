@@ -283,6 +283,7 @@ static void NAME(load_row)(const REAL *row, const fft_view *v, const fft_lanes *
 
 /* What happens to a result on its way to memory. */
 typedef struct {
+    const uint8_t *row_used, *col_used; /* of the destination, or NULL; results not used are exact zeros */
     const REAL *bias; /* of all output channels, or NULL */
     int activation;
     REAL slope;
@@ -308,6 +309,12 @@ static void NAME(store_row)(REAL *row, const fft_view *v, const fft_lanes *lanes
         UNROLL for (int l = 0; l < LANES; l++)
             if (l < lanes->n) NAME(store_n)(row + lanes->offset[l] + i, a[l], n);
     }
+}
+
+/* Zeros in place of rounding errors where no product contributes to a result. */
+INLINE void NAME(clear_unused)(const NAME(epilogue) *e, int64_t row, fft_span s, REAL *line) {
+    for (int64_t i = s.begin; i < s.end; i++)
+        if (!e->row_used[row] || !e->col_used[i]) NAME(store)(line + (i * s.step + s.shift) * PIXEL, (vec){0});
 }
 
 /* ---- two-dimensional transforms of one tile of VL channels -------------------------------------------------------- */
@@ -390,6 +397,10 @@ static void NAME(rows_out)(const NAME(tile_plan) *p, const REAL *in, REAL *image
             NAME(store)(q + VL, ai + br);
         }
         NAME(transform_pixels)(&p->w, 1, z, PIXEL, line, PIXEL, tmp);
+        if (e->row_used) {
+            NAME(clear_unused)(e, i, xs, line);
+            if (pair) NAME(clear_unused)(e, i + 1, xs, line + VL);
+        }
         NAME(store_row)(image + i * v->row_stride, v, lanes, xs, line, bias, e);
         if (pair) NAME(store_row)(image + (i + 1) * v->row_stride, v, lanes, xs, line + VL, bias, e);
     }
@@ -610,7 +621,7 @@ static void NAME(convolve_dense)(const fft_op *op, const fft_tiling *t, const RE
 static void NAME(correlate_lanes)(const fft_op *op, const fft_tiling *t, const REAL *twiddle, const REAL *x, const REAL *gy,
                                   REAL *dw, REAL *scratch, int threads) {
     const NAME(tile_plan) p = NAME(plan_tile)(t, twiddle);
-    const NAME(epilogue) none = {0};
+    const NAME(epilogue) e = {op->row_used, op->col_used};
     const int64_t th = t->th, column = p.pitch * PIXEL, plane = p.columns * column;
     const int64_t outputs = op->groups * op->co, vectors = CEIL_DIV(outputs, VL), tiles = op->batch * op->ny * op->nx;
     const REAL scale = (REAL)(0.5 / ((double)t->th * t->tw));
@@ -642,7 +653,7 @@ static void NAME(correlate_lanes)(const fft_op *op, const fft_tiling *t, const R
             for (int64_t k = 0; k < p.columns; k++)
                 NAME(transform_pixels)(&p.h, 1, sums + q * plane + k * column, PIXEL, sums + q * plane + k * column, PIXEL, lines);
             fft_weight_lanes(&lanes, op, v * VL, n, q);
-            NAME(rows_out)(&p, sums + q * plane, dw, &op->taps, &lanes, op->tap_rows, op->tap_cols, &none, lines);
+            NAME(rows_out)(&p, sums + q * plane, dw, &op->taps, &lanes, op->tap_rows, op->tap_cols, &e, lines);
         }
     }
 }
@@ -652,7 +663,7 @@ static void NAME(correlate_lanes)(const fft_op *op, const fft_tiling *t, const R
 static void NAME(correlate_dense)(const fft_op *op, const fft_tiling *t, const REAL *twiddle, const REAL *x, const REAL *gy,
                                   REAL *dw, REAL *scratch, int threads) {
     const NAME(tile_plan) p = NAME(plan_tile)(t, twiddle);
-    const NAME(epilogue) none = {0};
+    const NAME(epilogue) e = {op->row_used, op->col_used};
     const int64_t th = t->th, column = p.pitch * PIXEL, plane = p.columns * column;
     const int64_t cv = CEIL_DIV(op->ci, VL), kv = CEIL_DIV(op->co, VL), tiles = op->batch * op->ny * op->nx;
     const int64_t fb = MIN(t->filter_block, kv), x_tile = FFT_ODD(cv * p.pitch) * PIXEL, y_tile = FFT_ODD(fb * p.pitch) * PIXEL;
@@ -711,7 +722,7 @@ static void NAME(correlate_dense)(const fft_op *op, const fft_tiling *t, const R
                         NAME(transform_pixels)(&p.h, 1, sums + k * th * row + item * PIXEL, row, xc + k * column, PIXEL, lines);
                     fft_lanes lanes;
                     fft_weight_lanes(&lanes, op, g * op->co + k0, MIN(VL, op->co - k0), c);
-                    NAME(rows_out)(&p, xc, dw, &op->taps, &lanes, op->tap_rows, op->tap_cols, &none, lines);
+                    NAME(rows_out)(&p, xc, dw, &op->taps, &lanes, op->tap_rows, op->tap_cols, &e, lines);
                 }
             }
     }
@@ -720,7 +731,7 @@ static void NAME(correlate_dense)(const fft_op *op, const fft_tiling *t, const R
 /* ---- entry points, of fft_<name>_f32 and fft_<name>_f64 ----------------------------------------------------------- */
 
 int64_t NAME(fft_packed_size)(const geometry *g, const fft_tiling *t, int direction) {
-    const fft_op op = fft_op_of(g, t, direction);
+    const fft_op op = fft_op_of(g, t, direction, NULL);
     const int64_t spectrum = (t->tw / 2 + 1) * t->th * PIXEL;
     const int64_t vectors = t->lanewise ? CEIL_DIV(op.groups * op.co, VL) : op.groups * CEIL_DIV(op.co, VL);
     return vectors * op.ci * spectrum;
@@ -728,7 +739,7 @@ int64_t NAME(fft_packed_size)(const geometry *g, const fft_tiling *t, int direct
 
 /* Elements of scratch; the same sums as in the functions above. */
 int64_t NAME(fft_workspace)(const geometry *g, const fft_tiling *t, int direction, int threads) {
-    const fft_op op = fft_op_of(g, t, direction);
+    const fft_op op = fft_op_of(g, t, direction, NULL);
     const int64_t columns = t->tw / 2 + 1, pitch = FFT_PITCH(t->th), plane = columns * pitch * PIXEL;
     const int64_t lines = FFT_LINES * MAX(t->th, t->tw) * VL, cv = CEIL_DIV(op.ci, VL), kv = CEIL_DIV(op.co, VL);
     if (t->lanewise) return threads * (lines + 2 * pitch * PIXEL + (op.ci + (direction == WEIGHT_GRAD ? 2 : 0)) * plane);
@@ -744,23 +755,23 @@ int64_t NAME(fft_pack_workspace)(const fft_tiling *t, int threads) {
 
 void NAME(fft_pack)(const geometry *g, const fft_tiling *t, const REAL *twiddle, int direction, const REAL *w, REAL *packed,
                     REAL *scratch, int threads) {
-    const fft_op op = fft_op_of(g, t, direction);
+    const fft_op op = fft_op_of(g, t, direction, NULL);
     NAME(pack)(&op, t, twiddle, w, packed, scratch, threads);
 }
 
-void NAME(fft_convolve)(const geometry *g, const fft_tiling *t, const REAL *twiddle, int direction, const REAL *src,
-                        const REAL *packed, const REAL *bias, int activation, double slope, REAL *dst, REAL *scratch, int threads) {
-    const fft_op op = fft_op_of(g, t, direction);
-    const NAME(epilogue) e = {bias, activation, (REAL)slope};
+void NAME(fft_convolve)(const geometry *g, const fft_tiling *t, const REAL *twiddle, int direction, const uint8_t *used,
+                        const REAL *src, const REAL *packed, const REAL *bias, int activation, double slope, REAL *dst, REAL *scratch, int threads) {
+    const fft_op op = fft_op_of(g, t, direction, used);
+    const NAME(epilogue) e = {op.row_used, op.col_used, bias, activation, (REAL)slope};
     if (t->lanewise)
         NAME(convolve_lanes)(&op, t, twiddle, src, packed, dst, &e, scratch, threads);
     else
         NAME(convolve_dense)(&op, t, twiddle, src, packed, dst, &e, scratch, threads);
 }
 
-void NAME(fft_weight_grad)(const geometry *g, const fft_tiling *t, const REAL *twiddle, const REAL *x, const REAL *gy, REAL *dw,
-                           REAL *scratch, int threads) {
-    const fft_op op = fft_op_of(g, t, WEIGHT_GRAD);
+void NAME(fft_weight_grad)(const geometry *g, const fft_tiling *t, const REAL *twiddle, const uint8_t *used, const REAL *x,
+                           const REAL *gy, REAL *dw, REAL *scratch, int threads) {
+    const fft_op op = fft_op_of(g, t, WEIGHT_GRAD, used);
     if (t->lanewise)
         NAME(correlate_lanes)(&op, t, twiddle, x, gy, dw, scratch, threads);
     else

@@ -11,14 +11,14 @@ cdef extern from "fft_api.h":
     int64_t fft_pack_workspace_f64(const fft_tiling *, int) nogil
     void fft_pack_f32(const geometry *, const fft_tiling *, const float *, int, const float *, float *, float *, int) nogil
     void fft_pack_f64(const geometry *, const fft_tiling *, const double *, int, const double *, double *, double *, int) nogil
-    void fft_convolve_f32(const geometry *, const fft_tiling *, const float *, int, const float *, const float *, const float *,
-                          int, double, float *, float *, int) nogil
-    void fft_convolve_f64(const geometry *, const fft_tiling *, const double *, int, const double *, const double *,
-                          const double *, int, double, double *, double *, int) nogil
-    void fft_weight_grad_f32(const geometry *, const fft_tiling *, const float *, const float *, const float *, float *, float *,
-                             int) nogil
-    void fft_weight_grad_f64(const geometry *, const fft_tiling *, const double *, const double *, const double *, double *,
-                             double *, int) nogil
+    void fft_convolve_f32(const geometry *, const fft_tiling *, const float *, int, const uint8_t *, const float *, const float *,
+                          const float *, int, double, float *, float *, int) nogil
+    void fft_convolve_f64(const geometry *, const fft_tiling *, const double *, int, const uint8_t *, const double *,
+                          const double *, const double *, int, double, double *, double *, int) nogil
+    void fft_weight_grad_f32(const geometry *, const fft_tiling *, const float *, const uint8_t *, const float *,
+                             const float *, float *, float *, int) nogil
+    void fft_weight_grad_f64(const geometry *, const fft_tiling *, const double *, const uint8_t *, const double *,
+                             const double *, double *, double *, int) nogil
 
 
 def fft_lanes(int itemsize):
@@ -66,12 +66,13 @@ def fft_pack(cnp.ndarray shape not None, cnp.ndarray tiling not None, cnp.ndarra
 
 
 def fft_convolve(cnp.ndarray shape not None, cnp.ndarray tiling not None, cnp.ndarray twiddle not None, int direction,
-                 cnp.ndarray src not None, cnp.ndarray packed not None, bias, int activation, double slope,
+                 used, cnp.ndarray src not None, cnp.ndarray packed not None, bias, int activation, double slope,
                  cnp.ndarray out not None, cnp.ndarray workspace not None, int threads):
     """Forward convolution or input gradient."""
     cdef const geometry *g = shape_of(shape)
     cdef const fft_tiling *t = <const fft_tiling *>data(tiling)
     cdef void *tw = data(twiddle)
+    cdef const uint8_t *results = <const uint8_t *>data(used)
     cdef void *source = data(src)
     cdef void *filters = data(packed)
     cdef void *b = data(bias)
@@ -80,20 +81,21 @@ def fft_convolve(cnp.ndarray shape not None, cnp.ndarray tiling not None, cnp.nd
     cdef bint double_precision = is_double(src)
     with nogil:
         if double_precision:
-            fft_convolve_f64(g, t, <const double *>tw, direction, <const double *>source, <const double *>filters,
-                             <const double *>b, activation, slope, <double *>target, <double *>scratch, threads)
+            fft_convolve_f64(g, t, <const double *>tw, direction, results, <const double *>source,
+                             <const double *>filters, <const double *>b, activation, slope, <double *>target, <double *>scratch, threads)
         else:
-            fft_convolve_f32(g, t, <const float *>tw, direction, <const float *>source, <const float *>filters,
-                             <const float *>b, activation, slope, <float *>target, <float *>scratch, threads)
+            fft_convolve_f32(g, t, <const float *>tw, direction, results, <const float *>source,
+                             <const float *>filters, <const float *>b, activation, slope, <float *>target, <float *>scratch, threads)
 
 
-def fft_weight_grad(cnp.ndarray shape not None, cnp.ndarray tiling not None, cnp.ndarray twiddle not None,
+def fft_weight_grad(cnp.ndarray shape not None, cnp.ndarray tiling not None, cnp.ndarray twiddle not None, used,
                     cnp.ndarray x not None, cnp.ndarray gy not None, cnp.ndarray out not None, cnp.ndarray workspace not None,
                     int threads):
     """Weight gradient."""
     cdef const geometry *g = shape_of(shape)
     cdef const fft_tiling *t = <const fft_tiling *>data(tiling)
     cdef void *tw = data(twiddle)
+    cdef const uint8_t *results = <const uint8_t *>data(used)
     cdef void *source = data(x)
     cdef void *gradient = data(gy)
     cdef void *target = data(out)
@@ -101,8 +103,8 @@ def fft_weight_grad(cnp.ndarray shape not None, cnp.ndarray tiling not None, cnp
     cdef bint double_precision = is_double(x)
     with nogil:
         if double_precision:
-            fft_weight_grad_f64(g, t, <const double *>tw, <const double *>source, <const double *>gradient, <double *>target,
-                                <double *>scratch, threads)
+            fft_weight_grad_f64(g, t, <const double *>tw, results, <const double *>source, <const double *>gradient,
+                                <double *>target, <double *>scratch, threads)
         else:
-            fft_weight_grad_f32(g, t, <const float *>tw, <const float *>source, <const float *>gradient, <float *>target,
-                                <float *>scratch, threads)
+            fft_weight_grad_f32(g, t, <const float *>tw, results, <const float *>source, <const float *>gradient,
+                                <float *>target, <float *>scratch, threads)

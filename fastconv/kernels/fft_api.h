@@ -19,17 +19,18 @@ typedef struct {
 
 int fft_vector_bytes(void);
 
+/* `used`: a byte for each row and each column of the result, 0 where no product contributes and zeros are stored; or NULL. */
 #define FFT_DECLARE(real, type)                                                                                                \
     int64_t fft_packed_size_##type(const geometry *, const fft_tiling *, int direction);                                       \
     int64_t fft_workspace_##type(const geometry *, const fft_tiling *, int direction, int threads);                            \
     int64_t fft_pack_workspace_##type(const fft_tiling *, int threads);                                                        \
     void fft_pack_##type(const geometry *, const fft_tiling *, const real *twiddle, int direction, const real *w,              \
                          real *packed, real *scratch, int threads);                                                            \
-    void fft_convolve_##type(const geometry *, const fft_tiling *, const real *twiddle, int direction, const real *src,        \
-                             const real *packed, const real *bias, int activation, double slope, real *dst, real *scratch,     \
-                             int threads);                                                                                     \
-    void fft_weight_grad_##type(const geometry *, const fft_tiling *, const real *twiddle, const real *x, const real *gy,      \
-                                real *dw, real *scratch, int threads);
+    void fft_convolve_##type(const geometry *, const fft_tiling *, const real *twiddle, int direction, const uint8_t *used,    \
+                             const real *src, const real *packed, const real *bias, int activation, double slope, real *dst,   \
+                             real *scratch, int threads);                                                                      \
+    void fft_weight_grad_##type(const geometry *, const fft_tiling *, const real *twiddle, const uint8_t *used, const real *x, \
+                                const real *gy, real *dw, real *scratch, int threads);
 FFT_DECLARE(float, f32)
 FFT_DECLARE(double, f64)
 

@@ -45,6 +45,7 @@ typedef struct {
     int64_t pad_h, pad_w, extent_h, extent_w; /* padding may be negative */
     int64_t out_h, out_w, ny, nx, bh, bw, th, tw;
     fft_span tap_rows, tap_cols;
+    const uint8_t *row_used, *col_used; /* of the results: 0 where no product contributes; NULL: all used */
 } fft_op;
 
 typedef struct {
@@ -57,7 +58,7 @@ INLINE fft_view fft_view_of(int64_t c, int64_t h, int64_t w, int64_t channels_la
     return channels_last ? nhwc : nchw;
 }
 
-INLINE fft_op fft_op_of(const geometry *g, const fft_tiling *t, int direction) {
+INLINE fft_op fft_op_of(const geometry *g, const fft_tiling *t, int direction, const uint8_t *used) {
     fft_op op = {0};
     const fft_view x = fft_view_of(g->c, g->h, g->w, g->channels_last), y = fft_view_of(g->k, g->oh, g->ow, g->channels_last);
     const int64_t c = g->c / g->g, k = g->k / g->g, taps = g->kh * g->kw;
@@ -82,6 +83,10 @@ INLINE fft_op fft_op_of(const geometry *g, const fft_tiling *t, int direction) {
         op.filter_stride = c * taps, op.depth_stride = taps;
         op.tap_rows = (fft_span){0, g->kh, g->dh, 0};
         op.tap_cols = (fft_span){0, g->kw, g->dw, 0};
+    }
+    if (used) {
+        const int64_t rows[] = {g->oh, g->h, g->kh};
+        op.row_used = used, op.col_used = used + rows[direction];
     }
     op.ny = CEIL_DIV(op.out_h, t->bh), op.nx = CEIL_DIV(op.out_w, t->bw);
     return op;
