@@ -47,6 +47,12 @@ _FILTER_BANDWIDTH = 20e9  # bytes of spectra read from beyond the second-level c
 _CACHE_BYTES = 768 << 10
 _CALL_SECONDS = 4e-6
 
+# Error constant where all results have equally many products; about four times the largest measured on normal, uniform and
+# constant data, and on channels whose scales range over a factor of 1000.
+_ERROR = 10.0
+# Makes a sum of few products that is small by chance (see `_error`) unlikely to exceed the bound.
+_ERROR_TAIL = 64
+
 
 @dataclasses.dataclass(frozen=True)
 class _Tiling:
@@ -76,7 +82,7 @@ class _Plan:
         lines = [_twiddles(tiling.first_h, tiling.last_h), _twiddles(tiling.first_w, tiling.last_w)]
         self.twiddle = np.concatenate(lines).astype(problem.dtype)
         products = _products(problem, 0), _products(problem, 1)
-        self.fewest_products = math.prod(int(p[p > 0].min(initial=1)) for p in products)
+        self.error = _error(problem, products)
         # Results to which no product contributes are stored as zeros: a transform would leave rounding errors there.
         used = np.concatenate(products) > 0
         self.used = None if used.all() else used.astype(np.uint8)
@@ -116,6 +122,19 @@ def _products(problem, axis):
     if problem.direction == "input_grad":
         return np.bincount(pixels[valid], minlength=size)
     return valid.sum(axis=1 if problem.direction == "forward" else 0)
+
+
+def _error(problem, products):
+    """The error constant, from the counts of `_products` along both axes.
+
+    Errors are about the same all over a tile, while |x| conv |w| shrinks with the number of products a result has: least at the
+    corners, and further by chance, as the smallest of N sums of n products of random data is about N**(-1/n) of their mean.
+    """
+    depth = problem.batch if problem.direction == "weight_grad" else _channels(problem)[0]
+    most = depth * math.prod(max(int(p.max()), 1) for p in products)
+    fewest = max(depth, 1) * math.prod(int(p.min(where=p > 0, initial=p.max(initial=1))) or 1 for p in products)
+    results = max(math.prod(problem.result_shape), 1)
+    return _ERROR * max(most / fewest, 1) * (_ERROR_TAIL * results) ** (1 / fewest)
 
 
 def _axis_choices(source, padding, extent, outputs):
@@ -221,10 +240,11 @@ def _aligned_empty(size, dtype):
 class Fft(ConvAlgorithm):
     """Overlap-save FFT convolution.
 
-    The rounding error of a transform is relative to the norm of a whole tile, not to the window of one output: where values in a
-    tile differ by orders of magnitude in space, small outputs near large values lose their low digits. The published constant
-    holds for tiles whose values are of comparable magnitude (it was measured on normal, uniform and constant data with up to 512
-    channels whose scales range over a factor of 1000). A NaN or Inf spreads over its tile.
+    The rounding error of a transform is relative to the norm of a whole tile, not to the window of one output. The published
+    constant therefore holds for tiles whose values are of comparable magnitude; where they differ by orders of magnitude in
+    space, results near large values lose their low digits. It grows with the ratio of the most to the fewest products that a
+    result sums (corners), and is large where a result may consist of a few products only. Results that sum no product at all
+    are exact. A NaN or Inf spreads over its tile.
 
     Kernels, dilation included, may span up to 256 pixels. Strides are computed at stride 1 and subsampled in the store.
     """
@@ -245,7 +265,7 @@ class Fft(ConvAlgorithm):
         return self._plan(problem).workspace(get_num_threads())
 
     def error(self, problem):
-        return 16.0
+        return self._plan(problem).error
 
     def pack(self, problem, w):
         plan, threads = self._plan(problem), get_num_threads()

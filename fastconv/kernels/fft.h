@@ -427,10 +427,7 @@ typedef struct {
 
 INLINE void NAME(gemm_rows)(int rows, const NAME(gemm_shape) *s, const REAL *a, const REAL *b, REAL *c, int add) {
     vec re[FFT_MR], im[FFT_MR];
-    UNROLL for (int r = 0; r < rows; r++) {
-        re[r] = add ? NAME(load)(c + r * s->c_row) : (vec){0};
-        im[r] = add ? NAME(load)(c + r * s->c_row + VL) : (vec){0};
-    }
+    UNROLL for (int r = 0; r < rows; r++) re[r] = im[r] = (vec){0};
     for (int64_t o = 0; o < s->outer; o++)
         for (int64_t i = 0; i < s->inner; i++) {
             const REAL *p = a + o * s->a_outer + i * s->a_inner, *q = b + o * s->b_outer + i * s->b_inner;
@@ -444,8 +441,10 @@ INLINE void NAME(gemm_rows)(int rows, const NAME(gemm_shape) *s, const REAL *a, 
             }
         }
     UNROLL for (int r = 0; r < rows; r++) {
-        NAME(store)(c + r * s->c_row, re[r]);
-        NAME(store)(c + r * s->c_row + VL, im[r]);
+        REAL *to = c + r * s->c_row;
+        if (add) re[r] += NAME(load)(to), im[r] += NAME(load)(to + VL);
+        NAME(store)(to, re[r]);
+        NAME(store)(to + VL, im[r]);
     }
 }
 
@@ -564,10 +563,6 @@ static void NAME(convolve_dense)(const fft_op *op, const fft_tiling *t, const RE
     const int64_t x_tile = FFT_ODD(cv * p.pitch) * PIXEL, y_tile = FFT_ODD(kv * p.pitch) * PIXEL;
     const int64_t each = FFT_LINES * MAX(t->th, t->tw) * VL + t->block * (x_tile + y_tile);
     REAL *planes = scratch + threads * each, *results = planes + t->block * cv * plane;
-    const NAME(gemm_shape) whole = {cv, VL, x_tile, column, 1, VL * PIXEL, PIXEL, y_tile};
-    NAME(gemm_shape) full = whole, rest = whole;
-    full.outer = op->ci / VL;
-    rest.outer = 1, rest.inner = op->ci % VL;
 #pragma omp parallel num_threads(threads)
     {
         REAL *lines = scratch + thread_index() * each;
@@ -593,11 +588,14 @@ static void NAME(convolve_dense)(const fft_op *op, const fft_tiling *t, const RE
                     for (int64_t f = 0; f < th; f++)
                         for (int64_t v = 0; v < kv; v++) {
                             const REAL *u = packed + (((g * p.columns + k) * th + f) * kv + v) * op->ci * PIXEL;
-                            REAL *to = y + v * column + f * PIXEL;
-                            if (full.outer) NAME(gemm_column)(nt, &full, x + f * PIXEL, u, to, 0);
-                            if (rest.inner)
-                                NAME(gemm_column)(nt, &rest, x + full.outer * column + f * PIXEL, u + full.outer * VL * PIXEL, to,
-                                                  full.outer > 0);
+                            for (int64_t c = 0; c < op->ci;) {
+                                const int64_t n = MIN(op->ci - c, FFT_SUM), whole = n / VL;
+                                const NAME(gemm_shape) s = {whole ? whole : 1, whole ? VL : n,  x_tile, column, 1,
+                                                            VL * PIXEL,        PIXEL,           y_tile};
+                                NAME(gemm_column)(nt, &s, x + c / VL * column + f * PIXEL, u + c * PIXEL,
+                                                  y + v * column + f * PIXEL, c > 0);
+                                c += s.outer * s.inner;
+                            }
                         }
                     for (int64_t i = 0; i < nt; i++)
                         for (int64_t v = 0; v < kv; v++)

@@ -12,6 +12,9 @@
 #define FFT_MR 6
 #endif
 
+/* Channels summed in registers before they are added to the result: rounding errors grow with the length of a chain of sums. */
+#define FFT_SUM 64
+
 /* Real vectors of scratch for lines, in units of the longer side of a tile: three complex lines or two real and two complex. */
 #define FFT_LINES 6
 /* Distances in complex pixels are odd, so that neighbours do not fall into the same cache set. */
