@@ -26,7 +26,7 @@ test-peers: $(STAMPS)/install $(STAMPS)/peers
 lint: $(STAMPS)/lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/cython-lint fastconv
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint fastconv
 
 format: $(STAMPS)/lint
 	$(BIN)/ruff check --fix

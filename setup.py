@@ -31,7 +31,8 @@ if X86:
     ]  # fmt: skip
 
 # Value-safe: no -ffast-math. Contraction to fused multiply-adds is what the error bounds are stated for.
-FLAGS = ["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-Wno-psabi"]
+FLAGS = ["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden", "-Wno-psabi"]
+FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 # Each with the flags for compiling and for linking: GCC and Clang, Apple's Clang with libomp.
 OPENMP = ((["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
 

@@ -2,8 +2,9 @@
 
 import time
 
-import fastconv as fc
 import numpy as np
+
+import fastconv as fc
 from fastconv.report.accuracy import Accuracy
 
 from .common import ALGORITHMS, LAYERS, call_of, problem_of, require_support

@@ -1,7 +1,8 @@
 """The layers that the benchmarks use, and one way of running an algorithm on each."""
 
-import fastconv as fc
 import numpy as np
+
+import fastconv as fc
 from fastconv.report.tables import load_layers
 
 # One of each kind in the shipped tables, as (table, layer).

@@ -37,14 +37,7 @@ class Direct(ConvAlgorithm):
         return cpu.kernels().direct_workspace(problem.geometry, backward, pixel_lanes(problem), double, threads)
 
     def error(self, problem):
-        # A sum of n products, each multiply-add rounded once, is within n eps / 2 of the exact one relative to the sum of absolute
-        # values (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and so is a sum in several partial sums.
-        if problem.direction == "weight_grad":
-            terms = problem.batch * problem.out_height * problem.out_width
-        else:
-            channels = problem.w_shape[1] if problem.direction == "forward" else problem.out_channels // problem.groups
-            terms = channels * problem.taps
-        return terms / 2 + 2
+        return machine.sum_error(problem)
 
     def pack(self, problem, w):
         kernels, backward, lanes = cpu.kernels(), problem.direction == "input_grad", pixel_lanes(problem)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from ..kernels import cpu
 from ..threads import get_num_threads
 
-__all__ = ["call_seconds", "compute_seconds", "direct_seconds", "memory_seconds", "vector_bytes"]
+__all__ = [
+    "call_seconds", "compute_seconds", "direct_seconds", "memory_seconds", "sum_error", "vector_bytes", "winograd_seconds",
+]  # fmt: skip
 
 _VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}
 # Float32 multiply-adds per second of one core in a register-tiled loop; float64 runs at half of it.
@@ -62,3 +64,31 @@ def direct_seconds(problem, pixels_in_lanes):
     else:
         overhead = -(-filters // vector) * vector / filters * (1 + 1 / channels)
     return call_seconds() + compute_seconds(products * overhead, problem.dtype, 0.85) + memory_seconds(problem.bytes)
+
+
+def winograd_seconds(problem, m, r):
+    """Winograd's: products of the tiles, transforms, and the transformed filters read once per block."""
+    points = (m + r - 1) ** 2
+    height, width = (problem.height, problem.width) if problem.direction == "input_grad" else (problem.out_height, problem.out_width)
+    tiles = problem.batch * -(-height // m) * -(-width // m)
+    vector = vector_bytes() // problem.itemsize
+    channels, filters = problem.in_channels // problem.groups, problem.out_channels // problem.groups
+    padded = -(-filters // vector) * vector
+    products = points * tiles * channels * padded * problem.groups
+    # About two multiply-adds per point and axis on the way in, as many on the way out.
+    transforms = 2 * 2 * 2 * points * tiles * (problem.in_channels + problem.out_channels)
+    filters_read = points * channels * padded * problem.groups * problem.itemsize
+    return (
+        call_seconds() + compute_seconds(products, problem.dtype, 0.85) + compute_seconds(transforms, problem.dtype, 0.5)
+        + memory_seconds(problem.bytes + filters_read / 2)
+    )  # fmt: skip
+
+
+def sum_error(problem):
+    """Error constant of adding the products of one output: n eps / 2 for n of them (Higham, section 3.1)."""
+    if problem.direction == "weight_grad":
+        terms = problem.batch * problem.out_height * problem.out_width
+    else:
+        channels = problem.w_shape[1] if problem.direction == "forward" else problem.out_channels // problem.groups
+        terms = channels * problem.taps
+    return terms / 2 + 2

@@ -20,8 +20,7 @@ enum {
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
     MERGE_CHANNELS = 16,          /* fewer channels than this: a kernel row is read as one run of kw * c values */
-    STRIP_BYTES = 128 * 1024,     /* padded input rows held for that */
-    CACHE_LINE = 64
+    STRIP_BYTES = 128 * 1024      /* padded input rows held for that */
 };
 
 /* A run of consecutive valid pixels in a panel's row. */
@@ -32,12 +31,6 @@ typedef struct {
 
 /* Blocks of at most `size` that differ by at most one. */
 INLINE int64_t blocks_of(int64_t total, int64_t size) { return CEIL_DIV(total, size); }
-
-INLINE char *aligned_take(char **p, int64_t bytes) {
-    char *r = *p;
-    *p += ROUND_UP(bytes, CACHE_LINE);
-    return r;
-}
 
 static int reads_merged_rows(const geometry *s, int input_grad) {
     return !input_grad && s->g == 1 && s->dw == 1 && s->c < MERGE_CHANNELS && s->kw > 1;

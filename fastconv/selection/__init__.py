@@ -1,7 +1,22 @@
-"""Chooses an algorithm for a problem, explains and remembers the choice."""
+"""Chooses an algorithm for a problem, explains and remembers the choice.
+
+    options    what the user allows: effort, precision, limits           memory   plans of this process, bounded
+       |                                                                 store    measurements of all processes, on disk
+    heuristic  who may, and what it is predicted to cost                 lock     plans in a file for a team
+       |
+    choose     forced, locked, stored, measured or predicted ---> explain
+       |
+    measure    the timing loop  <--- tune
+"""
 
 from .choose import Choice, select
+from .explain import Explanation
+from .lock import Lock, LockedPlan, diff
 from .memory import PLANS
 from .options import Config, config, get_config, set_config
+from .tune import autotune, lock_of, survey
 
-__all__ = ["PLANS", "Choice", "Config", "config", "get_config", "select", "set_config"]
+__all__ = [
+    "PLANS", "Choice", "Config", "Explanation", "Lock", "LockedPlan", "autotune", "config", "diff", "get_config", "lock_of", "select",
+    "set_config", "survey",
+]  # fmt: skip

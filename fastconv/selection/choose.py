@@ -1,19 +1,38 @@
-"""The decision: forced, locked, stored, measured or predicted."""
+"""The decision: forced by name, locked in a file, stored, measured now, or predicted."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from .. import threads
-from ..errors import MissingPlanError
-from . import heuristic
+from ..errors import MissingPlanError, UnsupportedProblemError
+from . import heuristic, measure, store
+from .memory import PLANS
+from .record import Record, Rejection, fastest
 
-__all__ = ["Choice", "select"]
+__all__ = ["EXHAUSTIVE_SECONDS", "MEASURE_SECONDS", "Choice", "best", "measured_record", "select"]
+
+# Seconds given to one problem's timings, in all.
+MEASURE_SECONDS = 0.25
+EXHAUSTIVE_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """An algorithm and where it came from."""
+    """An algorithm for a problem, and where the choice came from.
+
+    Attributes
+    ----------
+    problem : ConvProblem
+    algorithm : ConvAlgorithm
+    source : {"forced", "lock", "stored", "measured", "heuristic"}
+    config : Config
+    threads : int
+    packed_once : bool
+        Whether weights are packed once or in every call.
+    record : Record or None
+        The measurements the choice rests on.
+    """
 
     problem: object
     algorithm: object
@@ -21,6 +40,7 @@ class Choice:
     config: object
     threads: int
     packed_once: bool
+    record: Record | None = None
 
     def explain(self):
         """The `Explanation` of this choice."""
@@ -29,9 +49,117 @@ class Choice:
         return explain(self)
 
 
-def select(problem, algorithm, config, packed_once):
+def select(problem, algorithm, config, packed_once, seconds=None):
+    """Choose an algorithm on the current number of threads.
+
+    Parameters
+    ----------
+    problem : ConvProblem
+    algorithm : str
+        A name, or "auto".
+    config : Config
+    packed_once : bool
+        The habit of the real use: weights packed once, or in every call.
+    seconds : float, optional
+        Time for measuring, if that is needed.
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    UnknownAlgorithmError, UnsupportedProblemError, MissingPlanError
+    """
     n = threads.get_num_threads()
+    token = threads.pin(n)
+    try:
+        chosen, source, record = _decide(problem, algorithm, config, packed_once, n, seconds)
+    finally:
+        threads.unpin(token)
+    return Choice(problem, chosen, source, config, n, packed_once, record)
+
+
+def _decide(problem, algorithm, config, packed_once, n, seconds):
     if algorithm != "auto":
-        return Choice(problem, heuristic.forced(algorithm, problem, config), "forced", config, n, packed_once)
+        return heuristic.forced(algorithm, problem, config), "forced", None
     candidates = heuristic.judge(problem, config)
-    return Choice(problem, heuristic.choose(problem, candidates).algorithm, "heuristic", config, n, packed_once)
+    predicted = heuristic.choose(problem, candidates, packed_once)
+    locked = config.lock and config.lock.get(problem, n, packed_once)
+    if locked:
+        return _eligible(locked, candidates), "lock", None
+    if config.effort == "heuristic":
+        return predicted, "heuristic", None
+    if config.effort == "exhaustive":
+        record = _measure(problem, candidates, config, n, seconds or EXHAUSTIVE_SECONDS, everything=True)
+        return best(record, candidates, packed_once), "measured", record
+    record = store.load(problem, n, config)
+    if _covers(record, candidates):
+        return best(record, candidates, packed_once), "stored", record
+    if config.effort == "cached":
+        return predicted, "heuristic", None
+    if config.effort == "replay":
+        raise MissingPlanError(
+            f"effort: 'replay' found no stored plan for {problem} ({problem.direction}, {problem.dtype}, "
+            f"{problem.memory_format}, {n} thread(s)); measure it with fastconv.autotune or `fastconv tune`"
+        )
+    with measure.measuring:
+        # Another thread may have measured it while this one waited for its turn.
+        record = store.load(problem, n, config)
+        if not _covers(record, candidates):
+            record = _measure(problem, candidates, config, n, seconds or MEASURE_SECONDS, everything=False)
+    return best(record, candidates, packed_once), "measured", record
+
+
+def _eligible(locked, candidates):
+    for candidate in candidates:
+        if candidate.algorithm.name == locked.algorithm:
+            if candidate.eligible:
+                return candidate.algorithm
+            raise UnsupportedProblemError(f"lock: {locked.algorithm!r}, locked for {locked}, may not be used: {candidate.reason}")
+    raise MissingPlanError(f"lock: {locked.algorithm!r}, locked for {locked}, is not registered here")
+
+
+def _covers(record, candidates):
+    """Whether every candidate that would be timed has been timed, or has failed."""
+    if record is None:
+        return False
+    failed = {name for name, rejection in record.rejected.items() if rejection.kind == "failed"}
+    eligible = {c.algorithm.name for c in candidates if c.eligible}
+    wanted = {c.algorithm.name for c in heuristic.survivors(candidates)}
+    return wanted <= record.measured.keys() | failed and bool(eligible & record.measured.keys())
+
+
+def best(record, candidates, packed_once):
+    """The fastest of the measured candidates that may be used."""
+    eligible = {c.algorithm.name: c.algorithm for c in candidates if c.eligible and c.algorithm.name in record.measured}
+    if not eligible:
+        reasons = "; ".join(f"{name}: {rejection.reason}" for name, rejection in record.rejected.items())
+        raise UnsupportedProblemError(f"algorithm: none is left for {record.problem}: {reasons}")
+    times = {name: record.measured[name].total(packed_once) for name in eligible}
+    return eligible[fastest(times, eligible)]
+
+
+def _measure(problem, candidates, config, n, seconds, everything):
+    timed = [c for c in candidates if c.eligible] if everything else heuristic.survivors(candidates)
+    return measured_record(problem, candidates, timed, config, n, seconds)
+
+
+def measured_record(problem, candidates, timed, config, n, seconds):
+    """Time some of the candidates, store what was found, and drop the plans in memory that rest on less."""
+    measured, failed = measure.measure(problem, [c.algorithm for c in timed], seconds)
+    rejected = dict(failed)
+    for c in candidates:
+        name = c.algorithm.name
+        if name in measured or name in failed:
+            continue
+        if c.eligible:
+            reason = f"predicted to be over {heuristic.PRUNE_FACTOR:g} times slower than the best; not timed"
+            rejected[name] = Rejection("pruned", reason, c.predicted)
+        else:
+            rejected[name] = Rejection(c.kind, c.reason, c.predicted)
+    record = Record(problem, n, measured, rejected)
+    if measured:
+        store.save(record, config)
+    PLANS.drop(lambda plan: plan.problem == problem)
+    return record

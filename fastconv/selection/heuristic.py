@@ -27,7 +27,9 @@ class Candidate:
     kind : {None, "unsupported", "denied", "workspace", "precision"}
         The rule that `reason` comes from.
     predicted : float or None
-        Seconds; None where the algorithm does not support the problem, as for the two that follow.
+        Seconds with packed weights; None where the algorithm does not support the problem, as for the three that follow.
+    predicted_pack : float or None
+        Seconds for packing the weights.
     workspace : int or None
         Bytes.
     error : float or None
@@ -38,6 +40,7 @@ class Candidate:
     reason: str | None = None
     kind: str | None = None
     predicted: float | None = None
+    predicted_pack: float | None = None
     workspace: int | None = None
     error: float | None = None
 
@@ -54,16 +57,17 @@ def judge(problem, config):
 
 
 def survivors(candidates):
-    """The eligible candidates that are not predicted to be far slower than the best: those worth timing."""
+    """The eligible candidates that are not predicted to be far slower than the best, so worth timing."""
     eligible = [c for c in candidates if c.eligible]
     if not eligible:
         return []
-    limit = PRUNE_FACTOR * min(c.predicted for c in eligible)
-    return [c for c in eligible if c.predicted <= limit]
+    once = PRUNE_FACTOR * min(c.predicted for c in eligible)
+    every_call = PRUNE_FACTOR * min(c.predicted + c.predicted_pack for c in eligible)
+    return [c for c in eligible if c.predicted <= once or c.predicted + c.predicted_pack <= every_call]
 
 
-def choose(problem, candidates):
-    """The eligible candidate predicted to be fastest; on equal predictions the first."""
+def choose(problem, candidates, packed_once):
+    """The eligible algorithm predicted to be fastest; on equal predictions the first."""
     eligible = [c for c in candidates if c.eligible]
     if not eligible:
         raise UnsupportedProblemError(
@@ -71,7 +75,7 @@ def choose(problem, candidates):
             + "; ".join(f"{c.algorithm.name}: {c.reason}" for c in candidates)
             + "; relax deny, workspace_limit or precision (fc.config)"
         )
-    return min(eligible, key=lambda c: c.predicted)
+    return min(eligible, key=lambda c: c.predicted if packed_once else c.predicted + c.predicted_pack).algorithm
 
 
 def forced(name, problem, config):
@@ -92,6 +96,7 @@ def _judge_one(algorithm, fallback, problem, config):
         return Candidate(algorithm, reason, "unsupported")
     known = {
         "predicted": float(algorithm.cost(problem)),
+        "predicted_pack": float(algorithm.pack_cost(problem)),
         "workspace": int(algorithm.workspace(problem)),
         "error": float(algorithm.error(problem)),
     }
