@@ -5,26 +5,23 @@ import re
 from subprocesses import assert_succeeded, python
 
 ALLOWED_MS = 50
-# Shared test machines are slow at times.
+# Test machines are shared: allow three times as much, and in proportion to how long NumPy itself takes there.
 GENEROUS = 3
-
-
-def cumulative_ms(process, module):
-    """Milliseconds that ``-X importtime`` shows for a module with all that it imported."""
-    return int(re.search(rf"\|\s*(\d+) \|\s*{module}$", process.stderr, re.MULTILINE)[1]) / 1000
+TYPICAL_NUMPY_MS = 80
 
 
 def test_costs_little_more_than_numpy():
-    extra = []
+    shares = []
     for _ in range(3):
         process = python("-X", "importtime", "-c", "import numpy\nimport fastconv\nfastconv.conv2d")
         assert_succeeded(process)
-        # Everything after numpy, with what the first use of conv2d imports.
-        rows = re.findall(r"import time:\s*(\d+) \|\s*\d+ \|( *)(\S+)$", process.stderr, re.MULTILINE)
-        after = [i for i, (_, _, module) in enumerate(rows) if module == "numpy"][-1] + 1
-        extra.append(sum(int(own) for own, _, _ in rows[after:]) / 1000)
-        assert cumulative_ms(process, "fastconv") <= ALLOWED_MS * GENEROUS
-    assert min(extra) <= ALLOWED_MS * GENEROUS, f"{extra} ms"
+        rows = re.findall(r"import time:\s*(\d+) \|\s*(\d+) \| *(\S+)$", process.stderr, re.MULTILINE)
+        (numpy,) = [i for i, (_, _, module) in enumerate(rows) if module == "numpy"]
+        numpy_ms = int(rows[numpy][1]) / 1000
+        # Everything after NumPy, with what the first use of conv2d imports.
+        extra_ms = sum(int(own) for own, _, _ in rows[numpy + 1 :]) / 1000
+        shares.append(extra_ms / (ALLOWED_MS * GENEROUS * max(1, numpy_ms / TYPICAL_NUMPY_MS)))
+    assert min(shares) <= 1, shares
 
 
 def test_imports_neither_scipy_nor_other_heavy_packages():
