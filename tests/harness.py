@@ -181,14 +181,30 @@ def run(algorithm, p, data, *, bias=None, activation=None, poison=np.nan, scratc
     return output.array
 
 
-def tolerance(algorithm, p, scale, *, each_output=False):
-    """The published bound c * eps * |x| conv |w|, in absolute terms.
+def shared_scale(p, scale, data):
+    """|x| conv |w| for methods that compute in tiles: what a tile's outputs have in common, whatever their own magnitudes.
 
-    A method that computes in tiles shares one rounding error among the outputs of a tile, whatever their own magnitudes: there
-    |x| conv |w| is the largest of the plane, unless `each_output` is held to its own.
+    Forward and input gradient: the largest of the plane. Weight gradient: a tile also multiplies pixels whose products cancel,
+    because no kernel position brings them together; by Cauchy and Schwarz the sum of |x| |gy| over all of them is bounded so.
     """
-    if not algorithm.local_non_finite and not each_output and scale.size:
-        scale = scale.max(axis=(2, 3), keepdims=True)
+    if p.direction != "weight_grad":
+        return scale.max(axis=(2, 3), keepdims=True, initial=0)
+    x, gy = (np.sqrt(np.sum(np.asarray(data[name], np.longdouble) ** 2, axis=(2, 3))) for name in ("x", "gy"))
+    n, groups = p.batch, p.groups
+    norms = np.einsum("ngk,ngc->gkc", gy.reshape(n, groups, -1), x.reshape(n, groups, -1))
+    return norms.reshape(*p.w_shape[:2], 1, 1)
+
+
+def tolerance(algorithm, p, data, *, scale=None, each_output=False):
+    """The published bound c * eps * |x| conv |w| on the operands in `data`, in absolute terms; `scale` is |x| conv |w| if known.
+
+    An algorithm that is not local in its non-finite values computes in tiles, and one rounding error is shared by the outputs of a
+    tile: unless `each_output` is held to its own |x| conv |w|, `shared_scale` takes its place.
+    """
+    if scale is None:
+        scale = reference.scale(p, **data)
+    if not algorithm.local_non_finite and not each_output:
+        scale = shared_scale(p, scale, data)
     number = np.finfo(p.dtype)
     # The second term is for results near the smallest normal number.
     return algorithm.error(p) * number.eps * scale + 4 * number.tiny
@@ -198,7 +214,7 @@ def assert_close(algorithm, p, result, kind="gaussian", *, with_bias=False, acti
     """Holds a result on `operands` to the published error bound."""
     y, scale = expected(p.replace(memory_format="nchw"), kind, with_bias, activation)
     name = activation[0] if isinstance(activation, tuple) else activation
-    allowed = tolerance(algorithm, p, scale, each_output=each_output) * STEEPEST[name]
+    allowed = tolerance(algorithm, p, operands(p, kind), scale=scale, each_output=each_output) * STEEPEST[name]
     if name is not None:
         allowed = allowed + ACTIVATION_EPS * np.finfo(p.dtype).eps * np.abs(y) + 4 * np.finfo(p.dtype).tiny * (1 + scale)
     difference = np.abs(result - y)
