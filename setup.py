@@ -161,9 +161,12 @@ def extension(name, sources):
 
 c_sources = sorted(str(path) for path in KERNELS.glob("*.c"))
 extensions = [extension(f"_{name}", [str(KERNELS / f"_{name}.pyx"), *c_sources]) for name in INSTRUCTION_SETS]
-extensions.append(extension("_cpu", [str(KERNELS / "_cpu.pyx")]))
+extensions += [extension(name, [str(KERNELS / f"{name}.pyx")]) for name in ("_cpu", "blas")]
 
 setup(
-    ext_modules=cythonize(extensions, include_path=[str(KERNELS)], build_dir="build/cython", language_level=3),
+    ext_modules=cythonize(
+        extensions, include_path=[str(KERNELS)], build_dir="build/cython", language_level=3,
+        compiler_directives={"cdivision": True},
+    ),  # fmt: skip
     cmdclass={"build_ext": BuildExt},
 )

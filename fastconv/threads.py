@@ -2,6 +2,9 @@
 
 The default is ``OMP_NUM_THREADS``, else the number of CPUs this process may use. Nothing is started here: kernels take the number
 as an argument of each call. After a fork the child runs on one thread, because OpenMP's threads do not survive it.
+
+Kernels cut the work themselves and call BLAS from their own threads, so BLAS runs single-threaded meanwhile: two pools of threads
+would fight over the cores, and concurrent multi-threaded GEMMs have returned wrong results (OpenBLAS #5836).
 """
 
 from __future__ import annotations
@@ -9,10 +12,11 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import os
+import threading
 
 from .problem import require_at_least, as_integer
 
-__all__ = ["get_num_threads", "num_threads", "pin", "set_num_threads", "unpin"]
+__all__ = ["get_num_threads", "num_threads", "pin", "set_num_threads", "single_threaded_blas", "unpin"]
 
 _local = contextvars.ContextVar("fastconv_num_threads", default=0)
 _global = 0
@@ -85,9 +89,64 @@ def _default():
     return n
 
 
+class _SingleThreadedBlas:
+    """Holds SciPy's BLAS at one thread while at least one user, in any Python thread, is inside the ``with`` block."""
+
+    def __init__(self):
+        self._libraries = None
+        self._before = []
+        self.reset()
+
+    def reset(self):
+        """Forget users and the lock, which a forked child inherits in any state; counts to restore are kept."""
+        self._lock = threading.Lock()
+        self._users = 0
+
+    def __enter__(self):
+        with self._lock:
+            if self._libraries is None:
+                self._libraries = _scipy_blas()
+            if self._users == 0:
+                self._lower()
+            self._users += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                while self._before:
+                    library, count = self._before.pop()
+                    library.set_num_threads(count)
+
+    def _lower(self):
+        for library in self._libraries:
+            count = library.get_num_threads()
+            # None: a library that does not tell, and cannot be told.
+            if count is not None and count != 1:
+                self._before.append((library, count))
+                library.set_num_threads(1)
+
+
+single_threaded_blas = _SingleThreadedBlas()
+
+
+def _scipy_blas():
+    """threadpoolctl's controllers of the BLAS that SciPy calls; finding them takes milliseconds, hence once a process."""
+    import scipy
+    import scipy.linalg.cython_blas  # noqa: F401  (loads the library)
+    from threadpoolctl import ThreadpoolController
+
+    blas = ThreadpoolController().select(user_api="blas").lib_controllers
+    # Wheels bring a library of their own, which NumPy does not use: leave NumPy's alone.
+    home = os.path.dirname(os.path.realpath(scipy.__file__))
+    own = [library for library in blas if os.path.realpath(library.filepath).startswith((home + ".libs", home + os.sep))]
+    return own or blas
+
+
 def _after_fork():
     global _forked
     _forked = True
+    single_threaded_blas.reset()
 
 
 if hasattr(os, "register_at_fork"):
