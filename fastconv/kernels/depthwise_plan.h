@@ -1,0 +1,129 @@
+/* One axis of a depthwise correlation, and the scratch that a thread needs. Plain C, the same for every element type.
+ *
+ * Forward and input gradient are both correlations "dest = source * taps" along each axis. A dest index r = first + u step of a
+ * phase reads source indices origin + u stride + t dilation for t = 0 .. taps-1, with kernel position tap0 + t tap_step.
+ * The forward pass has one phase. The input gradient has one per residue of the stride, each with the kernel positions that meet
+ * it, in reverse order; a phase no position meets has no taps and gives zeros.
+ */
+#ifndef FASTCONV_DEPTHWISE_PLAN_H
+#define FASTCONV_DEPTHWISE_PLAN_H
+
+#include "geometry.h"
+#include "simd.h"
+
+enum { DW_FORWARD, DW_INPUT_GRAD, DW_WEIGHT_GRAD };
+
+typedef struct {
+    int64_t source, dest; /* sizes */
+    int64_t k, stride, dilation, padding;
+    int gradient;
+} dw_axis;
+
+typedef struct {
+    int64_t first, step, count;
+    int64_t taps, dilation, origin, stride;
+    int64_t tap0, tap_step;
+} dw_phase;
+
+INLINE int64_t dw_floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+INLINE int64_t dw_ceil_div(int64_t a, int64_t b) { return dw_floor_div(a + b - 1, b); }
+
+INLINE dw_axis dw_rows_of(const geometry *g, int direction) {
+    int grad = direction == DW_INPUT_GRAD;
+    return (dw_axis){grad ? g->oh : g->h, grad ? g->h : g->oh, g->kh, g->sh, g->dh, g->pt, grad};
+}
+INLINE dw_axis dw_cols_of(const geometry *g, int direction) {
+    int grad = direction == DW_INPUT_GRAD;
+    return (dw_axis){grad ? g->ow : g->w, grad ? g->w : g->ow, g->kw, g->sw, g->dw, g->pl, grad};
+}
+
+/* Source indices [lo, hi) that dest indices [begin, end) read; both grow with them. */
+INLINE int64_t dw_lo(const dw_axis *a, int64_t begin) {
+    if (a->gradient) return dw_floor_div(begin + a->padding - (a->k - 1) * a->dilation, a->stride);
+    return begin * a->stride - a->padding;
+}
+INLINE int64_t dw_hi(const dw_axis *a, int64_t end) {
+    if (a->gradient) return dw_floor_div(end - 1 + a->padding, a->stride) + 1;
+    return (end - 1) * a->stride - a->padding + (a->k - 1) * a->dilation + 1;
+}
+
+INLINE int64_t dw_phases(const dw_axis *a) { return a->gradient ? MIN(a->stride, a->dest) : 1; }
+
+static inline dw_phase dw_phase_of(const dw_axis *a, int64_t index) {
+    if (!a->gradient) return (dw_phase){0, 1, a->dest, a->k, a->dilation, -a->padding, a->stride, 0, 1};
+    /* Position i meets dest index r where r + padding - i dilation is a multiple of the stride. */
+    int64_t divisor = a->stride, rest = a->dilation;
+    while (rest) {
+        int64_t t = divisor % rest;
+        divisor = rest;
+        rest = t;
+    }
+    int64_t every = a->stride / divisor, first_tap = 0;
+    while (first_tap < MIN(every, a->k) && (index + a->padding - first_tap * a->dilation) % a->stride) first_tap++;
+    int64_t taps = first_tap < MIN(every, a->k) ? CEIL_DIV(a->k - first_tap, every) : 0;
+    dw_phase p = {index, a->stride, CEIL_DIV(a->dest - index, a->stride), taps, a->dilation / divisor, 0, 1, 0, -every};
+    if (taps) {
+        p.origin = (index + a->padding - first_tap * a->dilation) / a->stride - (taps - 1) * p.dilation;
+        p.tap0 = first_tap + (taps - 1) * every;
+    }
+    return p;
+}
+
+/* A thread's scratch: a group of blocks of VL channels, each [row][column][lane]. Source rows live in a ring, so that each is
+ * brought in once. */
+typedef struct {
+    dw_axis rows, cols;
+    int64_t left, width;   /* source column of scratch column 0; scratch columns */
+    int64_t group;         /* blocks brought in together */
+    int64_t strip;         /* dest rows at a time */
+    int64_t table;         /* source rows a strip reads, those outside the image included */
+    int64_t ring;          /* rows kept, at most the source's */
+    int64_t taps;
+    int64_t ring_bytes, weights_bytes, strip_bytes, table_bytes; /* of one block */
+    int64_t zero_at, weights_at, strip_at, table_at;
+    int64_t bytes;
+} dw_layout;
+
+/* What a block's source and dest rows may take together, so that they stay in the first-level cache. */
+#define DW_STRIP_BYTES (24 * 1024)
+/* In NHWC, blocks brought in together: whole cache lines and, with few channels, the image in one sequence. */
+#ifndef DW_GROUP
+#define DW_GROUP 4
+#endif
+
+static inline void dw_size_strip(dw_layout *p, int64_t strip) {
+    int64_t most = 0;
+    p->strip = strip;
+    /* The number of rows a strip reads varies with its position by the floor divisions of the input gradient. */
+    for (int64_t r = 0; r < MIN(p->rows.dest, p->rows.stride); r++)
+        most = MAX(most, dw_hi(&p->rows, r + strip) - dw_lo(&p->rows, r));
+    p->table = most;
+    p->ring = MIN(most, p->rows.source);
+}
+
+static inline dw_layout dw_layout_of(const geometry *g, int direction, int lanes, int threads) {
+    dw_layout p = {.rows = dw_rows_of(g, direction), .cols = dw_cols_of(g, direction), .taps = g->kh * g->kw};
+    int64_t blocks = CEIL_DIV(direction == DW_INPUT_GRAD ? g->c : g->k, lanes);
+    /* Only channels are shared among threads in the weight gradient. */
+    p.group = !g->channels_last ? 1 : MIN(DW_GROUP, direction == DW_WEIGHT_GRAD ? CEIL_DIV(blocks, threads) : blocks);
+    p.left = MIN(dw_lo(&p.cols, 0), 0);
+    p.width = MAX(dw_hi(&p.cols, p.cols.dest), p.cols.source) - p.left;
+    int64_t columns = g->channels_last && direction != DW_WEIGHT_GRAD ? 0 : p.cols.dest, strip = p.rows.dest;
+    dw_size_strip(&p, strip);
+    while (strip > 1 && (p.ring * p.width + strip * columns) * SIMD_BYTES > DW_STRIP_BYTES) {
+        strip = CEIL_DIV(strip, 2);
+        dw_size_strip(&p, strip);
+    }
+    p.ring_bytes = p.ring * p.width * SIMD_BYTES;
+    p.weights_bytes = p.taps * SIMD_BYTES;
+    p.strip_bytes = p.strip * columns * SIMD_BYTES;
+    p.table_bytes = p.table * (int64_t)sizeof(void *);
+    p.zero_at = p.group * p.ring_bytes;
+    p.weights_at = p.zero_at + p.width * SIMD_BYTES;
+    p.strip_at = p.weights_at + p.group * p.weights_bytes;
+    p.table_at = p.strip_at + p.group * p.strip_bytes;
+    p.bytes = ROUND_UP(p.table_at + p.group * p.table_bytes, 64);
+    return p;
+}
+
+#endif
