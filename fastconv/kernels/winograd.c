@@ -33,4 +33,9 @@ void winograd_run(const geometry *s, int direction, int m, int64_t block_tiles, 
         wino_run_f32(s, direction, m, block_tiles, x, packed, bias, activation, (float)slope, out, workspace, threads);
 }
 
-void winograd_matrix(int kind, int m, int r, double *matrix) { wino_matrix_f64(kind, m, r, matrix); }
+void winograd_matrix(int kind, int m, int r, int is_double, void *matrix) {
+    if (is_double)
+        wino_matrix_f64(kind, m, r, matrix);
+    else
+        wino_matrix_f32(kind, m, r, matrix);
+}

@@ -23,7 +23,7 @@ typedef struct {
     int64_t src_h, src_w, src_c, dst_h, dst_w, dst_c;
     int64_t groups, depth, columns;         /* channels per group of source and destination */
     int64_t top, left;                      /* zeros before the source; negative: pixels to skip */
-    int m, r, points, pairs;
+    int m, r, points;
     int64_t tiles_h, tiles_w;               /* per image */
     int64_t images;                         /* per block */
     int64_t blocks_h, blocks_w, blocks;     /* per image; in all */
@@ -42,7 +42,7 @@ static wino_plan plan_winograd(const geometry *s, int direction, int m, int64_t 
     const int64_t lanes = SIMD_BYTES / item;
     wino_plan p = {.n = s->n, .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
                    .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
-                   .m = m, .r = (int)s->kh, .points = m + (int)s->kh - 1, .pairs = (m + (int)s->kh - 3) / 2};
+                   .m = m, .r = (int)s->kh, .points = m + (int)s->kh - 1};
     if (direction == 1) {
         p.src_h = s->oh, p.src_w = s->ow, p.src_c = s->k, p.dst_h = s->h, p.dst_w = s->w, p.dst_c = s->c;
         p.depth = s->k / s->g, p.columns = s->c / s->g;
@@ -102,8 +102,8 @@ INLINE void team_barrier(team t) {
 
 /* -- into V -------------------------------------------------------------------------------------------------------------- */
 
-/* An image plane region with channels in the lanes: NHWC data in place, or a zero-padded strip. */
-INLINE void NAME(wino_data_tile)(const int pairs, const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {
+/* A tile whose pixels lie `row` and `pixel` elements apart, channels in the lanes, `lanes` of them valid. */
+INLINE void NAME(wino_data_body)(const int pairs, const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {
     const int n = 2 * pairs + 2;
     vec d[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
     if (lanes >= VL) {
@@ -115,33 +115,135 @@ INLINE void NAME(wino_data_tile)(const int pairs, const REAL *base, int64_t row,
     UNROLL for (int i = 0; i < n * n; i++) *(vec *)(v + i * plane) = o[i];
 }
 
-/* The same at a border of NHWC data, through pointers. */
-INLINE void NAME(wino_border_tile)(const int pairs, const REAL *const *pixel, int64_t c, int64_t lanes, REAL *v, int64_t plane) {
+/* Outputs of one tile for VL filters; `high` x `wide` of them are stored. */
+INLINE void NAME(wino_result_body)(const int pairs, const int outputs, const REAL *m, int64_t plane, const REAL *bias, int activation,
+                                   REAL slope, REAL *out, int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {
     const int n = 2 * pairs + 2;
-    vec d[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
-    for (int i = 0; i < n * n; i++) d[i] = NAME(load_n)(pixel[i] + c, lanes);
-    NAME(wino_data_2d)(pairs, 0, d, o);
-    UNROLL for (int i = 0; i < n * n; i++) *(vec *)(v + i * plane) = o[i];
+    vec v[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
+    UNROLL for (int i = 0; i < n * n; i++) v[i] = *(const vec *)(m + i * plane);
+    NAME(wino_result_2d)(pairs, outputs, v, o);
+    if (bias) {
+        const vec added = NAME(load_n)(bias, lanes);
+        UNROLL for (int i = 0; i < outputs * outputs; i++) o[i] += added;
+    }
+    if (activation == ACT_RELU) {
+        UNROLL for (int i = 0; i < outputs * outputs; i++) o[i] = NAME(activate)(o[i], ACT_RELU, 0);
+    } else if (activation) {
+        for (int i = 0; i < outputs * outputs; i++) o[i] = NAME(activate)(o[i], activation, slope);
+    }
+    if (high == outputs && wide == outputs && lanes >= VL) {
+        UNROLL for (int i = 0; i < outputs; i++)
+            UNROLL for (int j = 0; j < outputs; j++) NAME(store)(out + i * row + j * pixel, o[i * outputs + j]);
+    } else {
+        for (int i = 0; i < high; i++)
+            for (int j = 0; j < wide; j++) NAME(store_n)(out + i * row + j * pixel, o[i * outputs + j], lanes);
+    }
 }
 
-/* A tile at (y, x) of an NHWC image: V for all channels of a group. */
-INLINE void NAME(wino_data_nhwc)(const int pairs, const wino_plan *p, const REAL *image, int64_t y, int64_t x, const REAL *zeros,
-                                 REAL *v) {
-    const int n = 2 * pairs + 2;
+/* A tile of gy, `outputs` x `outputs` vectors, into Z. */
+INLINE void NAME(wino_gradient_body)(const int pairs, const int outputs, const vec *g, REAL *z, int64_t plane) {
+    vec o[MAX_POINTS * MAX_POINTS];
+    NAME(wino_kernel_2d)(pairs, outputs, g, o);
+    UNROLL for (int i = 0; i < (2 * pairs + 2) * (2 * pairs + 2); i++) *(vec *)(z + i * plane) = o[i];
+}
+
+#define OUT_OF_LINE static __attribute__((noinline)) void
+#define INSTANCE(PAIRS)                                                                                                               \
+    OUT_OF_LINE NAME(wino_data_##PAIRS)(const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {        \
+        NAME(wino_data_body)(PAIRS, base, row, pixel, lanes, v, plane);                                                               \
+    }
+INSTANCE(1) INSTANCE(2) INSTANCE(3)
+#undef INSTANCE
+#define INSTANCE(PAIRS, M, R)                                                                                                         \
+    OUT_OF_LINE NAME(wino_result_##M##_##R)(const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope, REAL *out,    \
+                                            int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {                  \
+        NAME(wino_result_body)(PAIRS, M, m, plane, bias, activation, slope, out, row, pixel, high, wide, lanes);                      \
+    }                                                                                                                                 \
+    OUT_OF_LINE NAME(wino_gradient_##M##_##R)(const vec *g, REAL *z, int64_t plane) {                                                 \
+        NAME(wino_gradient_body)(PAIRS, M, g, z, plane);                                                                              \
+    }
+EACH_TILE(INSTANCE)
+#undef INSTANCE
+#undef OUT_OF_LINE
+
+/* The transforms of one tile size, and its matrices for what is not worth a function of its own. */
+typedef struct {
+    void (*data)(const REAL *, int64_t, int64_t, int64_t, REAL *, int64_t);
+    void (*result)(const REAL *, int64_t, const REAL *, int, REAL, REAL *, int64_t, int64_t, int64_t, int64_t, int64_t);
+    void (*gradient)(const vec *, REAL *, int64_t);
+    REAL filter[MAX_POINTS * MAX_POINTS];   /* n x r: G of F(m, r) */
+    REAL sums[MAX_POINTS * MAX_POINTS];     /* r x n: A^T of F(r, m) */
+} NAME(wino_tile);
+
+/* The matrix of a transform as the kernels apply it, column by column: kind 0 B^T, 1 G, 2 A^T of F(m, r). Row-major. */
+INLINE void NAME(wino_matrix_body)(const int pairs, const int m, const int r, int kind, REAL *matrix) {
+    const int n = 2 * pairs + 2, columns = kind == 1 ? r : n, rows = kind == 2 ? m : n;
+    for (int j = 0; j < columns; j++) {
+        vec d[MAX_POINTS], o[MAX_POINTS];
+        for (int i = 0; i < MAX_POINTS; i++) d[i] = o[i] = NAME(splat)(i == j);
+        if (kind == 0) NAME(wino_data)(pairs, d, o);
+        if (kind == 1) NAME(wino_kernel)(pairs, r, d, o);
+        if (kind == 2) NAME(wino_result)(pairs, m, d, o);
+        for (int i = 0; i < rows; i++) matrix[i * columns + j] = o[i][0];
+    }
+}
+
+static void NAME(wino_matrix)(int kind, int m, int r, REAL *matrix) {
+#define INSTANCE(PAIRS, M, R) \
+    if (m == M && r == R) NAME(wino_matrix_body)(PAIRS, M, R, kind, matrix);
+    EACH_TILE(INSTANCE)
+#undef INSTANCE
+}
+
+static NAME(wino_tile) NAME(wino_tile_of)(int m, int r) {
+    NAME(wino_tile) t = {0};
+#define INSTANCE(PAIRS, M, R)                                                       \
+    if (m == M && r == R) {                                                         \
+        t.data = NAME(wino_data_##PAIRS);                                           \
+        t.result = NAME(wino_result_##M##_##R);                                     \
+        t.gradient = NAME(wino_gradient_##M##_##R);                                 \
+        NAME(wino_matrix_body)(PAIRS, M, R, 1, t.filter);                           \
+        NAME(wino_matrix_body)(PAIRS, R, M, 2, t.sums);                             \
+    }
+    EACH_TILE(INSTANCE)
+#undef INSTANCE
+    return t;
+}
+
+/* out = matrix in matrix^T, in: columns x columns vectors, matrix: rows x columns. */
+static void NAME(wino_apply)(const REAL *matrix, int rows, int columns, const vec *in, vec *out) {
+    vec half[MAX_POINTS * MAX_POINTS];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) {
+            vec t = {0};
+            for (int k = 0; k < columns; k++) t += matrix[i * columns + k] * in[k * columns + j];
+            half[i * columns + j] = t;
+        }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < rows; j++) {
+            vec t = {0};
+            for (int k = 0; k < columns; k++) t += matrix[j * columns + k] * half[i * columns + k];
+            out[i * rows + j] = t;
+        }
+}
+
+/* A tile at (y, x) of an NHWC image: V for all channels of a group. Pixels beyond the border are zero. */
+static void NAME(wino_data_nhwc)(const NAME(wino_tile) *tile, const wino_plan *p, const REAL *image, int64_t y, int64_t x, REAL *v) {
+    const int n = p->points;
     const int64_t row = p->src_w * p->src_c, pixel = p->src_c;
+    const REAL *base = image + y * row + x * pixel;
     if (y >= 0 && x >= 0 && y + n <= p->src_h && x + n <= p->src_w) {
-        const REAL *base = image + y * row + x * pixel;
-        for (int64_t c = 0; c < p->depth; c += VL)
-            NAME(wino_data_tile)(pairs, base + c, row, pixel, p->depth - c, v + c, p->v_plane);
+        for (int64_t c = 0; c < p->depth; c += VL) tile->data(base + c, row, pixel, p->depth - c, v + c, p->v_plane);
         return;
     }
-    const REAL *at[MAX_POINTS * MAX_POINTS];
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++) {
-            const int inside = y + i >= 0 && y + i < p->src_h && x + j >= 0 && x + j < p->src_w;
-            at[i * n + j] = inside ? image + (y + i) * row + (x + j) * pixel : zeros;
-        }
-    for (int64_t c = 0; c < p->depth; c += VL) NAME(wino_border_tile)(pairs, at, c, p->depth - c, v + c, p->v_plane);
+    REAL padded[MAX_POINTS * MAX_POINTS * SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
+    memset(padded, 0, sizeof padded);
+    for (int64_t c = 0; c < p->depth; c += VL) {
+        for (int64_t i = MAX(0, -y); i < MIN(n, p->src_h - y); i++)
+            for (int64_t j = MAX(0, -x); j < MIN(n, p->src_w - x); j++)
+                *(vec *)(padded + (i * n + j) * VL) = NAME(load_n)(base + i * row + j * pixel + c, p->depth - c);
+        tile->data(padded, n * VL, VL, VL, v + c, p->v_plane);
+    }
 }
 
 /* Rows [y, y + height) x columns [x, x + width) of `lanes` NCHW planes, zero outside: strip[row][pixel][VL]. */
@@ -161,15 +263,15 @@ static void NAME(fill_strip)(const REAL *planes, int64_t lanes, int64_t h, int64
 }
 
 /* All of a block's tiles into V. */
-INLINE void NAME(wino_gather)(const int pairs, const wino_plan *p, const wino_block *b, int channels_last, const REAL *x, int64_t group,
-                              const REAL *zeros, REAL *strip, REAL *v, team t) {
+static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, const wino_block *b, int channels_last, const REAL *x,
+                              int64_t group, REAL *strip, REAL *v, team t) {
     const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->src_h * p->src_w;
     int64_t begin, end;
     if (channels_last) {
         share(b->tiles, t.index, t.count, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
             const int64_t n = b->n0 + i / (rows * columns), ty = b->ty0 + i / columns % rows, tx = b->tx0 + i % columns;
-            NAME(wino_data_nhwc)(pairs, p, x + n * plane * p->src_c + group * p->depth, ty * p->m - p->top, tx * p->m - p->left, zeros,
+            NAME(wino_data_nhwc)(tile, p, x + n * plane * p->src_c + group * p->depth, ty * p->m - p->top, tx * p->m - p->left,
                                  v + i * p->v_step);
         }
         return;
@@ -184,7 +286,7 @@ INLINE void NAME(wino_gather)(const int pairs, const wino_plan *p, const wino_bl
             REAL *to = v + (n - b->n0) * rows * columns * p->v_step + c;
             for (int64_t i = 0; i < rows; i++)
                 for (int64_t j = 0; j < columns; j++, to += p->v_step)
-                    NAME(wino_data_tile)(pairs, strip + (i * width + j) * p->m * VL, width * VL, VL, VL, to, p->v_plane);
+                    tile->data(strip + (i * width + j) * p->m * VL, width * VL, VL, VL, to, p->v_plane);
         }
 }
 
@@ -212,31 +314,9 @@ static void NAME(wino_multiply)(const wino_plan *p, int64_t tiles, const REAL *v
 
 /* -- out of M ------------------------------------------------------------------------------------------------------------ */
 
-/* Outputs of one tile for VL filters; `high` x `wide` of them are stored. */
-INLINE void NAME(wino_result_tile)(const int pairs, const int outputs, const REAL *m, int64_t plane, vec bias, int activation, REAL slope,
-                                   REAL *out, int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {
-    const int n = 2 * pairs + 2;
-    vec v[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
-    UNROLL for (int i = 0; i < n * n; i++) v[i] = *(const vec *)(m + i * plane);
-    NAME(wino_result_2d)(pairs, outputs, v, o);
-    UNROLL for (int i = 0; i < outputs * outputs; i++) o[i] += bias;
-    if (activation == ACT_RELU) {
-        UNROLL for (int i = 0; i < outputs * outputs; i++) o[i] = NAME(activate)(o[i], ACT_RELU, 0);
-    } else if (activation) {
-        for (int i = 0; i < outputs * outputs; i++) o[i] = NAME(activate)(o[i], activation, slope);
-    }
-    if (high == outputs && wide == outputs && lanes >= VL) {
-        UNROLL for (int i = 0; i < outputs; i++)
-            UNROLL for (int j = 0; j < outputs; j++) NAME(store)(out + i * row + j * pixel, o[i * outputs + j]);
-    } else {
-        for (int i = 0; i < high; i++)
-            for (int j = 0; j < wide; j++) NAME(store_n)(out + i * row + j * pixel, o[i * outputs + j], lanes);
-    }
-}
-
-INLINE void NAME(wino_scatter)(const int pairs, const int outputs, const wino_plan *p, const wino_block *b, int channels_last,
-                               const REAL *m, const REAL *bias, int activation, REAL slope, REAL *out, int64_t group, REAL *strip,
-                               team t) {
+static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, const wino_block *b, int channels_last, const REAL *m,
+                               const REAL *bias, int activation, REAL slope, REAL *out, int64_t group, REAL *strip, team t) {
+    const int outputs = p->m;
     const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w;
     int64_t begin, end;
     if (bias) bias += group * p->columns;
@@ -246,10 +326,8 @@ INLINE void NAME(wino_scatter)(const int pairs, const int outputs, const wino_pl
             const int64_t n = b->n0 + i / (rows * columns), y = (b->ty0 + i / columns % rows) * outputs, x = (b->tx0 + i % columns) * outputs;
             REAL *to = out + ((n * p->dst_h + y) * p->dst_w + x) * p->dst_c + group * p->columns;
             for (int64_t k = 0; k < p->columns; k += VL)
-                NAME(wino_result_tile)(pairs, outputs, m + i * p->m_step + k, p->m_plane,
-                                       bias ? NAME(load_n)(bias + k, p->columns - k) : (vec){0}, activation, slope, to + k,
-                                       p->dst_w * p->dst_c, p->dst_c, MIN(outputs, p->dst_h - y), MIN(outputs, p->dst_w - x),
-                                       p->columns - k);
+                tile->result(m + i * p->m_step + k, p->m_plane, bias ? bias + k : NULL, activation, slope, to + k, p->dst_w * p->dst_c,
+                             p->dst_c, MIN(outputs, p->dst_h - y), MIN(outputs, p->dst_w - x), p->columns - k);
         }
         return;
     }
@@ -257,13 +335,15 @@ INLINE void NAME(wino_scatter)(const int pairs, const int outputs, const wino_pl
     const int64_t high = MIN(rows * outputs, p->dst_h - y0), wide = MIN(width, p->dst_w - x0);
     share(CEIL_DIV(p->columns, VL), t.index, t.count, &begin, &end);
     for (int64_t k = begin * VL; k < MIN(p->columns, end * VL); k += VL) {
-        const vec bias_vector = bias ? NAME(load_n)(bias + k, p->columns - k) : (vec){0};
+        /* Whole vectors are stored to the strip, so the bias is read as whole vectors: from a padded copy. */
+        REAL padded[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
+        if (bias) *(vec *)padded = NAME(load_n)(bias + k, p->columns - k);
         const REAL *from = m + k;
         for (int64_t n = b->n0; n < b->n1; n++) {
             for (int64_t i = 0; i < rows; i++)
                 for (int64_t j = 0; j < columns; j++, from += p->m_step)
-                    NAME(wino_result_tile)(pairs, outputs, from, p->m_plane, bias_vector, activation, slope,
-                                           strip + (i * width + j) * outputs * VL, width * VL, VL, outputs, outputs, VL);
+                    tile->result(from, p->m_plane, bias ? padded : NULL, activation, slope, strip + (i * width + j) * outputs * VL,
+                                 width * VL, VL, outputs, outputs, VL);
             REAL *to = out + (n * p->dst_c + group * p->columns + k) * plane + y0 * p->dst_w + x0;
             for (int64_t i = 0; i < high; i++)
                 NAME(transpose)(strip + i * width * VL, VL, wide, MIN(VL, p->columns - k), to + i * p->dst_w, plane);
@@ -282,109 +362,79 @@ static int64_t NAME(wino_scratch)(const wino_plan *p) {
     return p->points * p->points * (p->v_plane + p->m_plane) * (int64_t)sizeof(REAL);
 }
 
-/* V, M and a strip per thread, or one V and M for all of them, and a pixel of zeros. */
+/* V, M and a strip per thread, or one V and M for all of them. */
 static int64_t NAME(wino_workspace)(const geometry *s, int direction, int m, int64_t block_tiles, int threads) {
     const wino_plan p = plan_winograd(s, direction, m, block_tiles, threads, sizeof(REAL));
     const int64_t sets = p.blocks * p.groups >= threads ? threads : 1;
     const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p) * (int64_t)sizeof(REAL), CACHE_LINE);
-    return ROUND_UP(ROUND_UP(p.depth, VL) * (int64_t)sizeof(REAL), CACHE_LINE) + threads * strip +
-           sets * ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE);
+    return threads * strip + sets * ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE);
 }
 
-INLINE void NAME(wino_block_run)(const int pairs, const int outputs, const wino_plan *p, int64_t index, int channels_last,
-                                 const REAL *x, const REAL *u, const REAL *bias, int activation, REAL slope, REAL *out,
-                                 const REAL *zeros, REAL *strip, REAL *v, team t) {
+static void NAME(wino_block_run)(const NAME(wino_tile) *tile, const wino_plan *p, int64_t index, int channels_last, const REAL *x,
+                                 const REAL *u, const REAL *bias, int activation, REAL slope, REAL *out, REAL *strip, REAL *v, team t) {
     const int64_t group = index % p->groups, panels = CEIL_DIV(p->columns, NR);
     const wino_block b = block_at(p, index / p->groups);
     REAL *m = v + p->points * p->points * p->v_plane;
-    NAME(wino_gather)(pairs, p, &b, channels_last, x, group, zeros, strip, v, t);
+    NAME(wino_gather)(tile, p, &b, channels_last, x, group, strip, v, t);
     team_barrier(t);
     NAME(wino_multiply)(p, b.tiles, v, u + group * p->points * p->points * panels * p->depth * NR, m, t);
     team_barrier(t);
-    NAME(wino_scatter)(pairs, outputs, p, &b, channels_last, m, bias, activation, slope, out, group, strip, t);
+    NAME(wino_scatter)(tile, p, &b, channels_last, m, bias, activation, slope, out, group, strip, t);
     team_barrier(t);
 }
-
-#define INSTANCE(PAIRS, M, R)                                                                                                \
-    static __attribute__((noinline)) void NAME(wino_block_##M##_##R)(                                                        \
-        const wino_plan *p, int64_t index, int channels_last, const REAL *x, const REAL *u, const REAL *bias, int activation, \
-        REAL slope, REAL *out, const REAL *zeros, REAL *strip, REAL *v, team t) {                                            \
-        NAME(wino_block_run)(PAIRS, M, p, index, channels_last, x, u, bias, activation, slope, out, zeros, strip, v, t);     \
-    }
-EACH_TILE(INSTANCE)
-#undef INSTANCE
 
 static void NAME(wino_run)(const geometry *s, int direction, int m, int64_t block_tiles, const REAL *x, const REAL *u, const REAL *bias,
                            int activation, REAL slope, REAL *out, char *workspace, int threads) {
     const wino_plan p = plan_winograd(s, direction, m, block_tiles, threads, sizeof(REAL));
     const int64_t items = p.blocks * p.groups, set = ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE) / sizeof(REAL);
     const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p) * (int64_t)sizeof(REAL), CACHE_LINE) / sizeof(REAL);
-    const int64_t zero_bytes = ROUND_UP(p.depth, VL) * sizeof(REAL);
-    REAL *zeros = (REAL *)aligned_take(&workspace, zero_bytes);
-    memset(zeros, 0, zero_bytes);
     REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL)), *sets = (REAL *)workspace;
-    void (*block)(const wino_plan *, int64_t, int, const REAL *, const REAL *, const REAL *, int, REAL, REAL *, const REAL *, REAL *,
-                  REAL *, team) = NULL;
-#define INSTANCE(PAIRS, M, R) \
-    if (m == M && p.r == R) block = NAME(wino_block_##M##_##R);
-    EACH_TILE(INSTANCE)
-#undef INSTANCE
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p.r);
     if (items >= threads) {
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
         for (int64_t i = 0; i < items; i++)
-            block(&p, i, (int)s->channels_last, x, u, bias, activation, slope, out, zeros, strips + thread_index() * strip,
-                  sets + thread_index() * set, (team){0, 1});
+            NAME(wino_block_run)(&tile, &p, i, (int)s->channels_last, x, u, bias, activation, slope, out,
+                                 strips + thread_index() * strip, sets + thread_index() * set, (team){0, 1});
     } else {
 #pragma omp parallel num_threads(threads)
         {
             const team t = {thread_index(), team_size()};
             for (int64_t i = 0; i < items; i++)
-                block(&p, i, (int)s->channels_last, x, u, bias, activation, slope, out, zeros, strips + t.index * strip, sets, t);
+                NAME(wino_block_run)(&tile, &p, i, (int)s->channels_last, x, u, bias, activation, slope, out, strips + t.index * strip,
+                                     sets, t);
         }
     }
 }
 
 /* U[group][point][panel][channel][NR] from OIHW weights; for the input gradient flipped, channels exchanged. */
-INLINE void NAME(wino_pack_filters)(const int pairs, const int r, const geometry *s, int input_grad, const REAL *w, REAL *u, int threads) {
-    const int n = 2 * pairs + 2;
+static void NAME(wino_pack)(const geometry *s, int input_grad, int m, const REAL *w, REAL *u, int threads) {
+    const int r = (int)s->kh, n = m + r - 1;
     const int64_t cg = s->c / s->g, kg = s->k / s->g, depth = input_grad ? kg : cg, columns = input_grad ? cg : kg;
     const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR;
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, r);
 #pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
     for (int64_t g = 0; g < s->g; g++)
         for (int64_t j = 0; j < 2 * panels; j++)
             for (int64_t d = 0; d < depth; d++) {
                 REAL lanes[MAX_POINTS * MAX_POINTS][SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
-                vec taps[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
+                vec o[MAX_POINTS * MAX_POINTS];
                 for (int l = 0; l < VL; l++) {
                     const int64_t f = j * VL + l;
                     const REAL *from = input_grad ? w + ((g * kg + d) * cg + f) * r * r : w + ((g * kg + f) * cg + d) * r * r;
                     for (int i = 0; i < r * r; i++) lanes[i][l] = f < columns ? from[input_grad ? r * r - 1 - i : i] : 0;
                 }
-                for (int i = 0; i < r * r; i++) taps[i] = *(const vec *)lanes[i];
-                NAME(wino_kernel_2d)(pairs, r, taps, o);
+                NAME(wino_apply)(tile.filter, n, r, (const vec *)lanes, o);
                 REAL *to = u + g * n * n * plane + (j / 2 * depth + d) * NR + j % 2 * VL;
-                UNROLL for (int i = 0; i < n * n; i++) *(vec *)(to + i * plane) = o[i];
+                for (int i = 0; i < n * n; i++) *(vec *)(to + i * plane) = o[i];
             }
-}
-
-static void NAME(wino_pack)(const geometry *s, int input_grad, int m, const REAL *w, REAL *u, int threads) {
-#define INSTANCE(PAIRS, M, R) \
-    if (m == M && s->kh == R) NAME(wino_pack_filters)(PAIRS, R, s, input_grad, w, u, threads);
-    EACH_TILE(INSTANCE)
-#undef INSTANCE
 }
 
 /* -- weight gradient ----------------------------------------------------------------------------------------------------- */
 
 /* gy's tiles into Z[point][panel][tile][NR], zero beyond the image. */
-INLINE void NAME(wino_gradient_tile)(const int pairs, const int outputs, const vec *g, REAL *z, int64_t plane) {
-    vec o[MAX_POINTS * MAX_POINTS];
-    NAME(wino_kernel_2d)(pairs, outputs, g, o);
-    UNROLL for (int i = 0; i < (2 * pairs + 2) * (2 * pairs + 2); i++) *(vec *)(z + i * plane) = o[i];
-}
-
-INLINE void NAME(wino_gather_gradient)(const int pairs, const int outputs, const wino_plan *p, const wino_block *b, int channels_last,
+static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_plan *p, const wino_block *b, int channels_last,
                                        const REAL *gy, int64_t group, REAL *strip, REAL *z, int64_t z_plane, team t) {
+    const int outputs = p->m;
     const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w, vectors = CEIL_DIV(p->columns, NR) * 2;
     const int64_t width = columns * outputs;
     vec g[MAX_POINTS * MAX_POINTS];
@@ -403,8 +453,8 @@ INLINE void NAME(wino_gather_gradient)(const int pairs, const int outputs, const
                     const int64_t y = (b->ty0 + i) * outputs, x = (b->tx0 + j) * outputs;
                     const REAL *from = gy + ((n * p->dst_h + y) * p->dst_w + x) * p->dst_c + channel;
                     if (!channels_last && lanes > 0) {
-                        UNROLL for (int a = 0; a < outputs; a++)
-                            UNROLL for (int c = 0; c < outputs; c++)
+                        for (int a = 0; a < outputs; a++)
+                            for (int c = 0; c < outputs; c++)
                                 g[a * outputs + c] = *(const vec *)(strip + ((i * outputs + a) * width + j * outputs + c) * VL);
                     } else {
                         for (int a = 0; a < outputs; a++)
@@ -413,7 +463,7 @@ INLINE void NAME(wino_gather_gradient)(const int pairs, const int outputs, const
                                                          ? NAME(load_n)(from + (a * p->dst_w + c) * p->dst_c, lanes)
                                                          : (vec){0};
                     }
-                    NAME(wino_gradient_tile)(pairs, outputs, g, to, z_plane);
+                    tile->gradient(g, to, z_plane);
                 }
         }
     }
@@ -425,10 +475,16 @@ INLINE void NAME(wino_gather_gradient)(const int pairs, const int outputs, const
 static int64_t sums_plane(const wino_plan *p, int64_t nr) { return p->depth * ROUND_UP(p->columns, nr); }
 #endif
 
-INLINE void NAME(wino_weight)(const int pairs, const int outputs, const int r, const geometry *s, const wino_plan *p, const REAL *x,
-                              const REAL *gy, REAL *dw, const REAL *zeros, REAL *strips, int64_t strip, REAL *v, REAL *z, int64_t z_plane,
-                              REAL *sums, int threads) {
-    const int n = 2 * pairs + 2, channels_last = (int)s->channels_last;
+static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles, const REAL *x, const REAL *gy, REAL *dw, char *workspace,
+                                   int threads) {
+    const wino_plan plan = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
+    const int n = p->points, r = p->r, channels_last = (int)s->channels_last;
+    const int64_t z_plane = ROUND_UP(p->columns, NR) * p->tiles + VL;
+    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), CACHE_LINE / (int64_t)sizeof(REAL));
+    REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL));
+    REAL *v = (REAL *)aligned_take(&workspace, n * n * p->v_plane * sizeof(REAL));
+    REAL *z = (REAL *)aligned_take(&workspace, n * n * z_plane * sizeof(REAL)), *sums = (REAL *)workspace;
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, r);
     const int64_t padded = ROUND_UP(p->columns, NR), plane = sums_plane(p, NR), tiles = CEIL_DIV(p->depth, GEMM_MR);
 #pragma omp parallel num_threads(threads)
     {
@@ -439,8 +495,8 @@ INLINE void NAME(wino_weight)(const int pairs, const int outputs, const int r, c
             REAL *group_sums = sums + g * n * n * plane;
             for (int64_t i = 0; i < p->blocks; i++) {
                 const wino_block b = block_at(p, i);
-                NAME(wino_gather)(pairs, p, &b, channels_last, x, g, zeros, mine, v, t);
-                NAME(wino_gather_gradient)(pairs, outputs, p, &b, channels_last, gy, g, mine, z, z_plane, t);
+                NAME(wino_gather)(&tile, p, &b, channels_last, x, g, mine, v, t);
+                NAME(wino_gather_gradient)(&tile, p, &b, channels_last, gy, g, mine, z, z_plane, t);
                 team_barrier(t);
                 share(n * n * tiles, t.index, t.count, &begin, &end);
                 for (int64_t q = begin; q < end; q++) {
@@ -458,9 +514,9 @@ INLINE void NAME(wino_weight)(const int pairs, const int outputs, const int r, c
             share(p->depth, t.index, t.count, &begin, &end);
             for (int64_t c = begin; c < end; c++)
                 for (int64_t k = 0; k < p->columns; k += VL) {
-                    vec m[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
-                    UNROLL for (int a = 0; a < n * n; a++) m[a] = *(const vec *)(group_sums + a * plane + c * padded + k);
-                    NAME(wino_result_2d)(pairs, r, m, o);
+                    vec points[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
+                    for (int a = 0; a < n * n; a++) points[a] = *(const vec *)(group_sums + a * plane + c * padded + k);
+                    NAME(wino_apply)(tile.sums, r, n, points, o);
                     for (int64_t l = 0; l < MIN(VL, p->columns - k); l++) {
                         REAL *to = dw + ((g * p->columns + k + l) * p->depth + c) * r * r;
                         for (int a = 0; a < r * r; a++) to[a] = ((const REAL *)&o[a])[l];
@@ -475,41 +531,5 @@ static int64_t NAME(wino_weight_workspace)(const geometry *s, int m, int64_t blo
     const wino_plan p = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL));
     const int64_t z_plane = ROUND_UP(p.columns, NR) * p.tiles + VL, points = p.points * p.points;
     const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p), CACHE_LINE / (int64_t)sizeof(REAL));
-    return (ROUND_UP(p.depth, VL) + threads * strip + points * (p.v_plane + z_plane + p.groups * sums_plane(&p, NR))) *
-               (int64_t)sizeof(REAL) + 4 * CACHE_LINE;
-}
-
-static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles, const REAL *x, const REAL *gy, REAL *dw, char *workspace,
-                                   int threads) {
-    const wino_plan p = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL));
-    const int64_t z_plane = ROUND_UP(p.columns, NR) * p.tiles + VL, points = p.points * p.points;
-    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p), CACHE_LINE / (int64_t)sizeof(REAL));
-    const int64_t zero_bytes = ROUND_UP(p.depth, VL) * sizeof(REAL);
-    REAL *zeros = (REAL *)aligned_take(&workspace, zero_bytes);
-    memset(zeros, 0, zero_bytes);
-    REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL));
-    REAL *v = (REAL *)aligned_take(&workspace, points * p.v_plane * sizeof(REAL));
-    REAL *z = (REAL *)aligned_take(&workspace, points * z_plane * sizeof(REAL)), *sums = (REAL *)workspace;
-#define INSTANCE(PAIRS, M, R) \
-    if (m == M && p.r == R) NAME(wino_weight)(PAIRS, M, R, s, &p, x, gy, dw, zeros, strips, strip, v, z, z_plane, sums, threads);
-    EACH_TILE(INSTANCE)
-#undef INSTANCE
-}
-
-/* The matrix of a transform, by its columns, as the kernels apply it: kind 0 B^T, 1 G, 2 A^T. Row-major, n x n, n x r or m x n. */
-static void NAME(wino_matrix)(int kind, int m, int r, double *matrix) {
-#define INSTANCE(PAIRS, M, R)                                                                    \
-    if (m == M && r == R) {                                                                      \
-        const int n = M + R - 1, columns = kind == 1 ? R : n, rows = kind == 2 ? M : n;          \
-        for (int j = 0; j < columns; j++) {                                                      \
-            vec d[MAX_POINTS] = {{0}}, o[MAX_POINTS];                                            \
-            d[j] += 1;                                                                           \
-            if (kind == 0) NAME(wino_data)(PAIRS, d, o);                                         \
-            if (kind == 1) NAME(wino_kernel)(PAIRS, R, d, o);                                    \
-            if (kind == 2) NAME(wino_result)(PAIRS, M, d, o);                                    \
-            for (int i = 0; i < rows; i++) matrix[i * columns + j] = o[i][0];                    \
-        }                                                                                        \
-    }
-    EACH_TILE(INSTANCE)
-#undef INSTANCE
+    return (threads * strip + points * (p.v_plane + z_plane + p.groups * sums_plane(&p, NR))) * (int64_t)sizeof(REAL) + 3 * CACHE_LINE;
 }

@@ -6,7 +6,7 @@ cdef extern from "winograd_api.h" nogil:
     int64_t c_winograd_workspace "winograd_workspace"(const geometry *, int, int, int64_t, int, int)
     void c_winograd_run "winograd_run"(const geometry *, int, int, int64_t, int, const void *, const void *, const void *, int, double,
                                        void *, void *, int)
-    void c_winograd_matrix "winograd_matrix"(int, int, int, double *)
+    void c_winograd_matrix "winograd_matrix"(int, int, int, int, void *)
 
 
 def winograd_packed_size(cnp.ndarray shape not None, int direction, int m, bint double):
@@ -44,5 +44,5 @@ def winograd_run(cnp.ndarray shape not None, int direction, int m, int64_t block
 
 
 def winograd_matrix(int kind, int m, int r, cnp.ndarray matrix not None):
-    """Write the transform matrix the kernels apply (0: B^T, 1: G, 2: A^T) to a float64 array."""
-    c_winograd_matrix(kind, m, r, <double *>data(matrix))
+    """Write the transform matrix the kernels apply (0: B^T, 1: G, 2: A^T) in the dtype of `matrix`."""
+    c_winograd_matrix(kind, m, r, is_double(matrix), data(matrix))

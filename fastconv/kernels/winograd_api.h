@@ -8,6 +8,6 @@ void winograd_pack(const geometry *s, int direction, int m, int is_double, const
 int64_t winograd_workspace(const geometry *s, int direction, int m, int64_t block_tiles, int is_double, int threads); /* bytes */
 void winograd_run(const geometry *s, int direction, int m, int64_t block_tiles, int is_double, const void *x, const void *packed,
                   const void *bias, int activation, double slope, void *out, void *workspace, int threads);
-void winograd_matrix(int kind, int m, int r, double *matrix);
+void winograd_matrix(int kind, int m, int r, int is_double, void *matrix); /* 0 B^T, 1 G, 2 A^T */
 
 #endif

@@ -1,0 +1,92 @@
+/* The bodies of gemm.h's kernels (template: REAL, NAME, IS_DOUBLE). */
+#include "gemm.h"
+
+/* What is not a plain store of whole vectors, from a copy of the tile in the first-level cache. */
+static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int rows, const REAL *tile) {
+    for (int i = 0; i < rows; i++)
+        for (int64_t j = 0; j < s->columns; j += VL) {
+            const int64_t left = s->columns - j;
+            vec v = *(const vec *)(tile + i * NR + j);
+            if (s->accumulate) v += NAME(load_n)(s->out[i] + j, left);
+            NAME(store_n)(s->out[i] + j, NAME(activate)(v, s->activation, s->slope), left);
+        }
+}
+
+#define STORE_TILE(rows, vectors, bias_vector)                                                              \
+    if (sink->bias) {                                                                                       \
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += bias_vector; \
+    }                                                                                                       \
+    if (sink->columns == vectors * VL && !sink->accumulate && !sink->activation) {                          \
+        UNROLL for (int i = 0; i < rows; i++) {                                                             \
+            REAL *o = sink->out[i];                                                                         \
+            UNROLL for (int j = 0; j < vectors; j++) NAME(store)(o + j * VL, acc[i][j]);                    \
+        }                                                                                                   \
+    } else {                                                                                                \
+        REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));                                       \
+        UNROLL for (int i = 0; i < rows; i++)                                                               \
+            UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + i * NR + j * VL) = acc[i][j];          \
+        NAME(finish_tile)(sink, rows, tile);                                                                \
+    }
+
+INLINE void NAME(dot_tile)(const int rows, const int vectors, const REAL *const *a, int64_t taps, int64_t depth,
+                           const REAL *b, const NAME(sink) *sink) {
+    vec acc[GEMM_MR][2];
+    UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
+    for (int64_t t = 0; t < taps; t++, a += rows) {
+        const REAL *p[GEMM_MR];
+        UNROLL for (int i = 0; i < rows; i++) p[i] = a[i];
+        for (int64_t c = 0; c < depth; c++, b += NR) {
+            vec b0 = *(const vec *)b, b1 = vectors > 1 ? *(const vec *)(b + VL) : (vec){0};
+            UNROLL for (int i = 0; i < rows; i++) {
+                vec v = NAME(splat)(p[i][c]);
+                acc[i][0] += v * b0;
+                if (vectors > 1) acc[i][1] += v * b1;
+            }
+        }
+    }
+    STORE_TILE(rows, vectors, NAME(load)(sink->bias + j * VL));
+}
+
+INLINE void NAME(outer_tile)(const int rows, const int vectors, const NAME(segment) *segments, int64_t count,
+                             int64_t a_step, int64_t b_step, const NAME(sink) *sink) {
+    vec acc[GEMM_MR][2];
+    UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
+    for (int64_t s = 0; s < count; s++) {
+        const REAL *a = segments[s].a, *b = segments[s].b;
+        for (int64_t p = 0; p < segments[s].length; p++, a += a_step, b += b_step) {
+            vec b0 = NAME(load)(b), b1 = vectors > 1 ? NAME(load)(b + VL) : (vec){0};
+            UNROLL for (int i = 0; i < rows; i++) {
+                vec v = NAME(splat)(a[i]);
+                acc[i][0] += v * b0;
+                if (vectors > 1) acc[i][1] += v * b1;
+            }
+        }
+    }
+    STORE_TILE(rows, vectors, NAME(splat)(sink->bias[i]));
+}
+
+#undef STORE_TILE
+
+/* A real kernel for every number of rows: a tail must not run at scalar speed. */
+#if GEMM_MR == 14
+#define EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#else
+#define EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#endif
+
+#define CASE(rows)                                                                      \
+    case 2 * rows + 1: NAME(dot_tile)(rows, 1, a, taps, depth, b, sink); break;         \
+    case 2 * rows + 2: NAME(dot_tile)(rows, 2, a, taps, depth, b, sink); break;
+void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t depth, const REAL *b, const NAME(sink) *sink) {
+    switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(rows)                                                                                    \
+    case 2 * rows + 1: NAME(outer_tile)(rows, 1, segments, count, a_step, b_step, sink); break;       \
+    case 2 * rows + 2: NAME(outer_tile)(rows, 2, segments, count, a_step, b_step, sink); break;
+void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t a_step, int64_t b_step, const NAME(sink) *sink) {
+    switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+#undef EACH_ROW_COUNT
