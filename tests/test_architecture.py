@@ -14,10 +14,10 @@ FREE = {"problem", "errors"}
 # From the bottom up; each part imports parts below its own line. A part that is not named here is a leaf: it imports nothing of
 # ours but what is free, and anyone may import it.
 LAYERS = (
-    {"kernels"},
+    {"kernels", "workspace"},
     {"algorithms"},
-    {"execution"},
     {"selection"},
+    {"execution"},
     {"functional"},
     {"nn"},
     {"models", "data", "diagnostics"},

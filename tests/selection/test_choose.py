@@ -127,8 +127,8 @@ def test_measurements_belong_to_one_problem(toys, other):
 @pytest.mark.parametrize(
     ("first", "options", "reason"),
     [
-        (Toy("first", error=1e6), {}, "its error bound 1.2e-01 exceeds max_error 1.0e-05"),
-        (Toy("first", error=50.0), {"max_error": 1e-6}, "exceeds max_error 1.0e-06"),
+        (Toy("first", error=1e6), {}, "its error bound 1.2e-01 exceeds direct's by over 1.0e-05"),
+        (Toy("first", error=50.0), {"max_error": 1e-6}, "exceeds direct's by over 1.0e-06"),
         (Toy("first", error=21.0), {"precision": "highest"}, "its error bound 21 eps exceeds direct's 20 eps"),
         (Toy("first", local=False), {"precision": "highest"}, "spreads NaN"),
         (Toy("first", workspace=2**28 + 1), {}, "needs 268435457 bytes of workspace, the limit is 268435456"),
