@@ -65,12 +65,14 @@ def checked_out(out, shape, dtype, **operands):
     **operands : ndarray or None
         The arguments that `out` must not share memory with.
     """
-    out = as_plain("out", out)
+    as_plain("out", out)
     require_shape("out", out, shape, "the shape of the result")
     if out.dtype != dtype:
         raise InvalidTypeError(f"out: dtype {out.dtype} differs from the result's {dtype}")
     if not out.flags.writeable:
         raise InvalidArgumentError("out: the array is read-only")
+    if any(stride == 0 and n > 1 for stride, n in zip(out.strides, shape, strict=True)):
+        raise InvalidArgumentError("out: several elements share one place in memory (a stride is 0)")
     require_disjoint(out, **operands)
     return out
 

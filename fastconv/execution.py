@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import threads, workspace
-from .algorithms import registry
+from . import selection, threads, workspace
 from .algorithms.base import as_activation
 from .arrays import as_bias, as_plain, checked_out, conform, empty, require_shape
 from .errors import InvalidArgumentError, InvalidTypeError
@@ -27,12 +26,15 @@ class Plan:
     ----------
     problem : ConvProblem
     algorithm : ConvAlgorithm
+    source : {"forced", "lock", "stored", "measured", "heuristic"}
+        Where the choice came from.
     """
 
-    def __init__(self, problem, algorithm, explain=None):
-        self.problem = problem
-        self.algorithm = algorithm
-        self._explain = explain
+    def __init__(self, choice):
+        self._choice = choice
+        self.problem = problem = choice.problem
+        self.algorithm = choice.algorithm
+        self.source = choice.source
         # Scratch bytes depend on the number of threads, and with the vectors' length on the instruction set.
         self._scratch = {}
         self.result_format = "nchw" if problem.direction == "weight_grad" else problem.memory_format
@@ -41,7 +43,7 @@ class Plan:
 
     def explain(self):
         """Why this algorithm: an `Explanation` of every candidate, which prints as a table."""
-        return self._explain()
+        return self._choice.explain()
 
     def prepare(self, w, b=None, activation=None):
         """Pack the weights once, for many calls.
@@ -87,17 +89,13 @@ class Plan:
 
         `out`, if given, has passed `checked_out`; any strides will do.
         """
-        if out is None:
-            y = empty(self.result_shape, self.dtype, self.result_format)
-        elif self._can_write_to(out):
-            y = out
-        else:
-            y = empty(self.result_shape, self.dtype, self.result_format)
+        direct = out is not None and self._can_write_to(out)
+        y = out if direct else empty(self.result_shape, self.dtype, self.result_format)
         if self.problem.batch:
             self._run(x, packed, bias, activation, y)
         elif self.problem.direction == "weight_grad":
             y.fill(0)
-        if out is None or out is y:
+        if out is None or direct:
             return y
         out[...] = y
         return out
@@ -130,6 +128,7 @@ class Plan:
         return f"<Plan {p.direction} {p} {p.dtype} {p.memory_format}: {self.algorithm.name}>"
 
     def __reduce__(self):
+        # Elsewhere the algorithm is looked up by its name; how it was chosen here says nothing there.
         return _forced_plan, (self.problem, self.algorithm.name)
 
 
@@ -219,4 +218,4 @@ class PreparedConv:
 
 
 def _forced_plan(problem, name):
-    return Plan(problem, registry.get(name))
+    return Plan(selection.select(problem, name, selection.get_config(), packed_once=True))

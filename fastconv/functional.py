@@ -11,10 +11,10 @@ from . import selection, threads
 from .algorithms import registry
 from .algorithms.base import as_activation
 from .arrays import as_bias, as_plain, checked_out, conform, require_shape
-from .errors import InvalidTypeError
+from .errors import InvalidArgumentError, InvalidTypeError
 from .execution import Plan
 from .kernels import cpu
-from .problem import ConvProblem, as_conv_array, memory_format_of
+from .problem import ConvProblem, as_conv_array, as_integer, memory_format_of
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "plan"]
 
@@ -70,9 +70,9 @@ def conv2d(
     x, w = _plain("x", x), _plain("w", w)
     parameters = _hashable(stride, padding, dilation, groups)
     key = "forward", x.shape, x.strides, x.dtype, w.shape, w.dtype, parameters, *_context(algorithm)
-    plan = selection.PLANS.get(key) or _plan_arrays(
-        key, x, w, stride, padding, dilation, groups, "forward", algorithm
-    )  # fmt: skip
+    plan = selection.PLANS.get(key)
+    if plan is None:
+        plan = _plan_call(key, ConvProblem.from_arrays(x, w, stride, padding, dilation, groups), algorithm)
     bias = None if b is None else as_bias(b, plan.problem)
     activation = _NO_ACTIVATION if activation is None else as_activation(activation)
     if out is not None:
@@ -108,9 +108,11 @@ def conv2d_input_grad(gy, w, x_shape, *, stride=1, padding=0, dilation=1, groups
     gy, w = _plain("gy", gy), _plain("w", w)
     parameters = _hashable(stride, padding, dilation, groups, x_shape)
     key = "input_grad", gy.shape, gy.strides, gy.dtype, w.shape, w.dtype, parameters, *_context(algorithm)
-    plan = selection.PLANS.get(key) or _plan_shapes(
-        key, ("gy", gy), ("w", w), x_shape, w.shape, stride, padding, dilation, groups, "input_grad", algorithm
-    )  # fmt: skip
+    plan = selection.PLANS.get(key)
+    if plan is None:
+        x_shape = _shape_of_4("x_shape", x_shape)
+        geometry = x_shape, w.shape, stride, padding, dilation, groups
+        plan = _plan_call(key, _gradient_problem("input_grad", gy, ("gy", gy), ("w", w), *geometry), algorithm)
     return plan.run(conform(gy, plan.dtype, plan.problem.memory_format), plan.pack(w))
 
 
@@ -143,9 +145,11 @@ def conv2d_weight_grad(gy, x, w_shape, *, stride=1, padding=0, dilation=1, group
     gy, x = _plain("gy", gy), _plain("x", x)
     parameters = _hashable(stride, padding, dilation, groups, w_shape)
     key = "weight_grad", gy.shape, gy.dtype, x.shape, x.strides, x.dtype, parameters, *_context(algorithm)
-    plan = selection.PLANS.get(key) or _plan_shapes(
-        key, ("x", x), ("gy", gy), x.shape, w_shape, stride, padding, dilation, groups, "weight_grad", algorithm
-    )  # fmt: skip
+    plan = selection.PLANS.get(key)
+    if plan is None:
+        w_shape = _shape_of_4("w_shape", w_shape)
+        geometry = x.shape, w_shape, stride, padding, dilation, groups
+        plan = _plan_call(key, _gradient_problem("weight_grad", gy, ("x", x), ("gy", gy), *geometry), algorithm)
     memory_format = plan.problem.memory_format
     return plan.run(conform(x, plan.dtype, memory_format), conform(gy, plan.dtype, memory_format))
 
@@ -183,45 +187,38 @@ def plan(problem, algorithm="auto", effort=None):
         raise InvalidTypeError(f"problem: got {type(problem).__name__}, expected a ConvProblem")
     context = _context(algorithm)
     config = selection.get_config() if effort is None else selection.get_config().replace(effort=effort)
-    # "exhaustive" asks for new timings each time.
+    # Asking for "exhaustive" is asking for new timings.
     if config.effort == "exhaustive":
-        return _make_plan(problem, algorithm, config, packed_once=True)
+        return Plan(selection.select(problem, algorithm, config, packed_once=True))
     key = "plan", problem, config, *context
-    return selection.PLANS.get_or_make(key, lambda: _make_plan(problem, algorithm, config, packed_once=True))
+    return selection.remembered(key, lambda: Plan(selection.select(problem, algorithm, config, packed_once=True)))
 
 
-def _plan_arrays(key, x, w, stride, padding, dilation, groups, direction, algorithm):
-    as_conv_array("x", x), as_conv_array("w", w)
-    return _memoised(key, ConvProblem.from_arrays(x, w, stride, padding, dilation, groups, direction), algorithm)
+def _plan_call(key, problem, algorithm):
+    """The plan of a call of this module's functions, where weights are packed each time, kept under `key`."""
+    config = selection.get_config()
+    return selection.remembered(key, lambda: Plan(selection.select(problem, algorithm, config, packed_once=False)))
 
 
-def _plan_shapes(key, main, other, x_shape, w_shape, stride, padding, dilation, groups, direction, algorithm):
-    """The plan of a gradient; `main` is the (name, array) whose memory format counts."""
-    for name, a in (main, other):
-        as_conv_array(name, a)
-    dtype = main[1].dtype.newbyteorder("=")
-    if other[1].dtype.newbyteorder("=") != dtype:
-        raise InvalidTypeError(
-            f"{other[0]}: dtype {other[1].dtype} differs from {main[0]}'s {main[1].dtype}; convert one of them"
-        )
+def _gradient_problem(direction, gy, main, other, x_shape, w_shape, stride, padding, dilation, groups):
+    """The problem of a gradient; `main` is the (name, array) whose memory format counts, `other` the other operand."""
+    dtype = as_conv_array(*main).dtype
+    if as_conv_array(*other).dtype != dtype:
+        raise InvalidTypeError(f"{other[0]}: dtype {other[1].dtype} differs from {main[0]}'s {main[1].dtype}; convert one of them")
     problem = ConvProblem.from_shapes(
         x_shape, w_shape, stride=stride, padding=padding, dilation=dilation, groups=groups, direction=direction,
         dtype=dtype.name, memory_format=memory_format_of(main[1]),
     )  # fmt: skip
-    gy = main[1] if main[0] == "gy" else other[1]
-    require_shape("gy", gy, problem.y_shape, f"the output of the forward convolution {problem}")
-    return _memoised(key, problem, algorithm)
+    require_shape("gy", gy, problem.y_shape, f"the output's of {problem}")
+    return problem
 
 
-def _memoised(key, problem, algorithm):
-    # The weights of these functions' calls are packed each time.
-    make = lambda: _make_plan(problem, algorithm, selection.get_config(), packed_once=False)  # noqa: E731
-    return selection.PLANS.get_or_make(key, make)
-
-
-def _make_plan(problem, algorithm, config, packed_once):
-    choice = selection.select(problem, algorithm, config, packed_once)
-    return Plan(problem, choice.algorithm, choice.explain)
+def _shape_of_4(name, shape):
+    if not isinstance(shape, (tuple, list)):
+        raise InvalidTypeError(f"{name}: got {type(shape).__name__}, expected a tuple of 4 integers")
+    if len(shape) != 4:
+        raise InvalidArgumentError(f"{name}: got {shape!r}, expected 4 integers")
+    return tuple(as_integer(name, v) for v in shape)
 
 
 def _plain(name, a):

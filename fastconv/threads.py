@@ -1,16 +1,17 @@
 """The number of threads, for kernels and BLAS alike.
 
-The default is ``OMP_NUM_THREADS``, else the number of CPUs this process may use. Nothing is started here: kernels take the number
-as an argument of each call. After a fork the child runs on one thread, because OpenMP's threads do not survive it.
+The default is ``OMP_NUM_THREADS``, else the number of CPUs this process may use. Nothing is started here: kernels take the
+number as an argument of each call. After a fork the child runs on one thread, because OpenMP's threads do not survive it.
 
-Kernels cut the work themselves and call BLAS from their own threads, so BLAS runs single-threaded meanwhile: two pools of threads
-would fight over the cores, and concurrent multi-threaded GEMMs have returned wrong results (OpenBLAS #5836).
+Kernels cut the work themselves and call BLAS from their own threads, so BLAS runs single-threaded meanwhile: two pools of
+threads would fight over the cores, and concurrent multi-threaded GEMMs have returned wrong results (OpenBLAS #5836).
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
+import ctypes
 import os
 import threading
 
@@ -131,7 +132,7 @@ single_threaded_blas = _SingleThreadedBlas()
 
 
 def _scipy_blas():
-    """threadpoolctl's controllers of the BLAS that SciPy calls; finding them takes milliseconds, hence once a process."""
+    """Controllers of the BLAS that SciPy calls; threadpoolctl takes milliseconds to find them, hence once a process."""
     import scipy
     import scipy.linalg.cython_blas  # noqa: F401  (loads the library)
     from threadpoolctl import ThreadpoolController
@@ -140,7 +141,24 @@ def _scipy_blas():
     # Wheels bring a library of their own, which NumPy does not use: leave NumPy's alone.
     home = os.path.dirname(os.path.realpath(scipy.__file__))
     own = [library for library in blas if os.path.realpath(library.filepath).startswith((home + ".libs", home + os.sep))]
-    return own or blas
+    return [_OpenBlas(library) if library.internal_api == "openblas" else library for library in own or blas]
+
+
+class _OpenBlas:
+    """OpenBLAS's own functions: threadpoolctl's setter does nothing in all Python threads but the first that calls it."""
+
+    _NAMES = ("{}openblas_{}_num_threads{}", ("", "scipy_"), ("", "64_", "_64"))
+
+    def __init__(self, library):
+        self.filepath = library.filepath
+        loaded = ctypes.CDLL(library.filepath)
+        self.get_num_threads, self.set_num_threads = (self._function(loaded, verb) for verb in ("get", "set"))
+
+    def _function(self, loaded, verb):
+        pattern, prefixes, suffixes = self._NAMES
+        names = [pattern.format(prefix, verb, suffix) for prefix in prefixes for suffix in suffixes]
+        # A build without threads may lack them; there is nothing to set then.
+        return next((getattr(loaded, name) for name in names if hasattr(loaded, name)), lambda *n: None)
 
 
 def _after_fork():

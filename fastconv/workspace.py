@@ -5,24 +5,18 @@ A buffer is taken out of its arena while it is in use, so a convolution that run
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 
 import numpy as np
 
-__all__ = ["aligned_empty", "give_back", "release_workspaces", "take"]
+from .memory import aligned_empty
 
-# A page: kernels need 64 bytes, and whole pages keep the huge-page advice NumPy gives to large buffers effective.
-_ALIGNMENT = 4096
+__all__ = ["give_back", "release_workspaces", "take"]
+
 # A buffer that has to grow grows by at least this factor, so that a rising sequence of sizes costs few allocations.
 _GROWTH = 1.5
-
-
-def aligned_empty(nbytes):
-    """A page-aligned uint8 array of `nbytes` bytes with arbitrary content."""
-    buffer = np.empty(nbytes + _ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % _ALIGNMENT
-    return buffer[start : start + nbytes]
 
 
 class _Arena:
@@ -42,7 +36,7 @@ class _ThreadLocal(threading.local):
 _lock = threading.Lock()
 _arenas = weakref.WeakSet()
 _local = _ThreadLocal()
-_NOTHING = aligned_empty(0)
+_NOTHING = aligned_empty(0, np.uint8)
 
 
 def take(nbytes):
@@ -55,7 +49,7 @@ def take(nbytes):
     Returns
     -------
     ndarray of uint8
-        Page-aligned; its content is arbitrary.
+        On a 64-byte boundary; its content is arbitrary.
     """
     if not nbytes:
         return _NOTHING
@@ -65,7 +59,7 @@ def take(nbytes):
         buffer = _NOTHING
     if buffer.nbytes >= nbytes:
         return buffer
-    return aligned_empty(max(nbytes, int(buffer.nbytes * _GROWTH)))
+    return aligned_empty(max(nbytes, int(buffer.nbytes * _GROWTH)), np.uint8)
 
 
 def give_back(buffer):
@@ -92,3 +86,12 @@ def release_workspaces():
         arenas = list(_arenas)
     for arena in arenas:
         arena.free.clear()
+
+
+def _after_fork():
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -69,7 +69,7 @@ def pixel_lanes(problem):
         filters, rows = problem.out_channels // problem.groups, problem.out_height * problem.out_width
     else:
         filters, rows = problem.w_shape[1], -(-problem.height // problem.stride[0]) * -(-problem.width // problem.stride[1])
-    pixels = problem.batch * rows
+    pixels = max(problem.batch, 1) * rows
     vector = machine.vector_bytes() // problem.itemsize
     used = [n / (-(-n // vector) * vector) for n in (pixels, filters)]
     return used[0] >= min(_LANES_USED, used[1])

@@ -33,12 +33,16 @@ MIN_PART = 16
 ALIGNMENT = 64
 INT_MAX = 2**31 - 1
 
-# Measured on Zen 4: float32 GFLOP/s of one core by the widest instruction set, bytes/s of writing and re-reading patches,
-# seconds of a call and of a GEMM inside it.
+# Measured on Zen 4: float32 operations a second of one core's GEMM by the widest instruction set; bytes a second of patches and
+# of operands; seconds of a call, of a GEMM inside it and of copying one run of neighbouring elements.
 GEMM_RATE = {"baseline": 25e9, "avx2": 60e9, "avx512": 105e9}
-PATCH_RATE = 10e9
-CALL_SECONDS = 6e-6
+PATCH_RATE = 20e9
+OPERAND_RATE = 20e9
+CALL_SECONDS = 5e-6
 GEMM_SECONDS = 1e-6
+RUN_SECONDS = 4e-9
+# A GEMM side s runs at s / (s + half) of the full rate: edge tiles and packing.
+HALF_FILTERS, HALF_COLUMNS, HALF_PIXELS = 4, 12, 16
 
 
 class _Blocks(NamedTuple):
@@ -69,21 +73,26 @@ class Im2col(ConvAlgorithm):
         itemsize = problem.itemsize
         columns = problem.w_shape[1] * problem.taps
         pixels = problem.batch * problem.out_height * problem.out_width
-        # A GEMM side s runs at s / (s + half) of the full rate: edge tiles and packing.
-        sides = {"filters": problem.out_channels // problem.groups, "columns": columns, "pixels": max(pixels, 1)}
-        half = {"filters": 12, "columns": 24, "pixels": 24}
-        efficiency = math.prod(s / (s + half[side]) for side, s in sides.items())
-        rate = GEMM_RATE.get(cpu.available()[-1], GEMM_RATE["baseline"]) * 4 / itemsize * efficiency
-        moved = 0 if _is_dense(problem) else 2 * pixels * columns * problem.groups * itemsize
-        work = problem.flops / rate + (moved + problem.bytes) / PATCH_RATE + blocks.gemms * GEMM_SECONDS
+        filters = problem.out_channels // problem.groups
+        efficiency = filters / (filters + HALF_FILTERS) * columns / (columns + HALF_COLUMNS) * pixels / (pixels + HALF_PIXELS)
+        rate = GEMM_RATE.get(cpu.available()[-1], GEMM_RATE["baseline"]) * 4 / itemsize * max(efficiency, 1e-3)
+        work = problem.flops / rate + problem.bytes / OPERAND_RATE + blocks.gemms * GEMM_SECONDS
+        if not _is_dense(problem):
+            nhwc = problem.memory_format == "nhwc"
+            # Channels of a tap lie together in NHWC, pixels of a row in NCHW; input gradients are read, added and written back.
+            joined = problem.groups == 1 and problem.dilation[1] == 1
+            taps = problem.kernel_height if joined else problem.taps
+            runs = pixels * problem.groups * (taps if nhwc else columns / problem.out_width)
+            passes = 2 if problem.direction == "input_grad" or not nhwc else 1
+            work += runs * RUN_SECONDS + passes * pixels * columns * problem.groups * itemsize / PATCH_RATE
         return CALL_SECONDS + work / blocks.workers
 
     def workspace(self, problem):
         return _blocks(problem, get_num_threads()).bytes
 
     def error(self, problem):
-        # n rounded operations in any order are within n eps / 2 (Higham 2002, section 3.1). BLAS sums in blocks as a rule, but not
-        # when a matrix is a vector: nothing smaller holds.
+        # n rounded operations in any order are within n eps / 2 (Higham 2002, section 3.1). BLAS sums in blocks as a rule, but
+        # not when a matrix is a vector: nothing smaller holds.
         terms = problem.w_shape[1] * problem.taps
         if problem.direction == "input_grad":
             filters = problem.out_channels // problem.groups
@@ -117,13 +126,9 @@ class Im2col(ConvAlgorithm):
         kernels = cpu.kernels()
         with single_threaded_blas:
             if problem.direction == "weight_grad":
-                kernels.im2col_weight_grad(
-                    gemm, problem.geometry, blocks.kernel, packed, x, out, workspace, blocks.workers
-                )  # fmt: skip
+                kernels.im2col_weight_grad(gemm, problem.geometry, blocks.kernel, packed, x, out, workspace, blocks.workers)
             elif problem.direction == "input_grad" and not _is_dense(problem):
-                kernels.im2col_input_grad(
-                    gemm, problem.geometry, blocks.kernel, x, packed, out, workspace, blocks.workers
-                )  # fmt: skip
+                kernels.im2col_input_grad(gemm, problem.geometry, blocks.kernel, x, packed, out, workspace, blocks.workers)
             else:
                 kernels.im2col_forward(
                     gemm, _as_forward(problem).geometry, blocks.kernel, x, packed, bias, activation.code, activation.slope,
@@ -217,7 +222,8 @@ def _cut_input_grad(problem, threads):
     scratch = _aligned(row * pixels, problem)
     items = parts * outer
     workers = min(threads, items)
-    return _Blocks((pixels, chunk, parts, scratch, False), workers, items * -(-total // pixels), workers * scratch * problem.itemsize)
+    gemms = items * -(-total // pixels)
+    return _Blocks((pixels, chunk, parts, scratch, False), workers, gemms, workers * scratch * problem.itemsize)
 
 
 def _cut_weight_grad(problem, threads):

@@ -4,6 +4,7 @@
 #include "each_type.h"
 
 int64_t depthwise_workspace(const geometry *g, int direction, int itemsize, int threads) {
+    if (dw_planes_suit(g, direction, SIMD_BYTES / itemsize)) return 0;
     return dw_layout_of(g, direction, SIMD_BYTES / itemsize, threads).bytes * threads;
 }
 

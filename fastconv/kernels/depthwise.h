@@ -1,4 +1,4 @@
-/* Depthwise convolution with channels in the vector lanes, in both memory formats.
+/* Depthwise convolution with channels in the vector lanes, in both memory formats. (Wide NCHW planes: see depthwise_planes.h.)
  *
  *     image --bring_rows--> ring of padded rows --dw_run_rows / dw_run_products--> strip or sums --> result
  *            (NCHW: in-register transposes)      [row][column][lane]                (NCHW: transposes)
@@ -29,6 +29,7 @@ void depthwise_weight_grad_f64(const geometry *g, const double *x, const double 
 
 #include "transpose.h"
 #include "depthwise_rows.h"
+#include "depthwise_planes.h"
 
 /* One block of channels of one image: lane l is the plane that starts at image[lane[l]]. */
 typedef struct {
@@ -292,6 +293,12 @@ INLINE int64_t NAME(dw_chunks)(int64_t groups, int64_t strips, int threads) {
 
 void NAME(depthwise_correlate)(const geometry *g, int direction, const REAL *source, const REAL *w, const REAL *bias,
                                int activation, double slope, REAL *dest, void *workspace, int threads) {
+#if defined(__AVX512F__)
+    if (dw_planes_suit(g, direction, VL)) {
+        NAME(dw_planes_correlate)(g, direction, source, w, bias, activation, (REAL)slope, dest, threads);
+        return;
+    }
+#endif
     const dw_layout layout = dw_layout_of(g, direction, VL, threads);
     const NAME(dw_call) call = {g, direction, source, w, bias, activation, (REAL)slope, dest};
     const int64_t channels = direction == DW_INPUT_GRAD ? g->c : g->k, step = layout.group * VL, rows = layout.rows.dest;

@@ -84,12 +84,10 @@ typedef struct {
     int64_t bytes;
 } dw_layout;
 
-/* What a block's source and dest rows may take together, so that they stay in the first-level cache. */
-#define DW_STRIP_BYTES (24 * 1024)
+/* What a block's source and dest rows may take together: a share of the second-level cache that makes long runs of pixels. */
+#define DW_STRIP_BYTES (128 * 1024)
 /* In NHWC, blocks brought in together: whole cache lines and, with few channels, the image in one sequence. */
-#ifndef DW_GROUP
 #define DW_GROUP 4
-#endif
 
 static inline void dw_size_strip(dw_layout *p, int64_t strip) {
     int64_t most = 0;
@@ -124,6 +122,18 @@ static inline dw_layout dw_layout_of(const geometry *g, int direction, int lanes
     p.table_at = p.strip_at + p.group * p.strip_bytes;
     p.bytes = ROUND_UP(p.table_at + p.group * p.table_bytes, 64);
     return p;
+}
+
+/* Whether depthwise_planes.h computes it: rows of at least a vector, for narrower ones waste lanes. */
+INLINE int dw_planes_suit(const geometry *g, int direction, int lanes) {
+#if defined(__AVX512F__)
+    return !g->channels_last && direction != DW_WEIGHT_GRAD && g->kh == 3 && g->kw == 3 && g->sh == 1 && g->sw == 1 &&
+           g->dh == 1 && g->dw == 1 && (direction == DW_FORWARD ? g->ow : g->w) > lanes &&
+           (direction == DW_FORWARD || g->k == g->c);
+#else
+    (void)g, (void)direction, (void)lanes;
+    return 0;
+#endif
 }
 
 #endif

@@ -414,7 +414,8 @@ cdef void im2col_weight_grad_item(
 
 
 cdef void im2col_weight_grad_store(
-    const geometry *s, const im2col_blocks *b, int64_t g, int64_t c0, int64_t channels, const real *parts, int64_t step, real *dw
+    const geometry *s, const im2col_blocks *b, int64_t g, int64_t c0, int64_t channels, const real *parts, int64_t step,
+    real *dw,
 ) noexcept nogil:
     """dw of one chunk: the sum of its parts, `step` elements apart, in their order, permuted to [filter][channel][tap]."""
     cdef int64_t cg = s.c // s.g, kg = s.k // s.g, taps = s.kh * s.kw, k, t, c, i, j

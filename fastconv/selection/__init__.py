@@ -6,17 +6,18 @@
        |
     choose     forced, locked, stored, measured or predicted ---> explain
        |
-    measure    the timing loop  <--- tune
+    measure    times algorithms with the one loop in race <--- tune
 """
 
-from .choose import Choice, select
-from .explain import Explanation
+from .choose import select
+from .explain import Choice, Explanation
 from .lock import Lock, LockedPlan, diff
-from .memory import PLANS
+from .measure import survey
+from .memory import PLANS, remembered
 from .options import Config, config, get_config, set_config
-from .tune import autotune, lock_of, survey
+from .tune import autotune, lock_of
 
 __all__ = [
-    "PLANS", "Choice", "Config", "Explanation", "Lock", "LockedPlan", "autotune", "config", "diff", "get_config", "lock_of", "select",
-    "set_config", "survey",
+    "PLANS", "Choice", "Config", "Explanation", "Lock", "LockedPlan", "autotune", "config", "diff", "get_config", "lock_of", "remembered",
+    "select", "set_config", "survey",
 ]  # fmt: skip

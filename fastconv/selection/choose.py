@@ -2,51 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from .. import threads
 from ..errors import MissingPlanError, UnsupportedProblemError
 from . import heuristic, measure, store
-from .memory import PLANS
-from .record import Record, Rejection, fastest
+from .explain import Choice
 
-__all__ = ["EXHAUSTIVE_SECONDS", "MEASURE_SECONDS", "Choice", "best", "measured_record", "select"]
-
-# Seconds given to one problem's timings, in all.
-MEASURE_SECONDS = 0.25
-EXHAUSTIVE_SECONDS = 1.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    """An algorithm for a problem, and where the choice came from.
-
-    Attributes
-    ----------
-    problem : ConvProblem
-    algorithm : ConvAlgorithm
-    source : {"forced", "lock", "stored", "measured", "heuristic"}
-    config : Config
-    threads : int
-    packed_once : bool
-        Whether weights are packed once or in every call.
-    record : Record or None
-        The measurements the choice rests on.
-    """
-
-    problem: object
-    algorithm: object
-    source: str
-    config: object
-    threads: int
-    packed_once: bool
-    record: Record | None = None
-
-    def explain(self):
-        """The `Explanation` of this choice."""
-        from .explain import explain
-
-        return explain(self)
+__all__ = ["select"]
 
 
 def select(problem, algorithm, config, packed_once, seconds=None):
@@ -91,11 +52,11 @@ def _decide(problem, algorithm, config, packed_once, n, seconds):
     if config.effort == "heuristic":
         return predicted, "heuristic", None
     if config.effort == "exhaustive":
-        record = _measure(problem, candidates, config, n, seconds or EXHAUSTIVE_SECONDS, everything=True)
-        return best(record, candidates, packed_once), "measured", record
+        record = _measure(problem, candidates, config, n, seconds or measure.EXHAUSTIVE_SECONDS, everything=True)
+        return heuristic.best(record, candidates, packed_once), "measured", record
     record = store.load(problem, n, config)
     if _covers(record, candidates):
-        return best(record, candidates, packed_once), "stored", record
+        return heuristic.best(record, candidates, packed_once), "stored", record
     if config.effort == "cached":
         return predicted, "heuristic", None
     if config.effort == "replay":
@@ -107,8 +68,8 @@ def _decide(problem, algorithm, config, packed_once, n, seconds):
         # Another thread may have measured it while this one waited for its turn.
         record = store.load(problem, n, config)
         if not _covers(record, candidates):
-            record = _measure(problem, candidates, config, n, seconds or MEASURE_SECONDS, everything=False)
-    return best(record, candidates, packed_once), "measured", record
+            record = _measure(problem, candidates, config, n, seconds or measure.MEASURE_SECONDS, everything=False)
+    return heuristic.best(record, candidates, packed_once), "measured", record
 
 
 def _eligible(locked, candidates):
@@ -130,36 +91,6 @@ def _covers(record, candidates):
     return wanted <= record.measured.keys() | failed and bool(eligible & record.measured.keys())
 
 
-def best(record, candidates, packed_once):
-    """The fastest of the measured candidates that may be used."""
-    eligible = {c.algorithm.name: c.algorithm for c in candidates if c.eligible and c.algorithm.name in record.measured}
-    if not eligible:
-        reasons = "; ".join(f"{name}: {rejection.reason}" for name, rejection in record.rejected.items())
-        raise UnsupportedProblemError(f"algorithm: none is left for {record.problem}: {reasons}")
-    times = {name: record.measured[name].total(packed_once) for name in eligible}
-    return eligible[fastest(times, eligible)]
-
-
 def _measure(problem, candidates, config, n, seconds, everything):
     timed = [c for c in candidates if c.eligible] if everything else heuristic.survivors(candidates)
-    return measured_record(problem, candidates, timed, config, n, seconds)
-
-
-def measured_record(problem, candidates, timed, config, n, seconds):
-    """Time some of the candidates, store what was found, and drop the plans in memory that rest on less."""
-    measured, failed = measure.measure(problem, [c.algorithm for c in timed], seconds)
-    rejected = dict(failed)
-    for c in candidates:
-        name = c.algorithm.name
-        if name in measured or name in failed:
-            continue
-        if c.eligible:
-            reason = f"predicted to be over {heuristic.PRUNE_FACTOR:g} times slower than the best; not timed"
-            rejected[name] = Rejection("pruned", reason, c.predicted)
-        else:
-            rejected[name] = Rejection(c.kind, c.reason, c.predicted)
-    record = Record(problem, n, measured, rejected)
-    if measured:
-        store.save(record, config)
-    PLANS.drop(lambda plan: plan.problem == problem)
-    return record
+    return measure.measured_record(problem, candidates, timed, config, n, seconds)

@@ -9,8 +9,9 @@ import numpy as np
 
 from .. import threads
 from . import heuristic, store
+from .record import Record
 
-__all__ = ["Explanation", "Row", "explain"]
+__all__ = ["Choice", "Explanation", "Row", "explain"]
 
 _SOURCES = {
     "forced": "asked for by name",
@@ -20,6 +21,36 @@ _SOURCES = {
     "heuristic": "fastest by predicted cost; nothing was timed",
 }
 _HEADERS = ("", "algorithm", "predicted", "measured", "packing", "spread", "workspace", "error", "why not")
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """An algorithm for a problem, and where the choice came from.
+
+    Attributes
+    ----------
+    problem : ConvProblem
+    algorithm : ConvAlgorithm
+    source : {"forced", "lock", "stored", "measured", "heuristic"}
+    config : Config
+    threads : int
+    packed_once : bool
+        Whether weights are packed once or in every call.
+    record : Record or None
+        The measurements the choice rests on.
+    """
+
+    problem: object
+    algorithm: object
+    source: str
+    config: object = dataclasses.field(repr=False)
+    threads: int
+    packed_once: bool
+    record: Record | None = dataclasses.field(default=None, repr=False)
+
+    def explain(self):
+        """The `Explanation` of this choice."""
+        return explain(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..algorithms import registry
 from ..errors import UnsupportedProblemError
+from .record import fastest
 
-__all__ = ["PRUNE_FACTOR", "Candidate", "choose", "forced", "judge", "survivors"]
+__all__ = ["PRUNE_FACTOR", "Candidate", "best", "choose", "forced", "judge", "survivors"]
 
 # Candidates predicted to be slower than the best by more than this factor are not timed.
 PRUNE_FACTOR = 3.0
@@ -76,6 +77,16 @@ def choose(problem, candidates, packed_once):
             + "; relax deny, workspace_limit or precision (fc.config)"
         )
     return min(eligible, key=lambda c: c.predicted if packed_once else c.predicted + c.predicted_pack).algorithm
+
+
+def best(record, candidates, packed_once):
+    """The fastest of the measured candidates that may be used."""
+    eligible = {c.algorithm.name: c.algorithm for c in candidates if c.eligible and c.algorithm.name in record.measured}
+    if not eligible:
+        reasons = "; ".join(f"{name}: {rejection.reason}" for name, rejection in record.rejected.items())
+        raise UnsupportedProblemError(f"algorithm: none is left for {record.problem}: {reasons}")
+    times = {name: record.measured[name].total(packed_once) for name in eligible}
+    return eligible[fastest(times, eligible)]
 
 
 def forced(name, problem, config):

@@ -1,38 +1,32 @@
-"""The timing loop of the library, and what it times: algorithms with the operands of one problem.
-
-Contenders take turns, so that a slow spell of the machine hits all of them, and each one's figure is its fastest turn:
-interference can only slow a call.
-"""
+"""Times algorithms on the operands of one problem, and stores what was found."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
-import statistics
 import threading
-import time
 
 import numpy as np
 
 from .. import threads
 from ..algorithms.base import as_activation
 from ..arrays import empty
-from ..workspace import aligned_empty
-from .record import Measurement, Rejection
+from ..memory import aligned_empty
+from . import heuristic, store
+from .explain import Choice, explain
+from .memory import PLANS
+from .options import get_config
+from .race import race
+from .record import Measurement, Record, Rejection
 
-__all__ = ["Timing", "measure", "measuring", "race"]
+__all__ = ["EXHAUSTIVE_SECONDS", "MEASURE_SECONDS", "measure", "measured_record", "measuring", "survey"]
 
-# A turn lasts at least this long, so that the clock's resolution and the call's overhead do not show.
-_TURN_SECONDS = 5e-4
-_MAX_CALLS = 200
-# Turns every contender gets before the slow ones stop, and turns all others get whatever the time.
-_TRIAL_TURNS = 2
-_MIN_TURNS = 4
-# Contenders slower than the best by this factor after the trial turns stop: no noise seen makes up for it.
-_HOPELESS = 2.0
-# Contenders this close to the best get as many turns again.
-_NEAR_TIE = 0.05
+# Seconds given to one problem's timings, in all.
+MEASURE_SECONDS = 0.25
+EXHAUSTIVE_SECONDS = 1.0
+# A survey leaves out what is predicted to take this many times as long as the whole survey should.
+_SURVEY_LIMIT = 10.0
+
 # Packing is timed for this share of the time given to running.
 _PACK_SHARE = 0.2
 
@@ -40,57 +34,6 @@ _log = logging.getLogger("fastconv")
 
 # One measurement at a time in a process: two would time each other.
 measuring = threading.RLock()
-
-
-@dataclasses.dataclass(frozen=True)
-class Timing:
-    """Fastest seconds per call over all turns, and how far their median lies above it, relatively."""
-
-    seconds: float
-    spread: float
-    turns: int
-
-
-def race(contenders, seconds):
-    """Time callables in turns.
-
-    Parameters
-    ----------
-    contenders : dict of str to callable
-        Called without arguments.
-    seconds : float
-        Aimed at for all turns together; slow contenders may take longer, because each gets a few turns in any case.
-
-    Returns
-    -------
-    dict of str to Timing
-    """
-    turns = {name: [] for name in contenders}
-    calls = {}
-    for name, call in contenders.items():
-        call()
-        calls[name] = max(1, min(_MAX_CALLS, round(_TURN_SECONDS / max(_time(call, 1), 1e-9))))
-
-    def take_turns(names):
-        # Back and forth, so that nobody always runs after the same neighbour.
-        order = list(names) if len(turns[next(iter(names))]) % 2 else list(names)[::-1]
-        for name in order:
-            turns[name].append(_time(contenders[name], calls[name]))
-
-    best = lambda: min(min(t) for t in turns.values())  # noqa: E731
-    end = time.perf_counter() + seconds
-    for _ in range(_TRIAL_TURNS):
-        take_turns(contenders)
-    running = [name for name in contenders if min(turns[name]) <= _HOPELESS * best()]
-    rounds = _TRIAL_TURNS
-    while rounds < _MIN_TURNS or time.perf_counter() < end:
-        take_turns(running)
-        rounds += 1
-    close = [name for name in running if min(turns[name]) <= (1 + _NEAR_TIE) * best()]
-    if len(close) > 1:
-        for _ in range(rounds):
-            take_turns(close)
-    return {name: _timing(t) for name, t in turns.items()}
 
 
 def measure(problem, algorithms, seconds):
@@ -112,15 +55,14 @@ def measure(problem, algorithms, seconds):
     """
     # Timed on one image where there is none, so that an empty batch has a plan too.
     problem = problem if problem.batch else problem.replace(batch=1)
-    x, w, gy = _operands(problem)
+    main, w, gy = _operands(problem)
     out_format = "nchw" if problem.direction == "weight_grad" else problem.memory_format
     out = empty(problem.result_shape, problem.dtype, out_format)
-    main = gy if problem.direction == "input_grad" else x
     activation = as_activation(None)
     with measuring:
         token = threads.pin(threads.get_num_threads())
         try:
-            scratch = aligned_empty(max((int(a.workspace(problem)) for a in algorithms), default=0))
+            scratch = aligned_empty(max((int(a.workspace(problem)) for a in algorithms), default=0), np.uint8)
             run, pack, failed = {}, {}, {}
             for algorithm in algorithms:
                 try:
@@ -152,6 +94,56 @@ def measure(problem, algorithms, seconds):
     return measured, failed
 
 
+def measured_record(problem, candidates, timed, config, n, seconds):
+    """Time some of the candidates, store what was found, and drop the plans in memory that rest on less."""
+    measured, failed = measure(problem, [c.algorithm for c in timed], seconds)
+    least = min(c.predicted for c in candidates if c.eligible)
+    rejected = {c.algorithm.name: _rejection(c, least) for c in candidates if c.algorithm.name not in measured}
+    record = Record(problem, n, measured, rejected | failed)
+    if measured:
+        store.save(record, config)
+    PLANS.drop(lambda plan: plan.problem == problem)
+    return record
+
+
+def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True):
+    """Time every algorithm that supports a problem, whatever it is predicted to take, and whether or not it may be chosen.
+
+    Left out, with the reason, are only those over the workspace limit and those predicted to take ten times `seconds`.
+
+    Parameters
+    ----------
+    problem : ConvProblem
+    seconds : float
+        Aimed at for all timings together.
+    packed_once : bool
+        Whether the winner is the fastest with weights packed once, or in every call.
+
+    Returns
+    -------
+    Explanation
+        Its ``source`` is "measured". What may be chosen is stored as well.
+    """
+    config = get_config()
+    n = threads.get_num_threads()
+    candidates = heuristic.judge(problem, config)
+    heuristic.choose(problem, candidates, packed_once)
+    wanted = [c for c in candidates if c.kind in (None, "denied", "precision")]
+    limit = max(_SURVEY_LIMIT * seconds, min(c.predicted for c in candidates if c.eligible))
+    timed = [c for c in wanted if c.predicted <= limit]
+    record = measured_record(problem, candidates, timed, config, n, seconds)
+    choice = Choice(problem, heuristic.best(record, candidates, packed_once), "measured", config, n, packed_once, record)
+    return explain(choice)
+
+
+def _rejection(candidate, least):
+    """Why a candidate was not timed, if `least` is the time predicted for the best."""
+    if not candidate.eligible:
+        return Rejection(candidate.kind, candidate.reason, candidate.predicted)
+    times = candidate.predicted / least if least > 0 else float("inf")
+    return Rejection("pruned", f"predicted to take {times:.1f} times as long as the best; not timed", candidate.predicted)
+
+
 def _call(algorithm, problem, main, packed, activation, out, scratch):
     return lambda: algorithm.run(problem, main, packed, None, activation, out, scratch)
 
@@ -161,25 +153,18 @@ def _pack_call(algorithm, problem, w):
 
 
 def _operands(problem):
+    """What `run` takes as x, the weights (None for weight gradients), and for weight gradients gy."""
     rng = np.random.default_rng(0)
-    x = empty(problem.x_shape, problem.dtype, problem.memory_format)
-    w = empty(problem.w_shape, problem.dtype)
-    gy = empty(problem.y_shape, problem.dtype, problem.memory_format)
-    for a in (x, w, gy):
-        a[...] = rng.standard_normal(a.shape, dtype=a.dtype)
-    return x, w, gy
 
+    def random(shape, memory_format):
+        a = empty(shape, problem.dtype, memory_format)
+        a[...] = rng.standard_normal(shape, dtype=a.dtype)
+        return a
 
-def _time(call, calls):
-    start = time.perf_counter()
-    for _ in range(calls):
-        call()
-    return (time.perf_counter() - start) / calls
-
-
-def _timing(turns):
-    fastest = min(turns)
-    return Timing(fastest, statistics.median(turns) / fastest - 1, len(turns))
+    main = random(problem.y_shape if problem.direction == "input_grad" else problem.x_shape, problem.memory_format)
+    if problem.direction == "weight_grad":
+        return main, None, random(problem.y_shape, problem.memory_format)
+    return main, random(problem.w_shape, "nchw"), None
 
 
 def _after_fork():

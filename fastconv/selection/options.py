@@ -89,6 +89,10 @@ class config(contextlib.ContextDecorator):  # noqa: N801 -- used like a function
         self._options = options
         self._tokens = []
 
+    def _recreate_cm(self):
+        # As a decorator, every call gets an instance of its own, and with it its own tokens.
+        return config(**self._options)
+
     def __enter__(self):
         configured = get_config().replace(**self._options)
         self._tokens.append(_local.set(configured))

@@ -39,6 +39,10 @@ _log = logging.getLogger("fastconv")
 _unsaved = LRU(_MAX_UNSAVED)
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unsaved.renew_lock)
+
+
 def cache_folder(config):
     """The folder that holds the plans of all environments."""
     chosen = config.cache_dir or os.environ.get("FASTCONV_CACHE_DIR")

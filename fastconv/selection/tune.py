@@ -1,23 +1,18 @@
-"""Measuring ahead of time: `autotune` for many problems, `survey` for all there is to know about one."""
+"""Measuring ahead of time, and writing down the plans."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 
-from .. import threads
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..problem import ConvProblem
-from . import heuristic
-from .choose import EXHAUSTIVE_SECONDS, MEASURE_SECONDS, Choice, best, measured_record, select
-from .explain import explain
+from . import measure
+from .choose import select
 from .lock import Lock, LockedPlan
 from .options import get_config
 
-__all__ = ["autotune", "lock_of", "survey"]
-
-# A survey leaves out what is predicted to take this many times as long as the whole survey should.
-_SURVEY_LIMIT = 10.0
+__all__ = ["autotune", "lock_of"]
 
 
 def autotune(problems_or_network, *, time_budget=None, effort="measure", lock=None, progress=False):
@@ -67,7 +62,7 @@ def autotune(problems_or_network, *, time_budget=None, effort="measure", lock=No
         if remaining is not None and remaining <= 0:
             choices[problem] = select(problem, "auto", config.replace(effort="cached"), True)
             continue
-        usual = MEASURE_SECONDS if effort == "measure" else EXHAUSTIVE_SECONDS
+        usual = measure.MEASURE_SECONDS if effort == "measure" else measure.EXHAUSTIVE_SECONDS
         seconds = usual if remaining is None else min(usual, remaining / left)
         choices[problem] = select(problem, "auto", config.replace(effort=effort), True, seconds)
     if lock is not None:
@@ -92,36 +87,6 @@ def lock_of(problems_or_network):
             seconds = measured and measured.total(packed_once)
             plans.append(LockedPlan(problem, choice.threads, packed_once, choice.algorithm.name, seconds))
     return Lock(plans)
-
-
-def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True):
-    """Time every algorithm that supports a problem, whatever it is predicted to take, and whether or not it may be chosen.
-
-    Left out, with the reason, are only those over the workspace limit and those predicted to take ten times `seconds`.
-
-    Parameters
-    ----------
-    problem : ConvProblem
-    seconds : float
-        Aimed at for all timings together.
-    packed_once : bool
-        Whether the winner is the fastest with weights packed once, or in every call.
-
-    Returns
-    -------
-    Explanation
-        Its ``source`` is "measured". What may be chosen is stored as well.
-    """
-    config = get_config()
-    n = threads.get_num_threads()
-    candidates = heuristic.judge(problem, config)
-    heuristic.choose(problem, candidates, packed_once)
-    wanted = [c for c in candidates if c.kind in (None, "denied", "precision")]
-    limit = max(_SURVEY_LIMIT * seconds, min(c.predicted for c in wanted))
-    timed = [c for c in wanted if c.predicted <= limit]
-    record = measured_record(problem, candidates, timed, config, n, seconds)
-    choice = Choice(problem, best(record, candidates, packed_once), "measured", config, n, packed_once, record)
-    return explain(choice)
 
 
 def _problems(problems_or_network):

@@ -23,6 +23,15 @@ PHASES = [
     "2x17x12x13,17x3x3,s2,d2,p1,g17", "1x17x14x15,17x3x4,s4,d6,p7,g17", "1x5x9x11,5x2x2,s5,g5", "1x16x9x8,16x2x3,p5x6,g16",
     "1x3x7x6,3x2x2,s3,p8,g3", "1x18x3x2,18x3x3,p0.3x4.0,s1x2,g18", "1x2x1x1,2x1x1,p3,s2,g2", "1x4x40x3,4x3x1,d9x1,p9x0,g4",
 ]  # fmt: skip
+# Images of several strips of rows, whose ring of source rows goes round.
+STRIPS = [
+    "1x18x130x70,18x5x5,p2,g18", "1x18x190x67,18x3x3,s2,p1,g18", "2x17x150x65,17x3x4,s3x2,d2,p4,g17", "1x3x300x40,6x7x5,p9,g3",
+]  # fmt: skip
+# Planes wider than a vector: pixels in the lanes in NCHW, whole vectors and not, fewer rows than a tile has.
+PLANES = [
+    f"2x3x{height}x{width},{k}x3x3,p{p},g3"
+    for (height, width), p, k in itertools.product([(1, 20), (4, 33), (9, 64), (14, 47)], ["1", "2x1", "0.3x4.0", "5x17"], [3, 6])
+]
 MULTIPLIERS = ["2x5x9x10,15x3x3,p1,g5", "1x17x8x7,34x5x5,s2,p2,g17", "2x1x9x9,37x3x3,p1", "1x3x7x7,60x3x3,d2,p1,g3"]
 
 
@@ -37,7 +46,7 @@ def depthwise():
     return algorithms.get("depthwise")
 
 
-@pytest.mark.parametrize("text", SHAPES + PHASES + MULTIPLIERS)
+@pytest.mark.parametrize("text", SHAPES + PHASES + STRIPS + PLANES + MULTIPLIERS)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_integers_are_convolved_exactly(isa, depthwise, text, direction):
     for dtype, memory_format in itertools.product(DTYPES, MEMORY_FORMATS):

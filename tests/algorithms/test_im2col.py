@@ -74,7 +74,11 @@ def test_long_sums_keep_the_published_bound(text, direction, kind):
 @pytest.mark.parametrize("memory_format", MEMORY_FORMATS)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize(
-    "text", ["256x512x56x56,512x3x3,p1", "1x3x4000x4000,64x7x7,s2,p3", "1x4096x30x30,4096x7x7,p3", "64x4096x7x7,4096x1x1", "9x512x1x1,512x1x1"]
+    "text",
+    [
+        "256x512x56x56,512x3x3,p1", "1x3x4000x4000,64x7x7,s2,p3", "1x4096x30x30,4096x7x7,p3", "64x4096x7x7,4096x1x1",
+        "9x512x1x1,512x1x1",
+    ],
 )  # fmt: skip
 def test_the_workspace_stays_within_its_limit(text, direction, memory_format, threads):
     p = problem(text, direction, "float64", memory_format)

@@ -110,7 +110,10 @@ def test_without_a_usable_value_the_default_is_the_cpus_of_this_process(monkeypa
         assert get_num_threads() == cpus
 
 
-@pytest.mark.parametrize(("n", "kind"), [(0, InvalidArgumentError), (-1, InvalidArgumentError), (1.5, InvalidTypeError), (True, InvalidTypeError), ("2", InvalidTypeError)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("n", "kind"),
+    [(0, InvalidArgumentError), (-1, InvalidArgumentError), *((n, InvalidTypeError) for n in (1.5, True, "2"))],
+)
 def test_a_number_that_is_none_is_refused_by_name(n, kind):
     with pytest.raises(kind, match="^n: "):
         set_num_threads(n)
@@ -205,14 +208,21 @@ def test_a_child_forked_inside_still_restores(blas):
     assert blas.count == 7
 
 
-def test_scipys_own_blas_is_the_one_that_is_held():
+def test_scipys_own_blas_is_held_from_any_python_thread_and_restored():
     from threadpoolctl import ThreadpoolController
 
-    def counts():
-        return {lib.filepath: lib.get_num_threads() for lib in ThreadpoolController().select(user_api="blas").lib_controllers}
-
     with single_threaded_blas:
-        held = [library.filepath for library in single_threaded_blas._libraries]
-        before = counts()
-    assert held
-    assert all(before[path] in (1, None) for path in held)
+        held = {library.filepath for library in single_threaded_blas._libraries}
+    libraries = [lib for lib in ThreadpoolController().select(user_api="blas").lib_controllers if lib.filepath in held]
+    assert libraries
+
+    def counts():
+        return [library.get_num_threads() for library in libraries]
+
+    def inside():
+        with single_threaded_blas:
+            return counts()
+
+    before = counts()
+    assert inside() == in_a_new_thread(inside) == [1] * len(libraries)
+    assert counts() == before
