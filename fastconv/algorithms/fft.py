@@ -19,6 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..kernels import cpu
+from ..memory import aligned_empty
 from ..problem import DIRECTIONS
 from ..threads import get_num_threads
 from .base import ConvAlgorithm
@@ -230,13 +231,6 @@ def _stages(length):
     return 2 if _FACTORS[length][0] > 1 else 1
 
 
-def _aligned_empty(size, dtype):
-    """An array that begins on a cache line."""
-    raw = np.empty(size * np.dtype(dtype).itemsize + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size * np.dtype(dtype).itemsize].view(dtype)
-
-
 class Fft(ConvAlgorithm):
     """Overlap-save FFT convolution.
 
@@ -270,8 +264,8 @@ class Fft(ConvAlgorithm):
     def pack(self, problem, w):
         plan, threads = self._plan(problem), get_num_threads()
         kernels, itemsize = plan.module, problem.itemsize
-        packed = _aligned_empty(kernels.fft_packed_size(problem.geometry, plan.tiling, plan.direction, itemsize), problem.dtype)
-        workspace = _aligned_empty(kernels.fft_pack_workspace(plan.tiling, itemsize, threads), np.uint8)
+        packed = aligned_empty(kernels.fft_packed_size(problem.geometry, plan.tiling, plan.direction, itemsize), problem.dtype)
+        workspace = aligned_empty(kernels.fft_pack_workspace(plan.tiling, itemsize, threads), np.uint8)
         kernels.fft_pack(problem.geometry, plan.tiling, plan.twiddle, plan.direction, w, packed, workspace, threads)
         return packed
 

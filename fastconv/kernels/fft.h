@@ -7,6 +7,8 @@
  * images are kept. An inverse transform is a forward one with the real and the imaginary parts exchanged.
  */
 
+#include "transpose.h"
+
 #define PIXEL (2 * VL) /* elements of a complex pixel */
 
 /* ---- discrete Fourier transforms of a few points, in registers, in natural order ---------------------------------- */
@@ -217,39 +219,7 @@ INLINE void NAME(transform_pixels)(const NAME(line_plan) *p, int inverse, const 
 
 /* ---- between memory and lines of pixels --------------------------------------------------------------------------- */
 
-/* VL x VL elements transposed in registers: log2(VL) rounds of perfect shuffles. */
-#define LANES (SIMD_BYTES / (IS_DOUBLE ? 8 : 4))
-#if LANES == 16
-#define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif LANES == 8
-#define LOW 0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
-#elif LANES == 4
-#define LOW 0, 4, 1, 5
-#define HIGH 2, 6, 3, 7
-#else
-#define LOW 0, 2
-#define HIGH 1, 3
-#endif
-#ifdef __clang__
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (NAME(ivec_t)){__VA_ARGS__})
-#endif
-INLINE void NAME(transpose_pixels)(vec *a) {
-    UNROLL for (int round = 1; round < LANES; round *= 2) {
-        vec t[LANES];
-        UNROLL for (int i = 0; i < LANES / 2; i++) {
-            t[2 * i] = SHUFFLE(a[i], a[i + LANES / 2], LOW);
-            t[2 * i + 1] = SHUFFLE(a[i], a[i + LANES / 2], HIGH);
-        }
-        UNROLL for (int i = 0; i < LANES; i++) a[i] = t[i];
-    }
-}
-#undef LOW
-#undef HIGH
-#undef SHUFFLE
+#define LANES (SIMD_BYTES / (IS_DOUBLE ? 8 : 4)) /* VL as the length of an array */
 
 /* Pixels of one row, begin <= i < end, to line[i * step + shift]. */
 static void NAME(load_row)(const REAL *row, const fft_view *v, const fft_lanes *lanes, fft_span s, REAL *line) {
@@ -270,7 +240,7 @@ static void NAME(load_row)(const REAL *row, const fft_view *v, const fft_lanes *
         const int64_t n = MIN(s.end - i, VL);
         vec a[LANES];
         UNROLL for (int l = 0; l < LANES; l++) a[l] = l < lanes->n ? NAME(load_n)(row + lanes->offset[l] + i, n) : (vec){0};
-        NAME(transpose_pixels)(a);
+        NAME(transpose_square)(a);
         REAL *to = line + (i * s.step + s.shift) * VL;
         if (n == VL) {
             UNROLL for (int j = 0; j < LANES; j++) NAME(store)(to + j * s.step * VL, a[j]);
@@ -305,7 +275,7 @@ static void NAME(store_row)(REAL *row, const fft_view *v, const fft_lanes *lanes
         vec a[LANES];
         UNROLL for (int j = 0; j < LANES; j++)
             a[j] = j < n ? NAME(activate)(NAME(load)(from + j * s.step * PIXEL) + bias, e->activation, e->slope) : (vec){0};
-        NAME(transpose_pixels)(a);
+        NAME(transpose_square)(a);
         UNROLL for (int l = 0; l < LANES; l++)
             if (l < lanes->n) NAME(store_n)(row + lanes->offset[l] + i, a[l], n);
     }
