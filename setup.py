@@ -1,7 +1,8 @@
 """Builds the kernels once per instruction set.
 
 Each set is one extension module, `fastconv.kernels._<set>`, made of the same kernels.pxi and C sources with other compiler
-flags. Sets the compiler cannot target are left out; OpenMP is used where a test program compiles and links with it.
+flags. Sets the compiler cannot target are left out; OpenMP is used where a test program compiles and links with it. The
+sources need GCC's vector extensions: GCC or Clang, and clang-cl on Windows.
 """
 
 import concurrent.futures
@@ -9,6 +10,7 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import sys
 import tempfile
 
@@ -29,81 +31,125 @@ if X86:
     ]  # fmt: skip
 
 # Value-safe: no -ffast-math. Contraction to fused multiply-adds is what the error bounds are stated for.
-FLAGS = ["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-Wno-psabi"]
+FLAGS = ["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden", "-Wno-psabi"]
+FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
+# Each with the flags for compiling and for linking: GCC and Clang, Apple's Clang with libomp.
+OPENMP = ((["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
+
+PLAIN_PROGRAM = "int main(void) { return 0; }"
+OPENMP_PROGRAM = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }"
 
 
 class BuildExt(build_ext):
-    """Compiles the sources of each extension in parallel, into a folder of its own, and only what changed."""
+    """Chooses the flags by what the compiler can do; with GCC and Clang compiles in parallel, and only what changed."""
 
     def build_extensions(self):
-        openmp = self.openmp_flags()
-        if openmp is None:
-            print("fastconv: this compiler has no OpenMP; building for one thread", file=sys.stderr)
+        if self.compiler.compiler_type == "msvc":
+            self.use_clang_cl()
+        compile_openmp, link_openmp = self.openmp_flags()
         usable = []
         for extension in self.extensions:
             flags = INSTRUCTION_SETS.get(extension.name.rpartition("._")[2], [])
-            if flags and not self.compiles("int main(void) { return 0; }", flags):
+            if flags and not self.can_link(PLAIN_PROGRAM, self.spelled(flags)):
                 print(f"fastconv: this compiler cannot build {extension.name}; leaving it out", file=sys.stderr)
                 continue
-            extension.extra_compile_args += FLAGS + flags + (openmp or [])
-            extension.extra_link_args += openmp or []
+            extension.extra_compile_args += self.spelled(FLAGS + flags + compile_openmp)
+            extension.extra_link_args += link_openmp
             usable.append(extension)
         self.extensions = usable
+        self.force = True  # setuptools looks at an extension's sources only; `is_current` knows the headers and flags too
         super().build_extensions()
 
     def build_extension(self, ext):
-        root = self.build_temp
-        self.build_temp = os.path.join(root, ext.name)
-        compile_one = self.compiler._compile
-        jobs = []
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-
-            def compile_later(obj, src, suffix, cc_args, extra, pp_opts):
-                if not is_current(obj):
-                    jobs.append(pool.submit(compile_one, obj, src, suffix, cc_args, [*extra, "-MMD"], pp_opts))
-
-            self.compiler._compile = compile_later
-            link = self.compiler.link_shared_object
-
-            def wait_and_link(*args, **kwargs):
-                for job in jobs:
-                    job.result()
-                link(*args, **kwargs)
-
-            self.compiler.link_shared_object = wait_and_link
-            try:
+        if self.compiler.compiler_type != "unix":
+            return super().build_extension(ext)
+        # The same C file is compiled for every extension, so each has a folder of objects of its own.
+        build_temp = self.build_temp
+        self.build_temp = os.path.join(build_temp, ext.name)
+        try:
+            with ParallelCompiler(self.compiler):
                 super().build_extension(ext)
-            finally:
-                self.compiler._compile, self.compiler.link_shared_object = compile_one, link
-                self.build_temp = root
+        finally:
+            self.build_temp = build_temp
+
+    def use_clang_cl(self):
+        clang_cl = shutil.which("clang-cl")
+        if clang_cl is None:
+            sys.exit("fastconv: clang-cl is not on PATH; install LLVM (MSVC has no vector extensions)")
+        self.compiler.initialize()
+        self.compiler.cc = clang_cl
+
+    def spelled(self, flags):
+        """The flags as this compiler wants them."""
+        return [f"/clang:{flag}" for flag in flags] if self.compiler.compiler_type == "msvc" else flags
 
     def openmp_flags(self):
-        program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }"
-        for flags in (["-fopenmp"], ["-Xpreprocessor", "-fopenmp", "-lomp"]):
-            if self.compiles(program, flags):
-                return flags
-        return None
+        for compiling, linking in OPENMP:
+            if self.can_link(OPENMP_PROGRAM, self.spelled(compiling), linking):
+                return compiling, linking
+        print("fastconv: this compiler has no OpenMP; building for one thread", file=sys.stderr)
+        return [], []
 
-    def compiles(self, program, flags):
+    def can_link(self, program, compiling, linking=()):
+        """Whether a program compiles and links with the given flags."""
         with tempfile.TemporaryDirectory() as folder:
             source = pathlib.Path(folder, "probe.c")
             source.write_text(program)
             try:
-                objects = self.compiler.compile([str(source)], output_dir="/" if os.path.isabs(folder) else "", extra_postargs=flags)
-                self.compiler.link_executable(objects, str(source.with_suffix("")), extra_postargs=flags)
+                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=list(compiling))
+                self.compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=list(linking))
             except Exception:  # CompileError and LinkError differ between setuptools versions
                 return False
             return True
 
 
-def is_current(obj):
-    """Whether an object file is newer than everything its compiler wrote down as read for it."""
-    rules = pathlib.Path(obj).with_suffix(".d")
-    if not rules.exists() or not os.path.exists(obj):
+class ParallelCompiler:
+    """Inside a ``with`` block, makes a Unix compiler compile in parallel, and only what is not current.
+
+    setuptools compiles the sources of an extension one after the other, in `compiler._compile`, and then links. Here
+    `_compile` only starts the work, and linking waits for it.
+    """
+
+    def __init__(self, compiler):
+        self.compiler, self.compile, self.link = compiler, compiler._compile, compiler.link_shared_object
+        self.pool, self.jobs = concurrent.futures.ThreadPoolExecutor(os.cpu_count()), []
+
+    def __enter__(self):
+        self.compiler._compile, self.compiler.link_shared_object = self.compile_later, self.wait_and_link
+
+    def __exit__(self, *error):
+        self.pool.shutdown(cancel_futures=True)
+        del self.compiler._compile, self.compiler.link_shared_object
+
+    def compile_later(self, obj, src, suffix, cc_args, extra, pp_opts):
+        command = repr((self.compiler.compiler_so, cc_args, extra, pp_opts))
+        if not is_current(obj, command):
+            self.jobs.append(self.pool.submit(self.compile_now, command, obj, src, suffix, cc_args, extra, pp_opts))
+
+    def compile_now(self, command, obj, src, suffix, cc_args, extra, pp_opts):
+        self.compile(obj, src, suffix, cc_args, [*extra, "-MMD"], pp_opts)
+        command_file(obj).write_text(command)
+
+    def wait_and_link(self, *args, **kwargs):
+        for job in self.jobs:
+            job.result()
+        self.link(*args, **kwargs)
+
+
+def is_current(obj, command):
+    """Whether an object file was made by this command and is newer than everything its compiler wrote down as read for it."""
+    obj = pathlib.Path(obj)
+    rules = obj.with_suffix(".d")
+    if not (obj.exists() and rules.exists() and command_file(obj).exists()) or command_file(obj).read_text() != command:
         return False
-    read = re.sub(r"\\\n", " ", rules.read_text()).partition(":")[2].split()
-    newest = max((os.path.getmtime(path) if os.path.exists(path) else float("inf")) for path in [*read, "setup.py"])
-    return os.path.getmtime(obj) >= newest
+    # A make rule, "object: file file \<newline> file", in which a space inside a name is written as "\ ".
+    names = re.findall(r"(?:\\ |\S)+", rules.read_text().replace("\\\n", " ").partition(": ")[2])
+    read = [pathlib.Path(name.replace("\\ ", " ")) for name in names]
+    return all(path.exists() and path.stat().st_mtime <= obj.stat().st_mtime for path in read)
+
+
+def command_file(obj):
+    return pathlib.Path(obj).with_suffix(".command")
 
 
 def extension(name, sources):
@@ -113,11 +159,14 @@ def extension(name, sources):
     )  # fmt: skip
 
 
-c_sources = sorted(str(path) for path in KERNELS.glob("*.c") if not path.name.startswith("_"))
+c_sources = sorted(str(path) for path in KERNELS.glob("*.c"))
 extensions = [extension(f"_{name}", [str(KERNELS / f"_{name}.pyx"), *c_sources]) for name in INSTRUCTION_SETS]
-extensions.append(extension("_cpu", [str(KERNELS / "_cpu.pyx")]))
+extensions += [extension(name, [str(KERNELS / f"{name}.pyx")]) for name in ("_cpu", "blas")]
 
 setup(
-    ext_modules=cythonize(extensions, include_path=[str(KERNELS)], build_dir="build/cython", language_level=3),
+    ext_modules=cythonize(
+        extensions, include_path=[str(KERNELS)], build_dir="build/cython", language_level=3,
+        compiler_directives={"cdivision": True},
+    ),  # fmt: skip
     cmdclass={"build_ext": BuildExt},
 )

@@ -88,6 +88,10 @@ class ConvAlgorithm(ABC):
         Constant time; runs nothing; called only for supported problems.
         """
 
+    def pack_cost(self, problem):
+        """Predicted seconds of `pack`, which calls pay that come with weights not packed before. Constant time."""
+        return 0.0
+
     def workspace(self, problem):
         """Bytes of scratch that `run` needs on the current number of threads."""
         return 0

@@ -1,1 +1,295 @@
-ALGORITHMS = []
+"""Convolution through tiled fast Fourier transforms (overlap-save).
+
+    tile of x --FFT--> X      w --FFT--> U (packed)      y = inverse FFT of sum over channels of X * conj(U)
+
+A tile of th x tw pixels yields th - kernel + 1 by tw - kernel + 1 outputs, so large kernels cost little more than small ones.
+Channels lie in the vector lanes. A group is a complex GEMM per frequency (dense); where groups have so few channels that their
+vectors would be mostly empty, the lanes are output channels of all groups (lane by lane; depthwise is this case).
+
+Source of the method: Mathieu, Henaff, LeCun, "Fast training of convolutional networks through FFTs" (2014); Zlateski, Jia, Li,
+Durand, "FFT convolutions are faster than Winograd on modern CPUs" (2018).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from ..kernels import cpu
+from ..problem import DIRECTIONS
+from ..threads import get_num_threads
+from .base import ConvAlgorithm
+
+__all__ = ["ALGORITHMS", "Fft"]
+
+# Lengths of transforms and their factors, each a codelet of kernels/fft.h; a first factor of 1 means one stage.
+_FACTORS = {
+    1: (1, 1), 2: (1, 2), 3: (1, 3), 4: (1, 4), 5: (1, 5), 6: (1, 6), 8: (1, 8), 10: (1, 10), 12: (1, 12), 16: (4, 4),
+    20: (4, 5), 24: (4, 6), 30: (5, 6), 32: (4, 8), 36: (6, 6), 40: (5, 8), 48: (6, 8), 60: (6, 10), 64: (8, 8), 80: (10, 8),
+    96: (12, 8), 120: (10, 12), 128: (16, 8), 160: (10, 16), 192: (12, 16), 256: (16, 16),
+}  # fmt: skip
+_LARGEST = max(_FACTORS)
+
+# Tiles are chosen, and as many go through the GEMMs together, as keep to this much scratch where any choice does.
+_WORKSPACE_TARGET = 32 << 20
+# Half of a typical second-level cache: what one column of all tiles of a block should fill.
+_COLUMN_BYTES = 512 << 10
+# Rows of the GEMM's register tile times two: fewer tiles in a block load the filters too often.
+_BLOCK_TILES = 26
+
+# The cost model, measured on one AVX-512 core (Zen 4); other vector lengths scale the first two.
+_LANE_RATE = 1.5e9  # vectors through one stage of a transform, a second
+_FMA_RATE = 3.2e9  # vectors of products accumulated, a second
+_FILTER_BANDWIDTH = 20e9  # bytes of spectra read from beyond the second-level cache, a second
+_CACHE_BYTES = 768 << 10
+_CALL_SECONDS = 4e-6
+
+# Error constant where all results have equally many products; about four times the largest measured on normal, uniform and
+# constant data, and on channels whose scales range over a factor of 1000.
+_ERROR = 10.0
+# Makes a sum of few products that is small by chance (see `_error`) unlikely to exceed the bound.
+_ERROR_TAIL = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tiling:
+    """What kernels/fft_api.h calls fft_tiling, field by field."""
+
+    th: int
+    first_h: int
+    last_h: int
+    tw: int
+    first_w: int
+    last_w: int
+    bh: int
+    bw: int
+    block: int
+    filter_block: int
+    lanewise: int
+
+
+class _Plan:
+    """Tiling, twiddle factors and predicted time of one problem on one instruction set."""
+
+    def __init__(self, problem, module):
+        self.module, self.problem = module, problem
+        self.direction = DIRECTIONS.index(problem.direction)
+        tiling, self.seconds = _choose(problem, module.fft_lanes(problem.itemsize))
+        self.tiling = np.array(dataclasses.astuple(tiling), np.int64)
+        lines = [_twiddles(tiling.first_h, tiling.last_h), _twiddles(tiling.first_w, tiling.last_w)]
+        self.twiddle = np.concatenate(lines).astype(problem.dtype)
+        products = _products(problem, 0), _products(problem, 1)
+        self.error = _error(problem, products)
+        # Results to which no product contributes are stored as zeros: a transform would leave rounding errors there.
+        used = np.concatenate(products) > 0
+        self.used = None if used.all() else used.astype(np.uint8)
+
+    def workspace(self, threads):
+        return self.module.fft_workspace(self.problem.geometry, self.tiling, self.direction, self.problem.itemsize, threads)
+
+
+@lru_cache(maxsize=1024)
+def _plan(problem, module):
+    return _Plan(problem, module)
+
+
+def _twiddles(first, last):
+    """exp(-2 pi i n k / (first last)) for n < last, k < first, as pairs of real numbers, in double precision."""
+    n, k = np.arange(last)[:, None], np.arange(first)[None, :]
+    return np.exp(-2j * np.pi * (n * k % (first * last)) / (first * last)).ravel().view(np.float64)
+
+
+def _axis(problem, axis):
+    """(source pixels, padding, kernel extent, outputs) of the stride-1 correlation along an axis that does the problem."""
+    size = (problem.height, problem.width)[axis]
+    out = (problem.out_height, problem.out_width)[axis]
+    stride, extent, padding = problem.stride[axis], problem.extent[axis], problem.padding[axis][0]
+    interleaved = (out - 1) * stride + 1
+    if problem.direction == "input_grad":
+        return interleaved, extent - 1 - padding, extent, size
+    return size, padding, extent, interleaved
+
+
+def _products(problem, axis):
+    """How many (input pixel, tap, output) triples share each pixel of the result along an axis."""
+    size, out = (problem.height, problem.width)[axis], (problem.out_height, problem.out_width)[axis]
+    taps = np.arange((problem.kernel_height, problem.kernel_width)[axis]) * problem.dilation[axis]
+    pixels = np.arange(out)[:, None] * problem.stride[axis] + taps - problem.padding[axis][0]
+    valid = (pixels >= 0) & (pixels < size)
+    if problem.direction == "input_grad":
+        return np.bincount(pixels[valid], minlength=size)
+    return valid.sum(axis=1 if problem.direction == "forward" else 0)
+
+
+def _error(problem, products):
+    """The error constant, from the counts of `_products` along both axes.
+
+    Errors are about the same all over a tile, while |x| conv |w| shrinks with the number of products a result has: least at the
+    corners, and further by chance, as the smallest of N sums of n products of random data is about N**(-1/n) of their mean.
+    """
+    depth = problem.batch if problem.direction == "weight_grad" else _channels(problem)[0]
+    most = depth * math.prod(max(int(p.max()), 1) for p in products)
+    fewest = max(depth, 1) * math.prod(int(p.min(where=p > 0, initial=p.max(initial=1))) or 1 for p in products)
+    results = max(math.prod(problem.result_shape), 1)
+    return _ERROR * max(most / fewest, 1) * (_ERROR_TAIL * results) ** (1 / fewest)
+
+
+def _axis_choices(source, padding, extent, outputs):
+    """(tile length, outputs a tile yields, tiles) for every length that serves."""
+    # A single tile may let its ends wrap around where only padding meets: results need outputs + extent - 1 pixels, of which
+    # the `padding` first and those behind the source are zero.
+    needed = min(source, outputs + extent - 1 - padding)
+    single = min(outputs + extent - 1, max(outputs + extent - 1 - padding, needed + padding, extent, outputs))
+    if padding < 0:
+        single = outputs + extent - 1
+    choices = []
+    for length in _FACTORS:
+        if length >= single:
+            return [*choices, (length, outputs, 1)]
+        if length >= extent:
+            tiles = -(-outputs // (length - extent + 1))
+            choices.append((length, -(-outputs // tiles), tiles))
+    return choices
+
+
+def _channels(problem):
+    """(input, output) channels per group of the correlation that does the problem."""
+    c, k = problem.in_channels // problem.groups, problem.out_channels // problem.groups
+    return (k, c) if problem.direction == "input_grad" else (c, k)
+
+
+def _choose(problem, lanes):
+    """The tiling of least predicted time on one thread, among those of moderate scratch, and that time."""
+    candidates = [
+        _candidate(problem, lanes, y, x)
+        for y in _axis_choices(*_axis(problem, 0))
+        for x in _axis_choices(*_axis(problem, 1))
+    ]
+    least = min(scratch for _, scratch, _ in candidates)
+    _, _, tiling, seconds = min(
+        (seconds, i, tiling, seconds)
+        for i, (seconds, scratch, tiling) in enumerate(candidates)
+        if scratch <= max(_WORKSPACE_TARGET, least)
+    )
+    return tiling, seconds
+
+
+def _candidate(problem, lanes, y, x):
+    """(seconds, bytes of scratch, tiling) of one pair of tile lengths."""
+    (th, bh, ny), (tw, bw, nx) = y, x
+    ci, co = _channels(problem)
+    groups, tiles = problem.groups, problem.batch * ny * nx
+    gradient = problem.direction == "weight_grad"
+    ceil = lambda a, b: -(-a // b)  # noqa: E731
+    cv, kv, all_kv = ceil(ci, lanes), ceil(co, lanes), ceil(groups * co, lanes)
+    lanewise = groups > 1 and all_kv * (ci + 1) <= groups * (cv + kv)
+
+    pixel = 2 * lanes * problem.itemsize
+    columns = tw // 2 + 1
+    spectrum, plane = columns * th * pixel, columns * (th | 1) * pixel
+    # Stages of the row transforms (with their packing) at half a complex pixel per real one, and of the column transforms.
+    steps = th * tw / 2 * (2 + _stages(tw)) + th * columns * (1 + _stages(th))
+    if lanewise:
+        filters = all_kv * ci * spectrum
+        transforms = tiles * all_kv * (ci + 1)
+        products = tiles * all_kv * ci * th * columns * 2
+        scratch = (ci + (3 if gradient else 0)) * plane
+        block = filter_block = 1
+        reloads = 1
+    else:
+        column = (cv + kv) * (th | 1) * pixel
+        block = max(1, min(tiles, max(_BLOCK_TILES, _COLUMN_BYTES // column)))
+        per_tile = (cv + kv) * (plane + (th | 1) * pixel)
+        filter_block = kv
+        sums = 0
+        if gradient:
+            filter_block = max(1, min(kv, _WORKSPACE_TARGET // 2 // (spectrum * ci)))
+            sums = filter_block * ci * spectrum
+        block = max(1, min(block, (_WORKSPACE_TARGET - sums) // per_tile))
+        blocks = ceil(max(tiles, 1), block)
+        block = ceil(max(tiles, 1), blocks)
+        scratch = block * per_tile + sums
+        filters = groups * kv * ci * spectrum
+        transforms = tiles * groups * (cv * (ceil(kv, filter_block) if gradient else 1) + kv)
+        products = tiles * groups * kv * ci * th * columns * 4
+        reloads = blocks * (2 if gradient else 1)
+    if gradient:
+        transforms += groups * kv * ci
+    rate = lanes * problem.itemsize / 64
+    seconds = transforms * steps / (_LANE_RATE * rate) + products / (_FMA_RATE * rate)
+    if filters > _CACHE_BYTES:
+        seconds += reloads * filters / _FILTER_BANDWIDTH
+    tiling = _Tiling(th, *_FACTORS[th], tw, *_FACTORS[tw], bh, bw, block, filter_block, int(lanewise))
+    return seconds + _CALL_SECONDS, scratch, tiling
+
+
+def _stages(length):
+    return 2 if _FACTORS[length][0] > 1 else 1
+
+
+def _aligned_empty(size, dtype):
+    """An array that begins on a cache line."""
+    raw = np.empty(size * np.dtype(dtype).itemsize + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size * np.dtype(dtype).itemsize].view(dtype)
+
+
+class Fft(ConvAlgorithm):
+    """Overlap-save FFT convolution.
+
+    The rounding error of a transform is relative to the norm of a whole tile, not to the window of one output. The published
+    constant therefore holds for tiles whose values are of comparable magnitude; where they differ by orders of magnitude in
+    space, results near large values lose their low digits. It grows with the ratio of the most to the fewest products that a
+    result sums (corners), and is large where a result may consist of a few products only. Results that sum no product at all
+    are exact. A NaN or Inf spreads over its tile.
+
+    Kernels, dilation included, may span up to 256 pixels. Strides are computed at stride 1 and subsampled in the store.
+    """
+
+    name = "fft"
+    local_non_finite = False
+
+    def supports(self, problem):
+        if max(problem.extent) > _LARGEST:
+            return f"the kernel spans more than the largest tile's {_LARGEST} pixels"
+        return None
+
+    def cost(self, problem):
+        threads = get_num_threads()
+        return _CALL_SECONDS + (self._plan(problem).seconds - _CALL_SECONDS) / (1 + 0.85 * (threads - 1))
+
+    def workspace(self, problem):
+        return self._plan(problem).workspace(get_num_threads())
+
+    def error(self, problem):
+        return self._plan(problem).error
+
+    def pack(self, problem, w):
+        plan, threads = self._plan(problem), get_num_threads()
+        kernels, itemsize = plan.module, problem.itemsize
+        packed = _aligned_empty(kernels.fft_packed_size(problem.geometry, plan.tiling, plan.direction, itemsize), problem.dtype)
+        workspace = _aligned_empty(kernels.fft_pack_workspace(plan.tiling, itemsize, threads), np.uint8)
+        kernels.fft_pack(problem.geometry, plan.tiling, plan.twiddle, plan.direction, w, packed, workspace, threads)
+        return packed
+
+    def run(self, problem, x, packed, bias, activation, out, workspace):
+        plan, threads = self._plan(problem), get_num_threads()
+        if problem.direction == "weight_grad":
+            if problem.batch == 0:
+                out.fill(0)
+                return
+            plan.module.fft_weight_grad(problem.geometry, plan.tiling, plan.twiddle, plan.used, x, packed, out, workspace, threads)
+        else:
+            plan.module.fft_convolve(
+                problem.geometry, plan.tiling, plan.twiddle, plan.direction, plan.used, x, packed, bias, activation.code,
+                activation.slope, out, workspace, threads,
+            )  # fmt: skip
+
+    def _plan(self, problem):
+        return _plan(problem, cpu.kernels())
+
+
+ALGORITHMS = [Fft()]

@@ -13,7 +13,7 @@ import warnings
 from ..errors import InvalidArgumentError, InvalidTypeError, UnknownAlgorithmError
 from .base import ConvAlgorithm
 
-__all__ = ["ENTRY_POINT_GROUP", "get", "names", "register", "registered", "unregister"]
+__all__ = ["ENTRY_POINT_GROUP", "generation", "get", "names", "register", "registered", "unregister"]
 
 ENTRY_POINT_GROUP = "fastconv.algorithms"
 
@@ -23,6 +23,7 @@ _BUILT_IN = ("winograd", "depthwise", "fft", "im2col", "direct")
 _algorithms: dict[str, ConvAlgorithm] = {}
 _lock = threading.RLock()
 _loaded = False
+_generation = 0
 
 
 def register(algorithm):
@@ -48,9 +49,16 @@ def register(algorithm):
 
 def unregister(name):
     """Take an algorithm out of the registry."""
+    global _generation
     with _lock:
         get(name)
         del _algorithms[name]
+        _generation += 1
+
+
+def generation():
+    """A number that changes with every registration; plans made under another one are out of date."""
+    return _generation
 
 
 def names():
@@ -75,6 +83,7 @@ def registered():
 
 
 def _add(algorithm):
+    global _generation
     name = getattr(algorithm, "name", None)
     if not isinstance(name, str) or not name or name == "auto":
         raise InvalidArgumentError(f"algorithm: {algorithm!r} needs a name of its own, a string other than 'auto'")
@@ -86,6 +95,7 @@ def _add(algorithm):
         _algorithms[name] = algorithm
         if fallback is not None:
             _algorithms["direct"] = fallback
+        _generation += 1
 
 
 def _load():

@@ -1,1 +1,95 @@
-ALGORITHMS = []
+"""Winograd's minimal filtering for square kernels at stride 1, one algorithm per tile size."""
+
+from __future__ import annotations
+
+from ..kernels import cpu
+from ..memory import aligned_empty
+from ..problem import DIRECTIONS
+from ..threads import get_num_threads
+from . import machine
+from .base import ConvAlgorithm
+
+__all__ = ["ALGORITHMS", "Winograd"]
+
+
+class Winograd(ConvAlgorithm):
+    """F(m x m, r x r): (m + r - 1)^2 products for m^2 outputs instead of m^2 r^2.
+
+    Source: Winograd, Arithmetic Complexity of Computations (1980); Lavin and Gray, "Fast algorithms for convolutional neural
+    networks", arXiv:1509.09308. A NaN or Inf spreads over the outputs of its tile.
+
+    Parameters
+    ----------
+    m : int
+        Outputs per tile along each axis.
+    r : int
+        Kernel size.
+    error : float
+        The published error constant.
+    """
+
+    local_non_finite = False
+
+    def __init__(self, m, r, error):
+        self.name = f"winograd{m}x{m}" + ("" if r == 3 else f"_{r}x{r}")
+        self.m, self.r, self._error = m, r, error
+
+    def supports(self, problem):
+        if (problem.kernel_height, problem.kernel_width) != (self.r, self.r):
+            return f"kernel is not {self.r}x{self.r}"
+        if problem.stride != (1, 1):
+            return "stride is not 1"
+        if problem.dilation != (1, 1):
+            return "dilation is not 1"
+        if problem.is_depthwise:
+            return "depthwise: there are no channels to multiply over"
+        return None
+
+    def cost(self, problem):
+        return machine.winograd_seconds(problem, self.m, self.r)
+
+    def error(self, problem):
+        # The transforms' error does not depend on the number of channels, the sum over channels or tiles adds to it as in any sum.
+        return self._error + machine.sum_error(problem)
+
+    def workspace(self, problem):
+        return cpu.kernels().winograd_workspace(
+            problem.geometry, DIRECTIONS.index(problem.direction), self.m, self._block_tiles(problem), problem.dtype == "float64",
+            get_num_threads(),
+        )  # fmt: skip
+
+    def pack(self, problem, w):
+        kernels, direction = cpu.kernels(), DIRECTIONS.index(problem.direction)
+        packed = aligned_empty(
+            kernels.winograd_packed_size(problem.geometry, direction, self.m, problem.dtype == "float64"), w.dtype
+        )
+        kernels.winograd_pack(problem.geometry, direction, self.m, w, packed, get_num_threads())
+        return packed
+
+    def run(self, problem, x, packed, bias, activation, out, workspace):
+        cpu.kernels().winograd_run(
+            problem.geometry, DIRECTIONS.index(problem.direction), self.m, self._block_tiles(problem), x, packed, bias,
+            activation.code if activation else 0, activation.slope if activation else 0.0, out, workspace, get_num_threads(),
+        )  # fmt: skip
+
+    def _block_tiles(self, problem):
+        """Tiles in a block: as many as fit the second-level cache with their transforms, within what keeps the products efficient."""
+        points = (self.m + self.r - 1) ** 2
+        per_tile = points * (problem.in_channels + problem.out_channels) // problem.groups * problem.itemsize
+        least, most = _BLOCK_TILES if problem.direction != "weight_grad" else _GRADIENT_BLOCK_TILES
+        return min(most, max(least, _CACHE_BYTES // per_tile))
+
+
+# Of a second-level cache of 1 MB, what V and M may take.
+_CACHE_BYTES = 640 * 1024
+_BLOCK_TILES = (28, 112)
+_GRADIENT_BLOCK_TILES = (96, 256)
+
+# Error constants: three times the largest error measured on the hardest data of the tests.
+ALGORITHMS = [
+    Winograd(4, 3, error=24),
+    Winograd(2, 3, error=8),
+    Winograd(6, 3, error=80),
+    Winograd(4, 5, error=40),
+    Winograd(2, 5, error=12),
+]

@@ -64,7 +64,7 @@ static void NAME(dw_bring_planes)(const NAME(dw_block) *b, int64_t begin, int64_
             UNROLL for (int l = 0; l < VL; l++)
                 v[l] = l < b->lanes ? NAME(load_n)(b->image + b->lane[l] + q, count) : (vec){0};
         }
-        NAME(transpose)(v);
+        NAME(transpose_square)(v);
         if (column + count <= b->width && count == VL) {
             UNROLL for (int k = 0; k < VL; k++) *(vec *)(to + k * VL) = v[k];
             to += VL * VL;
@@ -138,7 +138,7 @@ static void NAME(dw_put_planes)(const REAL *from, int64_t count, REAL *image, in
         } else {
             UNROLL for (int k = 0; k < VL; k++) v[k] = k < some ? *(const vec *)(from + k * VL) : (vec){0};
         }
-        NAME(transpose)(v);
+        NAME(transpose_square)(v);
         if (some == VL && lanes == VL) {
             UNROLL for (int l = 0; l < VL; l++) NAME(store)(to + l * plane, v[l]);
         } else {

@@ -1,1 +1,63 @@
-# direct kernels
+# Direct convolution: see direct.h.
+
+cdef extern from "direct_api.h" nogil:
+    int64_t c_direct_packed_size "direct_packed_size"(const geometry *, int, int, int)
+    void c_direct_pack "direct_pack"(const geometry *, int, int, int, const void *, void *, void *)
+    int64_t c_direct_workspace "direct_workspace"(const geometry *, int, int, int, int)
+    void c_direct_run "direct_run"(const geometry *, int, int, int, const void *, const void *, const void *, int, double,
+                                   void *, void *, int)
+    int64_t c_direct_weight_grad_workspace "direct_weight_grad_workspace"(const geometry *, int, int)
+    void c_direct_weight_grad "direct_weight_grad"(const geometry *, int, const void *, const void *, void *, void *, int)
+
+
+def direct_packed_size(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, bint double):
+    """Elements of the packed weights."""
+    return c_direct_packed_size(shape_of(shape), input_grad, pixel_lanes, double)
+
+
+def direct_pack(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, cnp.ndarray w not None,
+                cnp.ndarray packed not None, cnp.ndarray taps not None):
+    """Arrange OIHW weights; `taps` is int64 scratch, three per kernel position."""
+    cdef const geometry *s = shape_of(shape)
+    cdef bint double = is_double(w)
+    cdef const void *source = data(w)
+    cdef void *target = data(packed)
+    cdef void *scratch = data(taps)
+    with nogil:
+        c_direct_pack(s, input_grad, pixel_lanes, double, source, target, scratch)
+
+
+def direct_workspace(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, bint double, int threads):
+    """Bytes of scratch that direct_run needs."""
+    return c_direct_workspace(shape_of(shape), input_grad, pixel_lanes, double, threads)
+
+
+def direct_run(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, cnp.ndarray x not None,
+               cnp.ndarray packed not None, bias, int activation, double slope, cnp.ndarray out not None,
+               cnp.ndarray workspace not None, int threads):
+    cdef const geometry *s = shape_of(shape)
+    cdef bint double_ = is_double(x)
+    cdef void *px = data(x)
+    cdef void *pw = data(packed)
+    cdef void *pb = data(bias)
+    cdef void *po = data(out)
+    cdef void *ps = data(workspace)
+    with nogil:
+        c_direct_run(s, input_grad, pixel_lanes, double_, px, pw, pb, activation, slope, po, ps, threads)
+
+
+def direct_weight_grad_workspace(cnp.ndarray shape not None, bint double, int threads):
+    """Bytes of scratch that direct_weight_grad needs."""
+    return c_direct_weight_grad_workspace(shape_of(shape), double, threads)
+
+
+def direct_weight_grad(cnp.ndarray shape not None, cnp.ndarray x not None, cnp.ndarray gy not None, cnp.ndarray dw not None,
+                       cnp.ndarray workspace not None, int threads):
+    cdef const geometry *s = shape_of(shape)
+    cdef bint double_ = is_double(x)
+    cdef void *px = data(x)
+    cdef void *pg = data(gy)
+    cdef void *po = data(dw)
+    cdef void *ps = data(workspace)
+    with nogil:
+        c_direct_weight_grad(s, double_, px, pg, po, ps, threads)

@@ -45,6 +45,14 @@ INLINE void share(int64_t total, int index, int count, int64_t *begin, int64_t *
     *end = total * (index + 1) / count;
 }
 
+/* The next `bytes` of a workspace, beginning on a cache line. */
+enum { CACHE_LINE = 64 };
+INLINE char *aligned_take(char **p, int64_t bytes) {
+    char *r = *p;
+    *p += ROUND_UP(bytes, CACHE_LINE);
+    return r;
+}
+
 INLINE int thread_index(void) {
 #ifdef _OPENMP
     return omp_get_thread_num();

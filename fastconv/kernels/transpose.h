@@ -1,29 +1,59 @@
-/* In-register transpose of VL x VL elements (template: REAL, NAME): log2(VL) rounds that swap blocks off the diagonal. */
+/* Transposes between NCHW and NHWC (template: REAL, NAME, IS_DOUBLE). */
 
-INLINE void NAME(transpose_round)(vec *v, const int d) {
-    NAME(ivec_t) low, high;
-    UNROLL for (int l = 0; l < VL; l++) {
-        low[l] = l & d ? VL + l - d : l;
-        high[l] = l & d ? VL + l : l + d;
-    }
-    UNROLL for (int i = 0; i < VL; i++) {
-        if (i & d) continue;
-        vec a = v[i], b = v[i + d];
-#ifdef __clang__
-        UNROLL for (int l = 0; l < VL; l++) {
-            v[i][l] = l & d ? b[l - d] : a[l];
-            v[i + d][l] = l & d ? b[l] : a[l + d];
-        }
+#ifndef FASTCONV_TRANSPOSE_LANES
+#define FASTCONV_TRANSPOSE_LANES
+/* Index vectors of a two-source shuffle: lane l of the first result takes l or, where bit h of l is set, lane l - h of the second
+ * source; the second result is the mirror image. */
+#define FIRST(l, h, n) ((l) & (h) ? (n) + (l) - (h) : (l))
+#define SECOND(l, h, n) ((l) & (h) ? (n) + (l) : (l) + (h))
+#define LANES2(f, h, n) f(0, h, n), f(1, h, n)
+#define LANES4(f, h, n) LANES2(f, h, n), f(2, h, n), f(3, h, n)
+#define LANES8(f, h, n) LANES4(f, h, n), f(4, h, n), f(5, h, n), f(6, h, n), f(7, h, n)
+#define LANES16(f, h, n) \
+    LANES8(f, h, n), f(8, h, n), f(9, h, n), f(10, h, n), f(11, h, n), f(12, h, n), f(13, h, n), f(14, h, n), f(15, h, n)
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-        v[i] = __builtin_shuffle(a, b, low);
-        v[i + d] = __builtin_shuffle(a, b, high);
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (NAME(ivec_t)){__VA_ARGS__})
 #endif
-    }
-}
+#endif
 
-INLINE void NAME(transpose)(vec *v) {
-    NAME(transpose_round)(v, 1);
-    if (VL > 2) NAME(transpose_round)(v, 2);
-    if (VL > 4) NAME(transpose_round)(v, 4);
-    if (VL > 8) NAME(transpose_round)(v, 8);
+#if SIMD_BYTES == 64 && !IS_DOUBLE
+#define STAGES(X) X(8, LANES16, 16) X(4, LANES16, 16) X(2, LANES16, 16) X(1, LANES16, 16)
+#elif (SIMD_BYTES == 32 && !IS_DOUBLE) || (SIMD_BYTES == 64 && IS_DOUBLE)
+#define STAGES(X) X(4, LANES8, 8) X(2, LANES8, 8) X(1, LANES8, 8)
+#elif (SIMD_BYTES == 16 && !IS_DOUBLE) || (SIMD_BYTES == 32 && IS_DOUBLE)
+#define STAGES(X) X(2, LANES4, 4) X(1, LANES4, 4)
+#else
+#define STAGES(X) X(1, LANES2, 2)
+#endif
+#define STAGE(h, lanes, n)                                              \
+    UNROLL for (int i = 0; i < n; i++) if (!(i & h)) {                  \
+        vec a = r[i], b = r[i + h];                                     \
+        r[i] = SHUFFLE(a, b, lanes(FIRST, h, n));                       \
+        r[i + h] = SHUFFLE(a, b, lanes(SECOND, h, n));                  \
+    }
+
+/* VL x VL values in registers: log2(VL) rounds of exchanging halves. */
+INLINE void NAME(transpose_square)(vec *r) { STAGES(STAGE) }
+
+#undef STAGE
+#undef STAGES
+
+/* b[j][i] = a[i][j] for i < rows, j < columns; steps in elements. */
+static void NAME(transpose)(const REAL *a, int64_t a_step, int64_t rows, int64_t columns, REAL *b, int64_t b_step) {
+    for (int64_t i = 0; i < rows; i += VL)
+        for (int64_t j = 0; j < columns; j += VL) {
+            const int64_t high = MIN(VL, rows - i), wide = MIN(VL, columns - j);
+            vec r[SIMD_BYTES / sizeof(REAL)];
+            if (high == VL && wide == VL) {
+                UNROLL for (int q = 0; q < VL; q++) r[q] = NAME(load)(a + (i + q) * a_step + j);
+                NAME(transpose_square)(r);
+                UNROLL for (int q = 0; q < VL; q++) NAME(store)(b + (j + q) * b_step + i, r[q]);
+            } else {
+                UNROLL for (int q = 0; q < VL; q++) r[q] = q < high ? NAME(load_n)(a + (i + q) * a_step + j, wide) : (vec){0};
+                NAME(transpose_square)(r);
+                UNROLL for (int q = 0; q < VL; q++) if (q < wide) NAME(store_n)(b + (j + q) * b_step + i, r[q], high);
+            }
+        }
 }

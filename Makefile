@@ -1,0 +1,77 @@
+# Needs python3 with venv, a C compiler and make; everything else goes into $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+PIP = $(BIN)/python -m pip --quiet install
+
+SOURCES := setup.py pyproject.toml MANIFEST.in README.md LICENSE \
+    $(shell find fastconv -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.json' -o -name py.typed)
+
+.PHONY: demo test test-peers lint format bench docs dist clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMPS)/install
+	$(BIN)/fastconv compare resnet50
+
+test: $(STAMPS)/install
+	$(BIN)/pytest -W error -m "not peers"
+
+test-peers: $(STAMPS)/install $(STAMPS)/peers
+	$(BIN)/pytest -W error -m peers
+
+lint: $(STAMPS)/lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint fastconv
+
+format: $(STAMPS)/lint
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(STAMPS)/install $(STAMPS)/bench
+	$(BIN)/asv machine --yes --config asv_bench/asv.conf.json
+	$(BIN)/asv check --python=same --config asv_bench/asv.conf.json
+	$(BIN)/asv run --python=same --quick --show-stderr --config asv_bench/asv.conf.json
+
+docs: $(STAMPS)/install $(STAMPS)/docs
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+# The wheel is built from the sdist, so both are known to be complete; then the tests run against it in a clean environment.
+dist: $(STAMPS)/dist
+	rm -rf dist build/dist-check
+	LDFLAGS="$(STRIP)" $(BIN)/python -m build
+	$(PYTHON) -m venv build/dist-check
+	build/dist-check/bin/python -m pip --quiet install "$$(echo dist/*.whl)[test]"
+	build/dist-check/bin/pytest -W error -m "not peers"
+
+clean:
+	rm -rf $(VENV) build dist fastconv.egg-info docs/_build .pytest_cache .hypothesis .ruff_cache .mypy_cache asv_bench/.asv
+	find fastconv tests asv_bench -name __pycache__ -prune -exec rm -rf {} +
+	find fastconv -name '*.so' -delete
+
+# Symbol tables are of no use in a wheel; Apple's linker has no such option any more.
+STRIP := $(if $(filter Linux,$(shell uname -s)),-Wl$(comma)-s)
+comma := ,
+
+$(STAMPS)/venv:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) "pip>=25.1"
+	mkdir -p $(STAMPS)
+	touch $@
+
+# The build tools are installed beside the package and not in isolation, so that a second build compiles only what changed.
+# Built in place as well: Python started in this folder imports the folder's fastconv, not the installed one.
+$(STAMPS)/install: $(STAMPS)/venv $(SOURCES)
+	$(PIP) --group build
+	rm -rf build/lib.* build/bdist.*
+	$(PIP) --no-build-isolation ".[test]"
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	touch $@
+
+$(STAMPS)/%: $(STAMPS)/venv pyproject.toml
+	$(PIP) --group $*
+	touch $@

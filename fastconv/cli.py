@@ -1,0 +1,212 @@
+"""The command line: `fastconv compare | tune | explain | show-versions`.
+
+SOURCE is the name of a layer table that ships with the package, a JSON table, or a shape such as 1x64x56x56,64x3x3,p1.
+Results go to standard output; progress and errors to standard error. A `FastconvError` is one line there and exit status 2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import sys
+
+import click
+from tqdm import tqdm
+
+from .algorithms import names
+from .errors import FastconvError, InvalidArgumentError
+from .functional import plan
+from .problem import DIRECTIONS, DTYPES, MEMORY_FORMATS, ConvProblem
+from .report.comparison import compare as compare_layers
+from .report.environment import describe_environment
+from .report.tables import load_layers, table_names
+from .report.text import format_comparison, format_heuristic, format_seconds, format_table
+from .selection.options import EFFORTS, PRECISIONS, config
+from .selection.tune import autotune
+from .threads import get_num_threads, num_threads
+
+__all__ = ["main"]
+
+# The least share of rows on which the heuristic has to take the fastest algorithm or one nearly as fast.
+GOOD_SHARE = 0.85
+SOURCE_HELP = f"SOURCE: {', '.join(table_names())}, a JSON table of layers, or a shape such as 1x64x56x56,64x3x3,p1."
+
+
+class _Commands(click.Group):
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except FastconvError as error:
+            click.echo(f"fastconv: {' '.join(str(error).split())}", err=True)
+            context.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="fastconv")
+def main():
+    """Convolutions on the CPU: which algorithm is fastest for each layer, why, and at what error."""
+
+
+def _problem_options(directions):
+    """Options that say which problems a source means, and under which filters they run."""
+    options = [
+        click.option("--direction", type=click.Choice(directions), default="forward", show_default=True),
+        click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True),
+        click.option("--format", "memory_format", type=click.Choice(MEMORY_FORMATS), default="nchw", show_default=True,
+                     help="Memory format of the arrays."),
+        click.option("--batch", type=click.IntRange(min=0), help="Batch size of every layer  [default: the table's]"),
+        click.option("--threads", type=click.IntRange(min=1), help="[default: OMP_NUM_THREADS, else all CPUs]"),
+        click.option("--precision", type=click.Choice(PRECISIONS), help="What is accurate enough.  [default: high]"),
+        click.option("--workspace-limit", type=click.IntRange(min=0), help="Bytes of scratch an algorithm may use."),
+        click.option("--deny", multiple=True, metavar="ALGORITHM", help="Leave an algorithm out; may be repeated."),
+    ]  # fmt: skip
+    return lambda command: functools.reduce(lambda f, option: option(f), reversed(options), command)
+
+
+_TABLE_OPTION = click.option("--only", metavar="REGEX", help="Only the layers whose 'name shape' matches.")
+
+
+@main.command(epilog=SOURCE_HELP)
+@click.argument("source")
+@_problem_options((*DIRECTIONS, "train"))
+@_TABLE_OPTION
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=0.5, show_default=True, help="Time for each layer."
+)
+@click.option("--details", is_flag=True, help="Show every layer in full.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write the figures to a file; - is standard output.",
+)
+@click.option("--check-heuristic", is_flag=True,
+              help=f"Also print how often the heuristic picks well; exit status 1 below {GOOD_SHARE:.0%}.")  # fmt: skip
+@click.pass_context
+def compare(context, source, only, seconds, details, json_path, check_heuristic, **options):
+    """Run every algorithm on every layer and show which is fastest, by how much, and why the others are not."""
+    layers = _layers(source, only, options)
+    _require_writable("json", json_path)
+    with _filters(options):
+        result = compare_layers(
+            layers,
+            title=source,
+            seconds=seconds,
+            settings=_settings(options) | {"seconds": seconds, "source": source},
+            environment=describe_environment(),
+            progress=functools.partial(_progress, unit="layer"),
+        )
+    if json_path != "-":
+        click.echo(format_comparison(result, details))
+    if json_path:
+        _write_json(json_path, result.as_dict())
+    if check_heuristic:
+        click.echo("\n" * (json_path != "-") + format_heuristic(result), err=json_path == "-")
+        context.exit(0 if len(result.good_picks()) >= GOOD_SHARE * len(result.rows) else 1)
+
+
+@main.command(epilog=SOURCE_HELP)
+@click.argument("source")
+@_problem_options((*DIRECTIONS, "train"))
+@_TABLE_OPTION
+@click.option(
+    "--time-budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop measuring after this time."
+)
+@click.option(
+    "--lock", "lock_path", type=click.Path(dir_okay=False), help="Write the plans to a file that can be committed and replayed."
+)
+def tune(source, only, time_budget, lock_path, **options):
+    """Measure the layers and remember the plans for this machine."""
+    layers = _layers(source, only, options)
+    _require_writable("lock", lock_path)
+    problems = list(dict.fromkeys(layer.problem for layer in layers))
+    with _filters(options):
+        tuned = autotune(problems, time_budget=time_budget, lock=lock_path, progress=sys.stderr.isatty())
+    choices = dict(zip(problems, tuned, strict=True))
+    rows = [_tuned_row(layer, choices[layer.problem]) for layer in layers]
+    click.echo(format_table(["layer", "shape", "direction", "algorithm", "because", "time"], rows, "lllll"))
+    if lock_path:
+        click.echo(f"\nplans written to {lock_path}")
+
+
+@main.command()
+@click.argument("shape")
+@_problem_options(DIRECTIONS)
+@click.option("--effort", type=click.Choice(EFFORTS), help="How the plan is found.  [default: cached]")
+@click.option("--lock", "lock_path", type=click.Path(dir_okay=False), help="A file of plans that come before all others.")
+def explain(shape, effort, lock_path, **options):
+    """Show the plan for a SHAPE such as 1x64x56x56,64x3x3,p1: the algorithm, and why it and not another."""
+    changes = {} if options["batch"] is None else {"batch": options["batch"]}
+    problem = ConvProblem.parse(
+        shape, direction=options["direction"], dtype=options["dtype"], memory_format=options["memory_format"]
+    ).replace(**changes)
+    with _filters(options), config(lock=lock_path):
+        click.echo(str(plan(problem, effort=effort).explain()))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def show_versions(as_json):
+    """Show versions, BLAS, instruction sets, processor, threads and the environment: what a bug report needs."""
+    found = describe_environment() | {"algorithms": ", ".join(names())}
+    if as_json:
+        _write_json("-", found)
+        return
+    width = max(map(len, found))
+    for name, value in found.items():
+        click.echo(f"{name:{width}}  {value}")
+
+
+def _tuned_row(layer, choice):
+    problem, name = layer.problem, choice.algorithm.name
+    measured = choice.record.measured[name].seconds if choice.record else None
+    return [layer.name, str(problem), problem.direction, name, choice.source, format_seconds(measured)]
+
+
+def _layers(source, only, options):
+    keys = ("direction", "batch", "dtype", "memory_format")
+    return load_layers(source, only=only, **{key: options[key] for key in keys})
+
+
+@contextlib.contextmanager
+def _filters(options):
+    """The thread count and the filters that the options ask for."""
+    chosen = {key: options[key] for key in ("precision", "workspace_limit") if options[key] is not None}
+    if options["deny"]:
+        chosen["deny"] = options["deny"]
+    with num_threads(options["threads"] or get_num_threads()), config(**chosen):
+        yield
+
+
+def _settings(options):
+    return {**options, "deny": list(options["deny"]), "threads": options["threads"] or get_num_threads()}
+
+
+def _progress(items, unit):
+    """A progress bar on standard error, where that is a terminal."""
+    return tqdm(items, unit=unit, leave=False, disable=None, file=sys.stderr)
+
+
+def _write_json(path, data):
+    text = json.dumps(data, indent=1, allow_nan=False)
+    if path == "-":
+        click.echo(text)
+        return
+    with _writing("json", path), open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def _require_writable(option, path):
+    """Refuses a path that cannot be written before the work that it is for."""
+    if path not in (None, "-") and not os.access(os.path.dirname(path) or ".", os.W_OK):
+        raise InvalidArgumentError(f"{option}: cannot write {path}: its folder does not exist or cannot be written")
+
+
+@contextlib.contextmanager
+def _writing(option, path):
+    try:
+        yield
+    except OSError as error:
+        raise InvalidArgumentError(f"{option}: cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,40 @@
+/* Direct convolution for both element types; see direct.h and direct_weight.h. */
+#define TEMPLATE "direct_all.h"
+#include "each_type.h"
+#include "direct_api.h"
+
+int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double) {
+    const operands o = operands_of(s, input_grad);
+    const int64_t nr = 2 * SIMD_BYTES / (is_double ? 8 : 4);
+    return s->kh * s->kw * s->g * o.depth * (pixel_lanes ? o.columns : ROUND_UP(o.columns, nr));
+}
+
+void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *taps) {
+    if (is_double)
+        (pixel_lanes ? direct_pack_pixels_f64 : direct_pack_filters_f64)(s, input_grad, w, packed, taps);
+    else
+        (pixel_lanes ? direct_pack_pixels_f32 : direct_pack_filters_f32)(s, input_grad, w, packed, taps);
+}
+
+int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads) {
+    return (is_double ? direct_workspace_f64 : direct_workspace_f32)(s, input_grad, pixel_lanes, threads);
+}
+
+void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *x, const void *packed,
+                const void *bias, int activation, double slope, void *out, void *workspace, int threads) {
+    if (is_double)
+        direct_run_f64(s, input_grad, pixel_lanes, x, packed, bias, activation, slope, out, workspace, threads);
+    else
+        direct_run_f32(s, input_grad, pixel_lanes, x, packed, bias, activation, (float)slope, out, workspace, threads);
+}
+
+int64_t direct_weight_grad_workspace(const geometry *s, int is_double, int threads) {
+    return (is_double ? weight_grad_workspace_f64 : weight_grad_workspace_f32)(s, threads);
+}
+
+void direct_weight_grad(const geometry *s, int is_double, const void *x, const void *gy, void *dw, void *workspace, int threads) {
+    if (is_double)
+        direct_weight_grad_f64(s, x, gy, dw, workspace, threads);
+    else
+        direct_weight_grad_f32(s, x, gy, dw, workspace, threads);
+}

@@ -1,0 +1,3 @@
+/* The templates of direct.c, in their order. */
+#include "direct.h"
+#include "direct_weight.h"

@@ -1,0 +1,14 @@
+/* Entry points of direct.c, element type by flag. */
+#ifndef FASTCONV_DIRECT_API_H
+#define FASTCONV_DIRECT_API_H
+#include "geometry.h"
+
+int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double); /* elements */
+void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *taps);
+int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads); /* bytes */
+void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *x, const void *packed,
+                const void *bias, int activation, double slope, void *out, void *workspace, int threads);
+int64_t direct_weight_grad_workspace(const geometry *s, int is_double, int threads);
+void direct_weight_grad(const geometry *s, int is_double, const void *x, const void *gy, void *dw, void *workspace, int threads);
+
+#endif

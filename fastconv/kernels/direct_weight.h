@@ -1,0 +1,146 @@
+/* Direct weight gradient (template: REAL, NAME, IS_DOUBLE; after direct.h).
+ *
+ *   dw[k][c][tap] = sum over output pixels of gy[k][pixel] x[c][pixel + tap]
+ *
+ * is an outer product with pixels as the reduction. Output rows are taken in strips that fit the second-level cache: their input rows are
+ * copied to zero-padded NHWC, gy to panels [k / NR][pixel][NR]; then every tile of MR (tap, channel) rows x NR filters runs over the
+ * strip's rows with the sums in registers. At dilation 1 without groups a kernel row's kw * c values are consecutive in the padded copy
+ * and are tiled as one. Threads own tiles, so the order of every sum is the same for any number of threads.
+ */
+#ifndef FASTCONV_DIRECT_WEIGHT_H
+#define FASTCONV_DIRECT_WEIGHT_H
+enum {
+    WEIGHT_STRIP_BYTES = 768 * 1024, /* x and gy of a strip */
+    WEIGHT_STRIP_PIXELS = 256        /* and at least so many pixels, so that partial sums are rarely written */
+};
+
+typedef struct {
+    int64_t width, height; /* of the padded copy: one image's rows for `rows` output rows */
+    int64_t rows;          /* output rows (over all images) in a strip */
+    int64_t strip;         /* elements of the padded copy of a strip, at most */
+    int64_t panels;        /* of NR filters, per group */
+    int64_t row_taps, row_depth; /* tiles cover row_taps runs of row_depth values */
+} weight_plan;
+
+static weight_plan plan_weight(const geometry *s, int64_t item) {
+    const int merged = s->g == 1 && s->dw == 1;
+    weight_plan p;
+    p.width = (s->ow - 1) * s->sw + (s->kw - 1) * s->dw + 1;
+    p.panels = CEIL_DIV(s->k / s->g, 2 * SIMD_BYTES / item);
+    const int64_t extent = (s->kh - 1) * s->dh + 1;
+    const int64_t row_bytes = (p.width * s->sh * s->c + s->ow * s->g * p.panels * (2 * SIMD_BYTES / item)) * item;
+    const int64_t least = CEIL_DIV(WEIGHT_STRIP_PIXELS, s->ow);
+    p.rows = MAX(1, MIN(s->n * s->oh, MAX(least, WEIGHT_STRIP_BYTES / row_bytes)));
+    /* A strip covers at most this many images' parts, each with the rows its kernel reaches beyond. */
+    const int64_t parts = MIN(s->n, (p.rows + s->oh - 2) / s->oh + 1);
+    p.height = parts * MAX(0, extent - s->sh) + p.rows * s->sh;
+    p.strip = p.height * p.width * s->c;
+    p.row_taps = merged ? s->kh : s->kh * s->kw;
+    p.row_depth = merged ? s->kw * s->c : s->c / s->g;
+    return p;
+}
+#endif
+
+static int64_t NAME(weight_grad_workspace)(const geometry *s, int threads) {
+    const weight_plan p = plan_weight(s, sizeof(REAL));
+    return ROUND_UP(p.strip * (int64_t)sizeof(REAL), CACHE_LINE) +
+           ROUND_UP(p.rows * s->ow * s->g * p.panels * NR * (int64_t)sizeof(REAL), CACHE_LINE) +
+           ROUND_UP(p.rows * (int64_t)sizeof(REAL *), CACHE_LINE) +
+           threads * ROUND_UP(p.rows * (int64_t)sizeof(NAME(segment)), CACHE_LINE) +
+           s->g * p.row_taps * p.row_depth * p.panels * NR * (int64_t)sizeof(REAL);
+}
+
+/* One padded input row: image n, row y (anywhere), columns from -pl on. */
+static void NAME(copy_padded_row)(const geometry *s, const REAL *x, int64_t n, int64_t y, int64_t width, REAL *row) {
+    const int64_t left = MIN(s->pl, width), valid = y < 0 || y >= s->h ? 0 : MAX(0, MIN(s->w, width - s->pl));
+    memset(row, 0, left * s->c * sizeof(REAL));
+    if (valid && s->channels_last)
+        memcpy(row + left * s->c, x + (n * s->h + y) * s->w * s->c, valid * s->c * sizeof(REAL));
+    else if (valid)
+        NAME(transpose)(x + (n * s->c * s->h + y) * s->w, s->h * s->w, s->c, valid, row + left * s->c, s->c);
+    memset(row + (left + valid) * s->c, 0, (width - left - valid) * s->c * sizeof(REAL));
+}
+
+/* gy of output row (n, y): panels[group][panel][pixel][NR], `step` elements from panel to panel. */
+static void NAME(copy_gradient_row)(const geometry *s, const REAL *gy, int64_t n, int64_t y, int64_t step, REAL *panels) {
+    const int64_t columns = s->k / s->g, per_group = CEIL_DIV(columns, NR), plane = s->oh * s->ow;
+    for (int64_t g = 0; g < s->g; g++)
+        for (int64_t j = 0; j < per_group; j++) {
+            REAL *to = panels + (g * per_group + j) * step;
+            const int64_t k = g * columns + j * NR, count = MIN(NR, columns - j * NR);
+            if (s->channels_last) {
+                const REAL *from = gy + ((n * s->oh + y) * s->ow) * s->k + k;
+                for (int64_t i = 0; i < s->ow; i++) {
+                    NAME(store)(to + i * NR, NAME(load_n)(from + i * s->k, count));
+                    NAME(store)(to + i * NR + VL, NAME(load_n)(from + i * s->k + VL, count - VL));
+                }
+            } else {
+                if (count < NR) memset(to, 0, s->ow * NR * sizeof(REAL));
+                NAME(transpose)(gy + (n * s->k + k) * plane + y * s->ow, plane, count, s->ow, to, NR);
+            }
+        }
+}
+
+static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REAL *gy, REAL *dw, char *workspace, int threads) {
+    const weight_plan p = plan_weight(s, sizeof(REAL));
+    const int64_t columns = s->k / s->g, cg = s->c / s->g, padded = p.panels * NR, taps = s->kh * s->kw;
+    const int64_t panel_step = p.rows * s->ow * NR, all_rows = s->n * s->oh;
+    REAL *strip = (REAL *)aligned_take(&workspace, p.strip * sizeof(REAL));
+    REAL *panels = (REAL *)aligned_take(&workspace, panel_step * s->g * p.panels * sizeof(REAL));
+    REAL **first_row = (REAL **)aligned_take(&workspace, p.rows * sizeof(REAL *));
+    const int64_t segment_bytes = ROUND_UP(p.rows * (int64_t)sizeof(NAME(segment)), CACHE_LINE);
+    char *segments_of_all = aligned_take(&workspace, threads * segment_bytes);
+    REAL *sums = (REAL *)workspace; /* [group][row tap][row depth][padded] */
+    const int64_t tiles = blocks_of(p.row_depth, GEMM_MR), items = s->g * p.row_taps * tiles;
+    const int merged = p.row_depth != cg || s->kw == 1;
+    const int64_t extent = (s->kh - 1) * s->dh + 1;
+
+    for (int64_t r0 = 0; r0 < all_rows; r0 += p.rows) {
+        const int64_t r1 = MIN(all_rows, r0 + p.rows);
+        /* Where each output row's window begins in the strip; rows of one image overlap. */
+        int64_t used = 0;
+        for (int64_t r = r0; r < r1; r++) {
+            if (r > r0 && r % s->oh) used += s->sh;
+            else if (r > r0) used += extent;
+            first_row[r - r0] = strip + used * p.width * s->c;
+        }
+#pragma omp parallel num_threads(threads)
+        {
+            int64_t begin, end;
+            share(r1 - r0, thread_index(), team_size(), &begin, &end);
+            for (int64_t r = r0 + begin; r < r0 + end; r++) {
+                const int64_t n = r / s->oh, y = r % s->oh;
+                /* The rows of this window that the next window of the same image does not begin with. */
+                const int64_t own = r + 1 < r1 && (r + 1) % s->oh ? MIN(s->sh, extent) : extent;
+                for (int64_t i = 0; i < own; i++)
+                    NAME(copy_padded_row)(s, x, n, y * s->sh - s->pt + i, p.width, first_row[r - r0] + i * p.width * s->c);
+                NAME(copy_gradient_row)(s, gy, n, y, panel_step, panels + (r - r0) * s->ow * NR);
+            }
+#pragma omp barrier
+            NAME(segment) *segments = (NAME(segment) *)(segments_of_all + thread_index() * segment_bytes);
+            share(items, thread_index(), team_size(), &begin, &end);
+            for (int64_t i = begin; i < end; i++) {
+                const int64_t tile = i % tiles, t = i / tiles % p.row_taps, g = i / tiles / p.row_taps;
+                const int64_t c0 = p.row_depth * tile / tiles, count = p.row_depth * (tile + 1) / tiles - c0;
+                const int64_t kh = merged ? t : t / s->kw, kw = merged ? 0 : t % s->kw;
+                const int64_t offset = (kh * s->dh * p.width + kw * s->dw) * s->c + g * cg + c0;
+                REAL *to = sums + ((g * p.row_taps + t) * p.row_depth + c0) * padded;
+                for (int64_t j = 0; j < p.panels; j++) {
+                    REAL *out[GEMM_MR];
+                    for (int64_t q = 0; q < count; q++) out[q] = to + q * padded + j * NR;
+                    for (int64_t r = 0; r < r1 - r0; r++)
+                        segments[r] = (NAME(segment)){first_row[r] + offset,
+                                                      panels + (g * p.panels + j) * panel_step + r * s->ow * NR, s->ow};
+                    const NAME(sink) sink = {out, MIN(NR, ROUND_UP(columns - j * NR, VL)), NULL, r0 > 0, 0, 0};
+                    NAME(outer)((int)count, segments, r1 - r0, s->sw * s->c, NR, &sink);
+                }
+            }
+        }
+    }
+    /* [group][kh][kw][c][k] to OIHW; with merged rows row_depth runs over (kw, c), which is the same order. */
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t k = 0; k < s->k; k++)
+        for (int64_t c = 0; c < cg; c++)
+            for (int64_t t = 0; t < taps; t++)
+                dw[(k * cg + c) * taps + t] = sums[((k / columns * taps + t) * cg + c) * padded + k % columns];
+}

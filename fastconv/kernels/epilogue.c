@@ -1,0 +1,2 @@
+#define TEMPLATE "epilogue.h"
+#include "each_type.h"

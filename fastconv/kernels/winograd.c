@@ -1,0 +1,36 @@
+/* Winograd convolution for both element types; see winograd.h. */
+#define TEMPLATE "winograd.h"
+#include "each_type.h"
+#include "winograd_api.h"
+
+int64_t winograd_packed_size(const geometry *s, int direction, int m, int is_double) {
+    const int64_t points = m + s->kh - 1, nr = 2 * SIMD_BYTES / (is_double ? 8 : 4);
+    const int64_t depth = (direction ? s->k : s->c) / s->g, columns = (direction ? s->c : s->k) / s->g;
+    return s->g * points * points * depth * ROUND_UP(columns, nr);
+}
+
+void winograd_pack(const geometry *s, int direction, int m, int is_double, const void *w, void *packed, int threads) {
+    if (is_double)
+        wino_pack_f64(s, direction, m, w, packed, threads);
+    else
+        wino_pack_f32(s, direction, m, w, packed, threads);
+}
+
+int64_t winograd_workspace(const geometry *s, int direction, int m, int64_t block_tiles, int is_double, int threads) {
+    if (direction == 2) return (is_double ? wino_weight_workspace_f64 : wino_weight_workspace_f32)(s, m, block_tiles, threads);
+    return (is_double ? wino_workspace_f64 : wino_workspace_f32)(s, direction, m, block_tiles, threads);
+}
+
+void winograd_run(const geometry *s, int direction, int m, int64_t block_tiles, int is_double, const void *x, const void *packed,
+                  const void *bias, int activation, double slope, void *out, void *workspace, int threads) {
+    if (direction == 2 && is_double)
+        wino_weight_grad_f64(s, m, block_tiles, x, packed, out, workspace, threads);
+    else if (direction == 2)
+        wino_weight_grad_f32(s, m, block_tiles, x, packed, out, workspace, threads);
+    else if (is_double)
+        wino_run_f64(s, direction, m, block_tiles, x, packed, bias, activation, slope, out, workspace, threads);
+    else
+        wino_run_f32(s, direction, m, block_tiles, x, packed, bias, activation, (float)slope, out, workspace, threads);
+}
+
+void winograd_matrix(int kind, int m, int r, double *matrix) { wino_matrix_f64(kind, m, r, matrix); }

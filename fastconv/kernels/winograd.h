@@ -1,0 +1,515 @@
+/* Winograd convolution and its gradients (template: REAL, NAME, IS_DOUBLE).
+ *
+ *   a block of tiles -> V[n n][tile][channel]   input transform, channels in the lanes
+ *                    -> M[n n][tile][filter]    n n small products with the transformed filters U[n n][panel][channel][NR]
+ *                    -> output                  inverse transform, bias, activation, store
+ *
+ * Only U leaves the second-level cache. NCHW data is transposed strip by strip, VL channels at a time, on its way in and out. A block
+ * is a rectangle of tiles of one image, or several small images. Where there are fewer blocks than threads, the threads work on one
+ * block together. The input gradient is the same with flipped filters and channels exchanged. The weight gradient F(r, m) sums the
+ * products of the transformed tiles of x and gy over all tiles and transforms the sums back.
+ */
+#include "gemm.h"
+#include "transpose.h"
+#include "winograd_transform.h"
+
+#ifndef FASTCONV_WINOGRAD_H
+#define FASTCONV_WINOGRAD_H
+#include "geometry.h"
+
+/* The convolution as Winograd sees it, in elements of `item` bytes. */
+typedef struct {
+    int64_t n;                              /* images */
+    int64_t src_h, src_w, src_c, dst_h, dst_w, dst_c;
+    int64_t groups, depth, columns;         /* channels per group of source and destination */
+    int64_t top, left;                      /* zeros before the source; negative: pixels to skip */
+    int m, r, points, pairs;
+    int64_t tiles_h, tiles_w;               /* per image */
+    int64_t images;                         /* per block */
+    int64_t blocks_h, blocks_w, blocks;     /* per image; in all */
+    int64_t tiles;                          /* of a block, at most */
+    int64_t v_step, v_plane, m_step, m_plane; /* from tile to tile and from point to point of V and M */
+} wino_plan;
+
+/* A row step that is no multiple of 256 bytes, so that rows do not fall into one set of the first-level cache. */
+static int64_t row_step(int64_t count, int64_t lanes) {
+    const int64_t step = ROUND_UP(count, lanes);
+    return step / lanes % 4 ? step : step + lanes;
+}
+
+/* direction: 0 forward, 1 input gradient, 2 weight gradient; block_tiles: the tiles wanted in a block. */
+static wino_plan plan_winograd(const geometry *s, int direction, int m, int64_t block_tiles, int threads, int64_t item) {
+    const int64_t lanes = SIMD_BYTES / item;
+    wino_plan p = {.n = s->n, .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
+                   .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
+                   .m = m, .r = (int)s->kh, .points = m + (int)s->kh - 1, .pairs = (m + (int)s->kh - 3) / 2};
+    if (direction == 1) {
+        p.src_h = s->oh, p.src_w = s->ow, p.src_c = s->k, p.dst_h = s->h, p.dst_w = s->w, p.dst_c = s->c;
+        p.depth = s->k / s->g, p.columns = s->c / s->g;
+        p.top = s->kh - 1 - s->pt, p.left = s->kw - 1 - s->pl;
+    }
+    p.tiles_h = CEIL_DIV(p.dst_h, m), p.tiles_w = CEIL_DIV(p.dst_w, m);
+    const int64_t per_image = p.tiles_h * p.tiles_w;
+    p.images = MAX(1, MIN(s->n, block_tiles / per_image));
+    p.blocks_h = p.blocks_w = 1;
+    if (per_image > block_tiles) {
+        p.blocks_w = CEIL_DIV(p.tiles_w, block_tiles);
+        const int64_t rows = MAX(1, block_tiles / CEIL_DIV(p.tiles_w, p.blocks_w));
+        p.blocks_h = CEIL_DIV(p.tiles_h, rows);
+    }
+    p.blocks = CEIL_DIV(s->n, p.images) * p.blocks_h * p.blocks_w;
+    p.images = CEIL_DIV(s->n, CEIL_DIV(s->n, p.images));
+    if (direction != 2 && p.blocks_h > 1 && p.blocks % threads && p.blocks < 8 * threads) {
+        /* An even share for every thread. */
+        p.blocks_h = MIN(p.tiles_h, ROUND_UP(p.blocks_h, threads));
+        p.blocks = CEIL_DIV(s->n, p.images) * p.blocks_h * p.blocks_w;
+    }
+    p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w);
+    p.v_step = row_step(p.depth, lanes), p.m_step = row_step(p.columns, lanes);
+    /* A cache line between planes keeps the points of one tile out of one another's cache sets. */
+    p.v_plane = p.tiles * p.v_step + lanes, p.m_plane = p.tiles * p.m_step + lanes;
+    return p;
+}
+
+/* Tiles [ty0, ty1) x [tx0, tx1) of images [n0, n1). */
+typedef struct {
+    int64_t n0, n1, ty0, ty1, tx0, tx1, tiles;
+} wino_block;
+
+static wino_block block_at(const wino_plan *p, int64_t index) {
+    const int64_t bx = index % p->blocks_w, by = index / p->blocks_w % p->blocks_h, bn = index / p->blocks_w / p->blocks_h;
+    wino_block b = {bn * p->images, MIN(p->n, (bn + 1) * p->images),
+                    p->tiles_h * by / p->blocks_h, p->tiles_h * (by + 1) / p->blocks_h,
+                    p->tiles_w * bx / p->blocks_w, p->tiles_w * (bx + 1) / p->blocks_w, 0};
+    b.tiles = (b.n1 - b.n0) * (b.ty1 - b.ty0) * (b.tx1 - b.tx0);
+    return b;
+}
+
+/* Which of `count` threads that work together on a block this is. */
+typedef struct {
+    int index, count;
+} team;
+
+INLINE void team_barrier(team t) {
+    if (t.count > 1) {
+#pragma omp barrier
+    }
+}
+
+/* Instances of a function template over (points, outputs): F(2,3), F(4,3), F(6,3), F(2,5), F(4,5). */
+#define EACH_TILE(X) X(1, 2, 3) X(2, 4, 3) X(3, 6, 3) X(2, 2, 5) X(3, 4, 5)
+#endif
+
+/* -- into V -------------------------------------------------------------------------------------------------------------- */
+
+/* An image plane region with channels in the lanes: NHWC data in place, or a zero-padded strip. */
+INLINE void NAME(wino_data_tile)(const int pairs, const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {
+    const int n = 2 * pairs + 2;
+    vec d[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
+    if (lanes >= VL) {
+        UNROLL for (int i = 0; i < n; i++) UNROLL for (int j = 0; j < n; j++) d[i * n + j] = NAME(load)(base + i * row + j * pixel);
+    } else {
+        for (int i = 0; i < n; i++) for (int j = 0; j < n; j++) d[i * n + j] = NAME(load_part)(base + i * row + j * pixel, lanes);
+    }
+    NAME(wino_data_2d)(pairs, 0, d, o);
+    UNROLL for (int i = 0; i < n * n; i++) *(vec *)(v + i * plane) = o[i];
+}
+
+/* The same at a border of NHWC data, through pointers. */
+INLINE void NAME(wino_border_tile)(const int pairs, const REAL *const *pixel, int64_t c, int64_t lanes, REAL *v, int64_t plane) {
+    const int n = 2 * pairs + 2;
+    vec d[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
+    for (int i = 0; i < n * n; i++) d[i] = NAME(load_n)(pixel[i] + c, lanes);
+    NAME(wino_data_2d)(pairs, 0, d, o);
+    UNROLL for (int i = 0; i < n * n; i++) *(vec *)(v + i * plane) = o[i];
+}
+
+/* A tile at (y, x) of an NHWC image: V for all channels of a group. */
+INLINE void NAME(wino_data_nhwc)(const int pairs, const wino_plan *p, const REAL *image, int64_t y, int64_t x, const REAL *zeros,
+                                 REAL *v) {
+    const int n = 2 * pairs + 2;
+    const int64_t row = p->src_w * p->src_c, pixel = p->src_c;
+    if (y >= 0 && x >= 0 && y + n <= p->src_h && x + n <= p->src_w) {
+        const REAL *base = image + y * row + x * pixel;
+        for (int64_t c = 0; c < p->depth; c += VL)
+            NAME(wino_data_tile)(pairs, base + c, row, pixel, p->depth - c, v + c, p->v_plane);
+        return;
+    }
+    const REAL *at[MAX_POINTS * MAX_POINTS];
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            const int inside = y + i >= 0 && y + i < p->src_h && x + j >= 0 && x + j < p->src_w;
+            at[i * n + j] = inside ? image + (y + i) * row + (x + j) * pixel : zeros;
+        }
+    for (int64_t c = 0; c < p->depth; c += VL) NAME(wino_border_tile)(pairs, at, c, p->depth - c, v + c, p->v_plane);
+}
+
+/* Rows [y, y + height) x columns [x, x + width) of `lanes` NCHW planes, zero outside: strip[row][pixel][VL]. */
+static void NAME(fill_strip)(const REAL *planes, int64_t lanes, int64_t h, int64_t w, int64_t y, int64_t height, int64_t x, int64_t width,
+                             REAL *strip) {
+    const int64_t lo = MIN(MAX(0, -x), width), hi = MAX(lo, MIN(width, w - x));
+    for (int64_t i = 0; i < height; i++, strip += width * VL) {
+        if (y + i < 0 || y + i >= h) {
+            memset(strip, 0, width * VL * sizeof(REAL));
+            continue;
+        }
+        memset(strip, 0, lo * VL * sizeof(REAL));
+        if (lanes < VL) memset(strip + lo * VL, 0, (hi - lo) * VL * sizeof(REAL));
+        NAME(transpose)(planes + (y + i) * w + x + lo, h * w, lanes, hi - lo, strip + lo * VL, VL);
+        memset(strip + hi * VL, 0, (width - hi) * VL * sizeof(REAL));
+    }
+}
+
+/* All of a block's tiles into V. */
+INLINE void NAME(wino_gather)(const int pairs, const wino_plan *p, const wino_block *b, int channels_last, const REAL *x, int64_t group,
+                              const REAL *zeros, REAL *strip, REAL *v, team t) {
+    const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->src_h * p->src_w;
+    int64_t begin, end;
+    if (channels_last) {
+        share(b->tiles, t.index, t.count, &begin, &end);
+        for (int64_t i = begin; i < end; i++) {
+            const int64_t n = b->n0 + i / (rows * columns), ty = b->ty0 + i / columns % rows, tx = b->tx0 + i % columns;
+            NAME(wino_data_nhwc)(pairs, p, x + n * plane * p->src_c + group * p->depth, ty * p->m - p->top, tx * p->m - p->left, zeros,
+                                 v + i * p->v_step);
+        }
+        return;
+    }
+    const int64_t height = rows * p->m + p->r - 1, width = columns * p->m + p->r - 1;
+    share(CEIL_DIV(p->depth, VL), t.index, t.count, &begin, &end);
+    for (int64_t c = begin * VL; c < MIN(p->depth, end * VL); c += VL)
+        for (int64_t n = b->n0; n < b->n1; n++) {
+            const REAL *planes = x + (n * p->src_c + group * p->depth + c) * plane;
+            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->m - p->top, height,
+                             b->tx0 * p->m - p->left, width, strip);
+            REAL *to = v + (n - b->n0) * rows * columns * p->v_step + c;
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t j = 0; j < columns; j++, to += p->v_step)
+                    NAME(wino_data_tile)(pairs, strip + (i * width + j) * p->m * VL, width * VL, VL, VL, to, p->v_plane);
+        }
+}
+
+/* -- products ------------------------------------------------------------------------------------------------------------ */
+
+static void NAME(wino_multiply)(const wino_plan *p, int64_t tiles, const REAL *v, const REAL *u, REAL *m, team t) {
+    const int64_t panels = CEIL_DIV(p->columns, NR), blocks = CEIL_DIV(tiles, GEMM_MR);
+    int64_t begin, end;
+    share(p->points * p->points * panels, t.index, t.count, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t point = i / panels, j = i % panels * NR;
+        for (int64_t k = 0; k < blocks; k++) {
+            const int64_t first = tiles * k / blocks, count = tiles * (k + 1) / blocks - first;
+            const REAL *rows[GEMM_MR];
+            REAL *out[GEMM_MR];
+            for (int64_t q = 0; q < count; q++) {
+                rows[q] = v + point * p->v_plane + (first + q) * p->v_step;
+                out[q] = m + point * p->m_plane + (first + q) * p->m_step + j;
+            }
+            const NAME(sink) sink = {out, MIN(NR, ROUND_UP(p->columns - j, VL)), NULL, 0, 0, 0};
+            NAME(dot)((int)count, rows, 1, p->depth, u + i * p->depth * NR, &sink);
+        }
+    }
+}
+
+/* -- out of M ------------------------------------------------------------------------------------------------------------ */
+
+/* Outputs of one tile for VL filters; `high` x `wide` of them are stored. */
+INLINE void NAME(wino_result_tile)(const int pairs, const int outputs, const REAL *m, int64_t plane, vec bias, int activation, REAL slope,
+                                   REAL *out, int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {
+    const int n = 2 * pairs + 2;
+    vec v[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
+    UNROLL for (int i = 0; i < n * n; i++) v[i] = *(const vec *)(m + i * plane);
+    NAME(wino_result_2d)(pairs, outputs, v, o);
+    UNROLL for (int i = 0; i < outputs * outputs; i++) o[i] += bias;
+    if (activation == ACT_RELU) {
+        UNROLL for (int i = 0; i < outputs * outputs; i++) o[i] = NAME(activate)(o[i], ACT_RELU, 0);
+    } else if (activation) {
+        for (int i = 0; i < outputs * outputs; i++) o[i] = NAME(activate)(o[i], activation, slope);
+    }
+    if (high == outputs && wide == outputs && lanes >= VL) {
+        UNROLL for (int i = 0; i < outputs; i++)
+            UNROLL for (int j = 0; j < outputs; j++) NAME(store)(out + i * row + j * pixel, o[i * outputs + j]);
+    } else {
+        for (int i = 0; i < high; i++)
+            for (int j = 0; j < wide; j++) NAME(store_n)(out + i * row + j * pixel, o[i * outputs + j], lanes);
+    }
+}
+
+INLINE void NAME(wino_scatter)(const int pairs, const int outputs, const wino_plan *p, const wino_block *b, int channels_last,
+                               const REAL *m, const REAL *bias, int activation, REAL slope, REAL *out, int64_t group, REAL *strip,
+                               team t) {
+    const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w;
+    int64_t begin, end;
+    if (bias) bias += group * p->columns;
+    if (channels_last) {
+        share(b->tiles, t.index, t.count, &begin, &end);
+        for (int64_t i = begin; i < end; i++) {
+            const int64_t n = b->n0 + i / (rows * columns), y = (b->ty0 + i / columns % rows) * outputs, x = (b->tx0 + i % columns) * outputs;
+            REAL *to = out + ((n * p->dst_h + y) * p->dst_w + x) * p->dst_c + group * p->columns;
+            for (int64_t k = 0; k < p->columns; k += VL)
+                NAME(wino_result_tile)(pairs, outputs, m + i * p->m_step + k, p->m_plane,
+                                       bias ? NAME(load_n)(bias + k, p->columns - k) : (vec){0}, activation, slope, to + k,
+                                       p->dst_w * p->dst_c, p->dst_c, MIN(outputs, p->dst_h - y), MIN(outputs, p->dst_w - x),
+                                       p->columns - k);
+        }
+        return;
+    }
+    const int64_t y0 = b->ty0 * outputs, x0 = b->tx0 * outputs, width = columns * outputs;
+    const int64_t high = MIN(rows * outputs, p->dst_h - y0), wide = MIN(width, p->dst_w - x0);
+    share(CEIL_DIV(p->columns, VL), t.index, t.count, &begin, &end);
+    for (int64_t k = begin * VL; k < MIN(p->columns, end * VL); k += VL) {
+        const vec bias_vector = bias ? NAME(load_n)(bias + k, p->columns - k) : (vec){0};
+        const REAL *from = m + k;
+        for (int64_t n = b->n0; n < b->n1; n++) {
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t j = 0; j < columns; j++, from += p->m_step)
+                    NAME(wino_result_tile)(pairs, outputs, from, p->m_plane, bias_vector, activation, slope,
+                                           strip + (i * width + j) * outputs * VL, width * VL, VL, outputs, outputs, VL);
+            REAL *to = out + (n * p->dst_c + group * p->columns + k) * plane + y0 * p->dst_w + x0;
+            for (int64_t i = 0; i < high; i++)
+                NAME(transpose)(strip + i * width * VL, VL, wide, MIN(VL, p->columns - k), to + i * p->dst_w, plane);
+        }
+    }
+}
+
+/* -- forward and input gradient ------------------------------------------------------------------------------------------ */
+
+static int64_t NAME(wino_strip)(const wino_plan *p) {
+    const int64_t rows = CEIL_DIV(p->tiles_h, p->blocks_h), columns = CEIL_DIV(p->tiles_w, p->blocks_w);
+    return (rows * p->m + p->r - 1) * (columns * p->m + p->r - 1) * VL;
+}
+
+static int64_t NAME(wino_scratch)(const wino_plan *p) {
+    return p->points * p->points * (p->v_plane + p->m_plane) * (int64_t)sizeof(REAL);
+}
+
+/* V, M and a strip per thread, or one V and M for all of them, and a pixel of zeros. */
+static int64_t NAME(wino_workspace)(const geometry *s, int direction, int m, int64_t block_tiles, int threads) {
+    const wino_plan p = plan_winograd(s, direction, m, block_tiles, threads, sizeof(REAL));
+    const int64_t sets = p.blocks * p.groups >= threads ? threads : 1;
+    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p) * (int64_t)sizeof(REAL), CACHE_LINE);
+    return ROUND_UP(ROUND_UP(p.depth, VL) * (int64_t)sizeof(REAL), CACHE_LINE) + threads * strip +
+           sets * ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE);
+}
+
+INLINE void NAME(wino_block_run)(const int pairs, const int outputs, const wino_plan *p, int64_t index, int channels_last,
+                                 const REAL *x, const REAL *u, const REAL *bias, int activation, REAL slope, REAL *out,
+                                 const REAL *zeros, REAL *strip, REAL *v, team t) {
+    const int64_t group = index % p->groups, panels = CEIL_DIV(p->columns, NR);
+    const wino_block b = block_at(p, index / p->groups);
+    REAL *m = v + p->points * p->points * p->v_plane;
+    NAME(wino_gather)(pairs, p, &b, channels_last, x, group, zeros, strip, v, t);
+    team_barrier(t);
+    NAME(wino_multiply)(p, b.tiles, v, u + group * p->points * p->points * panels * p->depth * NR, m, t);
+    team_barrier(t);
+    NAME(wino_scatter)(pairs, outputs, p, &b, channels_last, m, bias, activation, slope, out, group, strip, t);
+    team_barrier(t);
+}
+
+#define INSTANCE(PAIRS, M, R)                                                                                                \
+    static __attribute__((noinline)) void NAME(wino_block_##M##_##R)(                                                        \
+        const wino_plan *p, int64_t index, int channels_last, const REAL *x, const REAL *u, const REAL *bias, int activation, \
+        REAL slope, REAL *out, const REAL *zeros, REAL *strip, REAL *v, team t) {                                            \
+        NAME(wino_block_run)(PAIRS, M, p, index, channels_last, x, u, bias, activation, slope, out, zeros, strip, v, t);     \
+    }
+EACH_TILE(INSTANCE)
+#undef INSTANCE
+
+static void NAME(wino_run)(const geometry *s, int direction, int m, int64_t block_tiles, const REAL *x, const REAL *u, const REAL *bias,
+                           int activation, REAL slope, REAL *out, char *workspace, int threads) {
+    const wino_plan p = plan_winograd(s, direction, m, block_tiles, threads, sizeof(REAL));
+    const int64_t items = p.blocks * p.groups, set = ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE) / sizeof(REAL);
+    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p) * (int64_t)sizeof(REAL), CACHE_LINE) / sizeof(REAL);
+    const int64_t zero_bytes = ROUND_UP(p.depth, VL) * sizeof(REAL);
+    REAL *zeros = (REAL *)aligned_take(&workspace, zero_bytes);
+    memset(zeros, 0, zero_bytes);
+    REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL)), *sets = (REAL *)workspace;
+    void (*block)(const wino_plan *, int64_t, int, const REAL *, const REAL *, const REAL *, int, REAL, REAL *, const REAL *, REAL *,
+                  REAL *, team) = NULL;
+#define INSTANCE(PAIRS, M, R) \
+    if (m == M && p.r == R) block = NAME(wino_block_##M##_##R);
+    EACH_TILE(INSTANCE)
+#undef INSTANCE
+    if (items >= threads) {
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+        for (int64_t i = 0; i < items; i++)
+            block(&p, i, (int)s->channels_last, x, u, bias, activation, slope, out, zeros, strips + thread_index() * strip,
+                  sets + thread_index() * set, (team){0, 1});
+    } else {
+#pragma omp parallel num_threads(threads)
+        {
+            const team t = {thread_index(), team_size()};
+            for (int64_t i = 0; i < items; i++)
+                block(&p, i, (int)s->channels_last, x, u, bias, activation, slope, out, zeros, strips + t.index * strip, sets, t);
+        }
+    }
+}
+
+/* U[group][point][panel][channel][NR] from OIHW weights; for the input gradient flipped, channels exchanged. */
+INLINE void NAME(wino_pack_filters)(const int pairs, const int r, const geometry *s, int input_grad, const REAL *w, REAL *u, int threads) {
+    const int n = 2 * pairs + 2;
+    const int64_t cg = s->c / s->g, kg = s->k / s->g, depth = input_grad ? kg : cg, columns = input_grad ? cg : kg;
+    const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR;
+#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
+    for (int64_t g = 0; g < s->g; g++)
+        for (int64_t j = 0; j < 2 * panels; j++)
+            for (int64_t d = 0; d < depth; d++) {
+                REAL lanes[MAX_POINTS * MAX_POINTS][SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
+                vec taps[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
+                for (int l = 0; l < VL; l++) {
+                    const int64_t f = j * VL + l;
+                    const REAL *from = input_grad ? w + ((g * kg + d) * cg + f) * r * r : w + ((g * kg + f) * cg + d) * r * r;
+                    for (int i = 0; i < r * r; i++) lanes[i][l] = f < columns ? from[input_grad ? r * r - 1 - i : i] : 0;
+                }
+                for (int i = 0; i < r * r; i++) taps[i] = *(const vec *)lanes[i];
+                NAME(wino_kernel_2d)(pairs, r, taps, o);
+                REAL *to = u + g * n * n * plane + (j / 2 * depth + d) * NR + j % 2 * VL;
+                UNROLL for (int i = 0; i < n * n; i++) *(vec *)(to + i * plane) = o[i];
+            }
+}
+
+static void NAME(wino_pack)(const geometry *s, int input_grad, int m, const REAL *w, REAL *u, int threads) {
+#define INSTANCE(PAIRS, M, R) \
+    if (m == M && s->kh == R) NAME(wino_pack_filters)(PAIRS, R, s, input_grad, w, u, threads);
+    EACH_TILE(INSTANCE)
+#undef INSTANCE
+}
+
+/* -- weight gradient ----------------------------------------------------------------------------------------------------- */
+
+/* gy's tiles into Z[point][panel][tile][NR], zero beyond the image. */
+INLINE void NAME(wino_gradient_tile)(const int pairs, const int outputs, const vec *g, REAL *z, int64_t plane) {
+    vec o[MAX_POINTS * MAX_POINTS];
+    NAME(wino_kernel_2d)(pairs, outputs, g, o);
+    UNROLL for (int i = 0; i < (2 * pairs + 2) * (2 * pairs + 2); i++) *(vec *)(z + i * plane) = o[i];
+}
+
+INLINE void NAME(wino_gather_gradient)(const int pairs, const int outputs, const wino_plan *p, const wino_block *b, int channels_last,
+                                       const REAL *gy, int64_t group, REAL *strip, REAL *z, int64_t z_plane, team t) {
+    const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w, vectors = CEIL_DIV(p->columns, NR) * 2;
+    const int64_t width = columns * outputs;
+    vec g[MAX_POINTS * MAX_POINTS];
+    int64_t begin, end;
+    share(vectors, t.index, t.count, &begin, &end);
+    for (int64_t k = begin; k < end; k++) {
+        const int64_t lanes = MIN(VL, p->columns - k * VL);
+        REAL *to = z + k / 2 * p->tiles * NR + k % 2 * VL;
+        for (int64_t n = b->n0; n < b->n1; n++) {
+            const int64_t channel = group * p->columns + k * VL;
+            if (!channels_last && lanes > 0)
+                NAME(fill_strip)(gy + (n * p->dst_c + channel) * plane, lanes, p->dst_h, p->dst_w, b->ty0 * outputs, rows * outputs,
+                                 b->tx0 * outputs, width, strip);
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t j = 0; j < columns; j++, to += NR) {
+                    const int64_t y = (b->ty0 + i) * outputs, x = (b->tx0 + j) * outputs;
+                    const REAL *from = gy + ((n * p->dst_h + y) * p->dst_w + x) * p->dst_c + channel;
+                    if (!channels_last && lanes > 0) {
+                        UNROLL for (int a = 0; a < outputs; a++)
+                            UNROLL for (int c = 0; c < outputs; c++)
+                                g[a * outputs + c] = *(const vec *)(strip + ((i * outputs + a) * width + j * outputs + c) * VL);
+                    } else {
+                        for (int a = 0; a < outputs; a++)
+                            for (int c = 0; c < outputs; c++)
+                                g[a * outputs + c] = y + a < p->dst_h && x + c < p->dst_w
+                                                         ? NAME(load_n)(from + (a * p->dst_w + c) * p->dst_c, lanes)
+                                                         : (vec){0};
+                    }
+                    NAME(wino_gradient_tile)(pairs, outputs, g, to, z_plane);
+                }
+        }
+    }
+}
+
+#ifndef FASTCONV_WINOGRAD_SUMS
+#define FASTCONV_WINOGRAD_SUMS
+/* Sums[group][point][channel][filters padded]. */
+static int64_t sums_plane(const wino_plan *p, int64_t nr) { return p->depth * ROUND_UP(p->columns, nr); }
+#endif
+
+INLINE void NAME(wino_weight)(const int pairs, const int outputs, const int r, const geometry *s, const wino_plan *p, const REAL *x,
+                              const REAL *gy, REAL *dw, const REAL *zeros, REAL *strips, int64_t strip, REAL *v, REAL *z, int64_t z_plane,
+                              REAL *sums, int threads) {
+    const int n = 2 * pairs + 2, channels_last = (int)s->channels_last;
+    const int64_t padded = ROUND_UP(p->columns, NR), plane = sums_plane(p, NR), tiles = CEIL_DIV(p->depth, GEMM_MR);
+#pragma omp parallel num_threads(threads)
+    {
+        const team t = {thread_index(), team_size()};
+        REAL *mine = strips + t.index * strip;
+        int64_t begin, end;
+        for (int64_t g = 0; g < p->groups; g++) {
+            REAL *group_sums = sums + g * n * n * plane;
+            for (int64_t i = 0; i < p->blocks; i++) {
+                const wino_block b = block_at(p, i);
+                NAME(wino_gather)(pairs, p, &b, channels_last, x, g, zeros, mine, v, t);
+                NAME(wino_gather_gradient)(pairs, outputs, p, &b, channels_last, gy, g, mine, z, z_plane, t);
+                team_barrier(t);
+                share(n * n * tiles, t.index, t.count, &begin, &end);
+                for (int64_t q = begin; q < end; q++) {
+                    const int64_t point = q / tiles, c0 = p->depth * (q % tiles) / tiles, count = p->depth * (q % tiles + 1) / tiles - c0;
+                    for (int64_t j = 0; j < padded; j += NR) {
+                        REAL *out[GEMM_MR];
+                        for (int64_t a = 0; a < count; a++) out[a] = group_sums + point * plane + (c0 + a) * padded + j;
+                        const NAME(sink) sink = {out, MIN(NR, ROUND_UP(p->columns - j, VL)), NULL, i > 0, 0, 0};
+                        const NAME(segment) segment = {v + point * p->v_plane + c0, z + point * z_plane + j * p->tiles, b.tiles};
+                        NAME(outer)((int)count, &segment, 1, p->v_step, NR, &sink);
+                    }
+                }
+                team_barrier(t);
+            }
+            share(p->depth, t.index, t.count, &begin, &end);
+            for (int64_t c = begin; c < end; c++)
+                for (int64_t k = 0; k < p->columns; k += VL) {
+                    vec m[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
+                    UNROLL for (int a = 0; a < n * n; a++) m[a] = *(const vec *)(group_sums + a * plane + c * padded + k);
+                    NAME(wino_result_2d)(pairs, r, m, o);
+                    for (int64_t l = 0; l < MIN(VL, p->columns - k); l++) {
+                        REAL *to = dw + ((g * p->columns + k + l) * p->depth + c) * r * r;
+                        for (int a = 0; a < r * r; a++) to[a] = ((const REAL *)&o[a])[l];
+                    }
+                }
+            team_barrier(t);
+        }
+    }
+}
+
+static int64_t NAME(wino_weight_workspace)(const geometry *s, int m, int64_t block_tiles, int threads) {
+    const wino_plan p = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL));
+    const int64_t z_plane = ROUND_UP(p.columns, NR) * p.tiles + VL, points = p.points * p.points;
+    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p), CACHE_LINE / (int64_t)sizeof(REAL));
+    return (ROUND_UP(p.depth, VL) + threads * strip + points * (p.v_plane + z_plane + p.groups * sums_plane(&p, NR))) *
+               (int64_t)sizeof(REAL) + 4 * CACHE_LINE;
+}
+
+static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles, const REAL *x, const REAL *gy, REAL *dw, char *workspace,
+                                   int threads) {
+    const wino_plan p = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL));
+    const int64_t z_plane = ROUND_UP(p.columns, NR) * p.tiles + VL, points = p.points * p.points;
+    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p), CACHE_LINE / (int64_t)sizeof(REAL));
+    const int64_t zero_bytes = ROUND_UP(p.depth, VL) * sizeof(REAL);
+    REAL *zeros = (REAL *)aligned_take(&workspace, zero_bytes);
+    memset(zeros, 0, zero_bytes);
+    REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL));
+    REAL *v = (REAL *)aligned_take(&workspace, points * p.v_plane * sizeof(REAL));
+    REAL *z = (REAL *)aligned_take(&workspace, points * z_plane * sizeof(REAL)), *sums = (REAL *)workspace;
+#define INSTANCE(PAIRS, M, R) \
+    if (m == M && p.r == R) NAME(wino_weight)(PAIRS, M, R, s, &p, x, gy, dw, zeros, strips, strip, v, z, z_plane, sums, threads);
+    EACH_TILE(INSTANCE)
+#undef INSTANCE
+}
+
+/* The matrix of a transform, by its columns, as the kernels apply it: kind 0 B^T, 1 G, 2 A^T. Row-major, n x n, n x r or m x n. */
+static void NAME(wino_matrix)(int kind, int m, int r, double *matrix) {
+#define INSTANCE(PAIRS, M, R)                                                                    \
+    if (m == M && r == R) {                                                                      \
+        const int n = M + R - 1, columns = kind == 1 ? R : n, rows = kind == 2 ? M : n;          \
+        for (int j = 0; j < columns; j++) {                                                      \
+            vec d[MAX_POINTS] = {{0}}, o[MAX_POINTS];                                            \
+            d[j] += 1;                                                                           \
+            if (kind == 0) NAME(wino_data)(PAIRS, d, o);                                         \
+            if (kind == 1) NAME(wino_kernel)(PAIRS, R, d, o);                                    \
+            if (kind == 2) NAME(wino_result)(PAIRS, M, d, o);                                    \
+            for (int i = 0; i < rows; i++) matrix[i * columns + j] = o[i][0];                    \
+        }                                                                                        \
+    }
+    EACH_TILE(INSTANCE)
+#undef INSTANCE
+}

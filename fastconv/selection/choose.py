@@ -1,0 +1,96 @@
+"""The decision: forced by name, locked in a file, stored, measured now, or predicted."""
+
+from __future__ import annotations
+
+from .. import threads
+from ..errors import MissingPlanError, UnsupportedProblemError
+from . import heuristic, measure, store
+from .explain import Choice
+
+__all__ = ["select"]
+
+
+def select(problem, algorithm, config, packed_once, seconds=None):
+    """Choose an algorithm on the current number of threads.
+
+    Parameters
+    ----------
+    problem : ConvProblem
+    algorithm : str
+        A name, or "auto".
+    config : Config
+    packed_once : bool
+        The habit of the real use: weights packed once, or in every call.
+    seconds : float, optional
+        Time for measuring, if that is needed.
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    UnknownAlgorithmError, UnsupportedProblemError, MissingPlanError
+    """
+    n = threads.get_num_threads()
+    token = threads.pin(n)
+    try:
+        chosen, source, record = _decide(problem, algorithm, config, packed_once, n, seconds)
+    finally:
+        threads.unpin(token)
+    return Choice(problem, chosen, source, config, n, packed_once, record)
+
+
+def _decide(problem, algorithm, config, packed_once, n, seconds):
+    if algorithm != "auto":
+        return heuristic.forced(algorithm, problem, config), "forced", None
+    candidates = heuristic.judge(problem, config)
+    predicted = heuristic.choose(problem, candidates, packed_once)
+    locked = config.lock and config.lock.get(problem, n, packed_once)
+    if locked:
+        return _eligible(locked, candidates), "lock", None
+    if config.effort == "heuristic":
+        return predicted, "heuristic", None
+    if config.effort == "exhaustive":
+        record = _measure(problem, candidates, config, n, seconds or measure.EXHAUSTIVE_SECONDS, everything=True)
+        return heuristic.best(record, candidates, packed_once), "measured", record
+    record = store.load(problem, n, config)
+    if _covers(record, candidates):
+        return heuristic.best(record, candidates, packed_once), "stored", record
+    if config.effort == "cached":
+        return predicted, "heuristic", None
+    if config.effort == "replay":
+        raise MissingPlanError(
+            f"effort: 'replay' found no stored plan for {problem} ({problem.direction}, {problem.dtype}, "
+            f"{problem.memory_format}, {n} thread(s)); measure it with fastconv.autotune or `fastconv tune`"
+        )
+    with measure.measuring:
+        # Another thread may have measured it while this one waited for its turn.
+        record = store.load(problem, n, config)
+        if not _covers(record, candidates):
+            record = _measure(problem, candidates, config, n, seconds or measure.MEASURE_SECONDS, everything=False)
+    return heuristic.best(record, candidates, packed_once), "measured", record
+
+
+def _eligible(locked, candidates):
+    for candidate in candidates:
+        if candidate.algorithm.name == locked.algorithm:
+            if candidate.eligible:
+                return candidate.algorithm
+            raise UnsupportedProblemError(f"lock: {locked.algorithm!r}, locked for {locked}, may not be used: {candidate.reason}")
+    raise MissingPlanError(f"lock: {locked.algorithm!r}, locked for {locked}, is not registered here")
+
+
+def _covers(record, candidates):
+    """Whether every candidate that would be timed has been timed, or has failed."""
+    if record is None:
+        return False
+    failed = {name for name, rejection in record.rejected.items() if rejection.kind == "failed"}
+    eligible = {c.algorithm.name for c in candidates if c.eligible}
+    wanted = {c.algorithm.name for c in heuristic.survivors(candidates)}
+    return wanted <= record.measured.keys() | failed and bool(eligible & record.measured.keys())
+
+
+def _measure(problem, candidates, config, n, seconds, everything):
+    timed = [c for c in candidates if c.eligible] if everything else heuristic.survivors(candidates)
+    return measure.measured_record(problem, candidates, timed, config, n, seconds)

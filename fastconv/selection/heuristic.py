@@ -1,0 +1,139 @@
+"""Which algorithms may do a problem, and which of them is predicted to be fastest. Runs and times nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..algorithms import registry
+from ..errors import UnsupportedProblemError
+from .record import fastest
+
+__all__ = ["PRUNE_FACTOR", "Candidate", "best", "choose", "forced", "judge", "survivors"]
+
+# Candidates predicted to be slower than the best by more than this factor are not timed.
+PRUNE_FACTOR = 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """What is known of one algorithm for one problem before anything runs.
+
+    Attributes
+    ----------
+    algorithm : ConvAlgorithm
+    reason : str or None
+        Why it may not be used; None: it may.
+    kind : {None, "unsupported", "denied", "workspace", "precision"}
+        The rule that `reason` comes from.
+    predicted : float or None
+        Seconds with packed weights; None where the algorithm does not support the problem, as for the three that follow.
+    predicted_pack : float or None
+        Seconds for packing the weights.
+    workspace : int or None
+        Bytes.
+    error : float or None
+        The published constant c, in units of the dtype's eps.
+    """
+
+    algorithm: object
+    reason: str | None = None
+    kind: str | None = None
+    predicted: float | None = None
+    predicted_pack: float | None = None
+    workspace: int | None = None
+    error: float | None = None
+
+    @property
+    def eligible(self):
+        return self.reason is None
+
+
+def judge(problem, config):
+    """A `Candidate` for every registered algorithm, in order."""
+    algorithms = registry.registered()
+    fallback = algorithms[-1]
+    return [_judge_one(a, fallback, problem, config) for a in algorithms]
+
+
+def survivors(candidates):
+    """The eligible candidates that are not predicted to be far slower than the best, so worth timing."""
+    eligible = [c for c in candidates if c.eligible]
+    if not eligible:
+        return []
+    once = PRUNE_FACTOR * min(c.predicted for c in eligible)
+    every_call = PRUNE_FACTOR * min(c.predicted + c.predicted_pack for c in eligible)
+    return [c for c in eligible if c.predicted <= once or c.predicted + c.predicted_pack <= every_call]
+
+
+def choose(problem, candidates, packed_once):
+    """The eligible algorithm predicted to be fastest; on equal predictions the first."""
+    eligible = [c for c in candidates if c.eligible]
+    if not eligible:
+        raise UnsupportedProblemError(
+            f"algorithm: none is left for {problem}: "
+            + "; ".join(f"{c.algorithm.name}: {c.reason}" for c in candidates)
+            + "; relax deny, workspace_limit or precision (fc.config)"
+        )
+    return min(eligible, key=lambda c: c.predicted if packed_once else c.predicted + c.predicted_pack).algorithm
+
+
+def best(record, candidates, packed_once):
+    """The fastest of the measured candidates that may be used."""
+    eligible = {c.algorithm.name: c.algorithm for c in candidates if c.eligible and c.algorithm.name in record.measured}
+    if not eligible:
+        reasons = "; ".join(f"{name}: {rejection.reason}" for name, rejection in record.rejected.items())
+        raise UnsupportedProblemError(f"algorithm: none is left for {record.problem}: {reasons}")
+    times = {name: record.measured[name].total(packed_once) for name in eligible}
+    return eligible[fastest(times, eligible)]
+
+
+def forced(name, problem, config):
+    """The algorithm called `name`, held to the workspace limit only; raises with the reason if it cannot do the problem."""
+    algorithm = registry.get(name)
+    reason = algorithm.supports(problem)
+    if reason is not None:
+        raise UnsupportedProblemError(f"algorithm: {name!r} cannot do {problem} ({problem.direction}): {reason}")
+    reason = _over_limit(algorithm.workspace(problem), config)
+    if reason is not None:
+        raise UnsupportedProblemError(f"algorithm: {name!r} for {problem}: {reason}; raise workspace_limit (fc.config)")
+    return algorithm
+
+
+def _judge_one(algorithm, fallback, problem, config):
+    reason = algorithm.supports(problem)
+    if reason is not None:
+        return Candidate(algorithm, reason, "unsupported")
+    known = {
+        "predicted": float(algorithm.cost(problem)),
+        "predicted_pack": float(algorithm.pack_cost(problem)),
+        "workspace": int(algorithm.workspace(problem)),
+        "error": float(algorithm.error(problem)),
+    }
+    if algorithm.name in config.deny:
+        return Candidate(algorithm, "denied", "denied", **known)
+    reason = _over_limit(known["workspace"], config)
+    if reason is not None:
+        return Candidate(algorithm, reason, "workspace", **known)
+    reason = None if algorithm is fallback else _too_inaccurate(algorithm, known["error"], fallback, problem, config)
+    return Candidate(algorithm, reason, reason and "precision", **known)
+
+
+def _over_limit(workspace, config):
+    if workspace <= config.workspace_limit:
+        return None
+    return f"needs {workspace} bytes of workspace, the limit is {config.workspace_limit}"
+
+
+def _too_inaccurate(algorithm, error, fallback, problem, config):
+    if config.precision == "medium":
+        return None
+    if config.precision == "highest":
+        if not algorithm.local_non_finite:
+            return "spreads NaN and Inf, which precision 'highest' forbids"
+        if error > fallback.error(problem):
+            return f"its error bound {error:.3g} eps exceeds {fallback.name}'s {fallback.error(problem):.3g} eps"
+        return None
+    bound = error * float(np.finfo(problem.dtype).eps)
+    return None if bound <= config.max_error else f"its error bound {bound:.1e} exceeds max_error {config.max_error:.1e}"

@@ -1,0 +1,176 @@
+"""Times algorithms on the operands of one problem, and stores what was found."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+import numpy as np
+
+from .. import threads
+from ..algorithms.base import as_activation
+from ..arrays import empty
+from ..memory import aligned_empty
+from . import heuristic, store
+from .explain import Choice, explain
+from .memory import PLANS
+from .options import get_config
+from .race import race
+from .record import Measurement, Record, Rejection
+
+__all__ = ["EXHAUSTIVE_SECONDS", "MEASURE_SECONDS", "measure", "measured_record", "measuring", "survey"]
+
+# Seconds given to one problem's timings, in all.
+MEASURE_SECONDS = 0.25
+EXHAUSTIVE_SECONDS = 1.0
+# A survey leaves out what is predicted to take this many times as long as the whole survey should.
+_SURVEY_LIMIT = 10.0
+
+# Packing is timed for this share of the time given to running.
+_PACK_SHARE = 0.2
+
+_log = logging.getLogger("fastconv")
+
+# One measurement at a time in a process: two would time each other.
+measuring = threading.RLock()
+
+
+def measure(problem, algorithms, seconds):
+    """Time algorithms on a problem, on the current number of threads.
+
+    Parameters
+    ----------
+    problem : ConvProblem
+    algorithms : list of ConvAlgorithm
+        All of which support the problem.
+    seconds : float
+        Aimed at for the problem.
+
+    Returns
+    -------
+    measured : dict of str to Measurement
+    failed : dict of str to Rejection
+        Algorithms that raised.
+    """
+    # Timed on one image where there is none, so that an empty batch has a plan too.
+    problem = problem if problem.batch else problem.replace(batch=1)
+    main, w, gy = _operands(problem)
+    out_format = "nchw" if problem.direction == "weight_grad" else problem.memory_format
+    out = empty(problem.result_shape, problem.dtype, out_format)
+    activation = as_activation(None)
+    with measuring:
+        token = threads.pin(threads.get_num_threads())
+        try:
+            scratch = aligned_empty(max((int(a.workspace(problem)) for a in algorithms), default=0), np.uint8)
+            run, pack, failed = {}, {}, {}
+            for algorithm in algorithms:
+                try:
+                    packed = gy if problem.direction == "weight_grad" else algorithm.pack(problem, w)
+                    call = _call(algorithm, problem, main, packed, activation, out, scratch)
+                    call()
+                except Exception as error:  # whatever a plug-in raises; the others still get their figures
+                    _log.warning("%s failed on %s (%s): %r", algorithm.name, problem, problem.direction, error)
+                    failed[algorithm.name] = Rejection("failed", f"raised {type(error).__name__}: {error}")
+                    continue
+                run[algorithm.name] = call
+                if problem.direction != "weight_grad":
+                    pack[algorithm.name] = _pack_call(algorithm, problem, w)
+            timings = race(run, seconds) if run else {}
+            packing = race(pack, _PACK_SHARE * seconds) if pack else {}
+        finally:
+            threads.unpin(token)
+    measured = {
+        a.name: Measurement(
+            timings[a.name].seconds,
+            packing[a.name].seconds if a.name in packing else 0.0,
+            timings[a.name].spread,
+            int(a.workspace(problem)),
+            float(a.error(problem)),
+        )
+        for a in algorithms
+        if a.name in timings
+    }
+    return measured, failed
+
+
+def measured_record(problem, candidates, timed, config, n, seconds):
+    """Time some of the candidates, store what was found, and drop the plans in memory that rest on less."""
+    measured, failed = measure(problem, [c.algorithm for c in timed], seconds)
+    least = min(c.predicted for c in candidates if c.eligible)
+    rejected = {c.algorithm.name: _rejection(c, least) for c in candidates if c.algorithm.name not in measured}
+    record = Record(problem, n, measured, rejected | failed)
+    if measured:
+        store.save(record, config)
+    PLANS.drop(lambda plan: plan.problem == problem)
+    return record
+
+
+def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True):
+    """Time every algorithm that supports a problem, whatever it is predicted to take, and whether or not it may be chosen.
+
+    Left out, with the reason, are only those over the workspace limit and those predicted to take ten times `seconds`.
+
+    Parameters
+    ----------
+    problem : ConvProblem
+    seconds : float
+        Aimed at for all timings together.
+    packed_once : bool
+        Whether the winner is the fastest with weights packed once, or in every call.
+
+    Returns
+    -------
+    Explanation
+        Its ``source`` is "measured". What may be chosen is stored as well.
+    """
+    config = get_config()
+    n = threads.get_num_threads()
+    candidates = heuristic.judge(problem, config)
+    heuristic.choose(problem, candidates, packed_once)
+    wanted = [c for c in candidates if c.kind in (None, "denied", "precision")]
+    limit = max(_SURVEY_LIMIT * seconds, min(c.predicted for c in candidates if c.eligible))
+    timed = [c for c in wanted if c.predicted <= limit]
+    record = measured_record(problem, candidates, timed, config, n, seconds)
+    choice = Choice(problem, heuristic.best(record, candidates, packed_once), "measured", config, n, packed_once, record)
+    return explain(choice)
+
+
+def _rejection(candidate, least):
+    """Why a candidate was not timed, if `least` is the time predicted for the best."""
+    if not candidate.eligible:
+        return Rejection(candidate.kind, candidate.reason, candidate.predicted)
+    times = candidate.predicted / least if least > 0 else float("inf")
+    return Rejection("pruned", f"predicted to take {times:.1f} times as long as the best; not timed", candidate.predicted)
+
+
+def _call(algorithm, problem, main, packed, activation, out, scratch):
+    return lambda: algorithm.run(problem, main, packed, None, activation, out, scratch)
+
+
+def _pack_call(algorithm, problem, w):
+    return lambda: algorithm.pack(problem, w)
+
+
+def _operands(problem):
+    """What `run` takes as x, the weights (None for weight gradients), and for weight gradients gy."""
+    rng = np.random.default_rng(0)
+
+    def random(shape, memory_format):
+        a = empty(shape, problem.dtype, memory_format)
+        a[...] = rng.standard_normal(shape, dtype=a.dtype)
+        return a
+
+    main = random(problem.y_shape if problem.direction == "input_grad" else problem.x_shape, problem.memory_format)
+    if problem.direction == "weight_grad":
+        return main, None, random(problem.y_shape, problem.memory_format)
+    return main, random(problem.w_shape, "nchw"), None
+
+
+def _after_fork():
+    global measuring
+    measuring = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

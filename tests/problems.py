@@ -1,0 +1,111 @@
+"""The convolutions that every algorithm is tested on.
+
+Small ones, chosen for their edges: channel counts around the vector lengths (4 to 16 lanes), tiles that do not divide, images of
+one pixel, padding beyond the kernel, windows that skip pixels.
+"""
+
+from fastconv.problem import DIRECTIONS, DTYPES, MEMORY_FORMATS, ConvProblem
+
+# Run with every instruction set.
+EVERYWHERE = {
+    "one channel": "1x1x8x8,1x3x3,p1",
+    "3 to 17 channels": "2x3x9x10,17x3x3,p1",
+    "17 to 35 channels": "1x17x7x9,35x3x3,p1",
+    "64 to 130 channels": "1x64x6x7,130x3x3,p1",
+    "first layer": "2x3x13x11,16x7x7,s2,p3",
+    "1x1": "2x17x7x5,35x1x1",
+    "1x1 with stride": "1x16x9x8,33x1x1,s2",
+    "1x1 in groups": "2x8x5x5,12x1x1,g4",
+    "one-pixel image": "3x3x1x1,17x3x3,p1",
+    "kernel is the padded image": "2x5x4x3,7x6x5,p1",
+    "tiles do not divide": "1x16x13x11,17x3x3,p1",
+    "several blocks of tiles": "2x16x30x29,16x3x3,p1",
+    "stride 2": "2x16x9x9,17x3x3,s2,p1",
+    "stride 2x1": "1x17x9x8,16x3x3,s2x1,p1",
+    "stride beyond the kernel": "1x5x11x11,6x2x2,s3",
+    "asymmetric padding": "2x3x8x7,16x3x3,p0.1x2.0",
+    "padding beyond the kernel": "1x4x4x5,17x3x3,p4x5",
+    "dilation": "1x16x9x10,17x3x3,p2,d2",
+    "groups": "2x6x7x7,34x3x3,p1,g2",
+    "depthwise": "2x35x9x8,35x3x3,p1,g35",
+    "depthwise with stride": "1x64x9x7,64x3x3,s2,p1,g64",
+    "depthwise with multiplier": "1x17x6x7,34x3x3,p1,g17",
+    "1x7": "1x16x6x12,17x1x7,p0x3",
+    "5x5": "1x16x11x10,17x5x5,p2",
+    "large kernel": "1x4x20x19,5x11x11,p5",
+    "empty batch": "0x3x8x8,16x3x3,p1",
+}
+
+# Run with the highest instruction set only.
+MORE = {
+    "16 channels": "1x16x8x8,16x3x3,p1",
+    "35 to 64 channels": "3x35x6x6,64x3x3,p1",
+    "64 to 1 channels": "1x64x5x5,1x3x3,p1",
+    "1x1, 64 channels": "1x64x9x9,64x1x1",
+    "1x1 with padding": "2x3x4x5,16x1x1,p1",
+    "1x1 with stride 3 and padding": "1x17x8x7,3x1x1,s3,p2",
+    "one-pixel image, 1x1": "2x17x1x1,16x1x1",
+    "one row": "1x16x1x33,16x3x3,p1",
+    "one column": "1x3x29x1,5x3x3,p1",
+    "one-pixel output": "2x16x3x3,17x3x3",
+    "tiles divide": "1x16x12x12,16x3x3,p1",
+    "wide": "1x3x5x70,18x3x3,p1",
+    "no padding": "1x17x10x9,16x3x3",
+    "stride 3": "1x3x14x13,16x3x3,s3,p1",
+    "stride leaves a remainder": "3x4x11x14,3x2x3,s4x5",
+    "stride with padding beyond the kernel": "1x3x5x4,4x2x3,s2,p3x4",
+    "even kernel": "1x3x7x7,5x4x4,p1.2",
+    "dilation 2x3": "1x3x12x13,5x3x3,p2x3,d2x3",
+    "dilation with stride": "1x16x13x12,16x3x3,s2,p2,d2",
+    "dilation in groups": "1x6x9x9,4x3x3,p2,d2,g2",
+    "groups of 17 channels": "1x51x6x6,51x3x3,p1,g3",
+    "groups with stride": "1x32x9x8,32x3x3,s2,p1,g4",
+    "one filter per group": "1x16x6x6,4x3x3,p1,g4",
+    "depthwise, 16 channels": "1x16x14x13,16x3x3,p1,g16",
+    "depthwise, no padding": "1x20x7x6,20x3x3,g20",
+    "depthwise 5x5, multiplier 3": "2x3x8x8,9x5x5,p2,g3",
+    "depthwise 7x7": "1x16x11x10,16x7x7,p3,g16",
+    "depthwise with dilation": "1x16x10x10,16x3x3,p2,d2,g16",
+    "depthwise with stride 2x1": "2x17x9x8,17x3x3,s2x1,p1.0x0.1,g17",
+    "depthwise, kernel beyond the image": "1x18x4x3,18x9x9,p4,g18",
+    "large depthwise kernel": "1x3x34x33,3x21x21,p10,g3",
+    "7x1": "2x5x11x6,16x7x1,p3x0",
+    "5x5 in groups": "1x8x9x9,16x5x5,p2,g2",
+    "5x5 with stride": "1x3x12x11,8x5x5,s2,p2",
+    "2x2": "1x17x6x6,16x2x2",
+    "long reduction over channels": "1x600x4x5,9x3x3,p1",
+    "long reduction over pixels": "3x3x40x41,4x3x3,p1",
+    "empty batch, 1x1": "0x16x5x5,16x1x1",
+    "empty batch, depthwise": "0x16x5x5,16x3x3,p1,g16",
+    "empty batch, 5x5 with stride": "0x2x9x9,3x5x5,s2,p2",
+}
+
+CASES = EVERYWHERE | MORE
+
+# Where data of uneven magnitude is the test: enough channels and tiles, every pixel in some window.
+HARD_CASES = {
+    "large channels": "1x256x8x8,24x3x3,p1",
+    "several tiles": "2x17x19x18,16x3x3,p1",
+    "5x5": "1x16x13x12,8x5x5,p2",
+    "depthwise": "1x19x17x16,19x3x3,p1,g19",
+    "1x1": "1x300x5x5,17x1x1",
+    "stride 2": "1x16x11x12,9x3x3,s2,p1",
+    "large kernel": "1x3x24x25,4x13x13,p6",
+}
+
+# Layers as networks have them, where an error relative to each output's own |x| conv |w| is asked of every algorithm.
+ORDINARY_CASES = {
+    "3x3": "1x64x14x14,32x3x3,p1",
+    "3x3, first layer": "1x3x32x32,16x3x3,p1",
+    "5x5": "1x32x14x14,16x5x5,p2",
+    "1x1": "1x64x14x14,32x1x1",
+    "stride 2": "1x32x15x15,16x3x3,s2,p1",
+    "depthwise": "1x32x15x15,32x3x3,p1,g32",
+    "large kernel": "1x8x28x28,8x11x11,p5",
+}
+
+__all__ = ["CASES", "DIRECTIONS", "DTYPES", "EVERYWHERE", "HARD_CASES", "MEMORY_FORMATS", "MORE", "ORDINARY_CASES", "problem"]
+
+
+def problem(text, direction="forward", dtype="float32", memory_format="nchw"):
+    return ConvProblem.parse(text, direction=direction, dtype=dtype, memory_format=memory_format)

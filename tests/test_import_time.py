@@ -1,0 +1,41 @@
+"""`import fastconv` costs little more than `import numpy`, and starts nothing."""
+
+import re
+
+from subprocesses import assert_succeeded, python
+
+ALLOWED_MS = 50
+# Test machines are shared: allow three times as much, and in proportion to how long NumPy itself takes there.
+GENEROUS = 3
+TYPICAL_NUMPY_MS = 80
+
+
+def test_costs_little_more_than_numpy():
+    shares = []
+    for _ in range(3):
+        process = python("-X", "importtime", "-c", "import numpy\nimport fastconv\nfastconv.conv2d")
+        assert_succeeded(process)
+        rows = re.findall(r"import time:\s*(\d+) \|\s*(\d+) \| *(\S+)$", process.stderr, re.MULTILINE)
+        (numpy,) = [i for i, (_, _, module) in enumerate(rows) if module == "numpy"]
+        numpy_ms = int(rows[numpy][1]) / 1000
+        # Everything after NumPy, with what the first use of conv2d imports.
+        extra_ms = sum(int(own) for own, _, _ in rows[numpy + 1 :]) / 1000
+        shares.append(extra_ms / (ALLOWED_MS * GENEROUS * max(1, numpy_ms / TYPICAL_NUMPY_MS)))
+    assert min(shares) <= 1, shares
+
+
+def test_imports_neither_scipy_nor_other_heavy_packages():
+    process = python("-c", "import sys, fastconv\nfastconv.conv2d\nprint(*sorted(m.split('.')[0] for m in sys.modules))")
+    assert_succeeded(process)
+    heavy = {"scipy", "click", "tqdm", "threadpoolctl", "platformdirs", "matplotlib", "multiprocessing", "concurrent", "torch"}
+    assert not heavy & set(process.stdout.split())
+
+
+def test_touches_neither_environment_nor_threads():
+    process = python("-c", (
+        "import os, threading\nimport numpy\nenvironment, threads = dict(os.environ), len(os.listdir('/proc/self/task')) "
+        "if os.path.isdir('/proc/self/task') else threading.active_count()\nimport fastconv\nfastconv.conv2d\n"
+        "assert environment == dict(os.environ)\n"
+        "assert threads == (len(os.listdir('/proc/self/task')) if os.path.isdir('/proc/self/task') else threading.active_count())"
+    ))  # fmt: skip
+    assert_succeeded(process)
