@@ -56,26 +56,33 @@ class Depthwise(ConvAlgorithm):
         )  # fmt: skip
 
     def cost(self, problem):
-        lanes = _VECTOR_BYTES[cpu.isa()] // problem.itemsize
-        channels = problem.in_channels if problem.direction == "input_grad" else problem.out_channels
-        blocks = -(-channels // lanes)
+        grad = problem.direction == "input_grad"
+        vector = _VECTOR_BYTES[cpu.isa()]
+        lanes = vector // problem.itemsize
+        channels, width = problem.out_channels, problem.width if grad else problem.out_width
         source, dest = problem.height * problem.width, problem.out_height * problem.out_width
-        multiplier = problem.out_channels // problem.in_channels if problem.direction == "input_grad" else 1
-        products = dest * problem.taps * multiplier
-        cycles = blocks * problem.batch * (products * _PRODUCT[cpu.isa()] + (source + dest) * _MOVE[problem.memory_format])
-        shares = blocks if problem.direction == "weight_grad" else blocks * problem.batch * problem.out_height
-        threads = min(get_num_threads(), shares)
-        return _CALL + cycles * -(-shares // threads) / shares * _CYCLE + problem.bytes / _BANDWIDTH
+        if self.workspace(problem) == 0:
+            cycles = channels * problem.height * -(-width // lanes) * problem.taps * _PRODUCT_IN_PLANES
+            shares = channels * problem.batch
+        else:
+            phases = problem.stride[0] * problem.stride[1] if grad else 1
+            block = phases * _BLOCK + (source + dest) * vector * _BYTE[problem.memory_format]
+            shares = -(-channels // lanes) * (1 if problem.direction == "weight_grad" else problem.batch * problem.out_height)
+            cycles = -(-channels // lanes) * (block + dest * problem.taps * _PRODUCT[cpu.isa()])
+        threads = min(get_num_threads(), max(shares, 1))
+        return _CALL + problem.batch * cycles / threads * _CYCLE
 
 
-# Fitted to the layers of MobileNet and to kernels of 5x5 to 13x13 on one Zen 4 core: cycles for a multiply-add of vectors and for
-# bringing a vector of pixels to the scratch or back, the length of a cycle, the start of a call, and the bandwidth in bytes.
+# Fitted to the layers of MobileNet and to kernels of 5x5 to 13x13 on one Zen 4 core, in cycles: a multiply-add of vectors with
+# channels or pixels in the lanes; a byte brought to the scratch or back, the caches' misses included; a block of channels.
 _VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}
-_PRODUCT = {"baseline": 1.1, "avx2": 0.6, "avx512": 1.1}
-_MOVE = {"nchw": 9.0, "nhwc": 5.0}
+_PRODUCT = {"baseline": 1.13, "avx2": 0.63, "avx512": 0.95}
+_PRODUCT_IN_PLANES = 1.65
+_BYTE = {"nchw": 0.115, "nhwc": 0.1}
+_BLOCK = 400
+# Seconds of a cycle, and of the start of a call.
 _CYCLE = 1 / 3.7e9
 _CALL = 2e-6
-_BANDWIDTH = 40e9
 
 
 ALGORITHMS = [Depthwise()]

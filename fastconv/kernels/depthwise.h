@@ -83,10 +83,14 @@ static void NAME(dw_bring_planes)(const NAME(dw_block) *b, int64_t begin, int64_
     }
 }
 
+/* Bytes to prefetch ahead: a page, which the hardware's prefetchers do not cross. */
+#define DW_AHEAD 4096
+
 /* NHWC: the pixels of one row for `blocks` neighbouring blocks; the last has `lanes` lanes. */
 INLINE void NAME(dw_bring_pixels)(const REAL *from, int64_t step, int64_t width, REAL *to, int64_t block_pitch, const int blocks,
                                   int64_t lanes) {
     for (int64_t q = 0; q < width; q++, from += step, to += VL) {
+        UNROLL for (int b = 0; b < blocks; b++) __builtin_prefetch((const void *)((uintptr_t)(from + b * VL) + DW_AHEAD));
         UNROLL for (int b = 0; b < blocks - 1; b++) *(vec *)(to + b * block_pitch) = NAME(load)(from + b * VL);
         const int b = blocks - 1;
         *(vec *)(to + b * block_pitch) = lanes == VL ? NAME(load)(from + b * VL) : NAME(load_part)(from + b * VL, lanes);
