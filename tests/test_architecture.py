@@ -9,6 +9,7 @@ import fastconv
 
 PACKAGE = pathlib.Path(fastconv.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
+KERNELS = sorted(path for path in (PACKAGE / "kernels").rglob("*") if path.suffix in {".py", ".pyx", ".pxi", ".h", ".c"})
 # Anyone may import these.
 FREE = {"problem", "errors"}
 # From the bottom up; each part imports parts below its own line. A part that is not named here is a leaf: it imports nothing of
@@ -90,8 +91,7 @@ def test_importing_the_package_imports_none_of_its_modules():
     assert not any(node.level for node in top_level)
 
 
-@pytest.mark.parametrize("path", sorted(p for p in (PACKAGE / "kernels").rglob("*") if p.suffix in {".py", ".pyx", ".pxi", ".h", ".c"}),
-                         ids=name_of)  # fmt: skip
+@pytest.mark.parametrize("path", KERNELS, ids=name_of)
 def test_kernels_see_arrays_and_integers_only(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     code = [line for line in lines if not line.lstrip().startswith(("#", "/*", "*", '"""'))]
