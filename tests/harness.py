@@ -191,7 +191,7 @@ def shared_scale(p, scale, data):
         return scale.max(axis=(2, 3), keepdims=True, initial=0)
     x, gy = (np.sqrt(np.sum(np.asarray(data[name], np.longdouble) ** 2, axis=(2, 3))) for name in ("x", "gy"))
     n, groups = p.batch, p.groups
-    norms = np.einsum("ngk,ngc->gkc", gy.reshape(n, groups, -1), x.reshape(n, groups, -1))
+    norms = np.einsum("ngk,ngc->gkc", gy.reshape(n, groups, p.out_channels // groups), x.reshape(n, groups, p.w_shape[1]))
     return norms.reshape(*p.w_shape[:2], 1, 1)
 
 

@@ -11,14 +11,14 @@ PACKAGE = pathlib.Path(fastconv.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 KERNELS = sorted(path for path in (PACKAGE / "kernels").rglob("*") if path.suffix in {".py", ".pyx", ".pxi", ".h", ".c"})
 # Anyone may import these.
-FREE = {"problem", "errors"}
+FREE = {"problem", "errors", "memory"}
 # From the bottom up; each part imports parts below its own line. A part that is not named here is a leaf: it imports nothing of
 # ours but what is free, and anyone may import it.
 LAYERS = (
     {"kernels"},
     {"algorithms"},
-    {"execution"},
     {"selection"},
+    {"execution"},
     {"functional"},
     {"nn"},
     {"models", "data", "diagnostics"},
@@ -28,7 +28,7 @@ LAYERS = (
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 # Parts with a shorter list than their line gives them.
-ONLY = {"nn": {"functional", *FREE}, "optim": set(), "errors": set(), "problem": {"errors"}}
+ONLY = {"nn": {"functional", *FREE}, "optim": set(), "errors": set(), "problem": {"errors"}, "memory": {"errors", "problem"}}
 # What no library module imports: test helpers and test tools.
 TEST_ONLY = {"tests", "harness", "problems", "subprocesses", "conftest", "pytest", "hypothesis", "unittest"}
 
@@ -105,9 +105,12 @@ def test_optimizers_import_numpy_only():
             assert roots <= {"numpy", "fastconv", "__future__", "math", "abc", "typing", "dataclasses", "collections"}, name_of(path)
 
 
-def test_only_threads_touches_thread_counts_of_others():
-    """Neither OpenMP's nor BLAS's thread counts are set anywhere but in threads.py."""
+def test_only_threads_changes_the_thread_counts_of_others():
+    """Neither OpenMP's nor BLAS's thread counts are set anywhere but in threads.py; reports may read them."""
+    setters = {"threadpool_limits", "omp_set_num_threads", "openblas_set_num_threads"}
     for path in MODULES:
         if part_of(path) != "threads":
-            names = {name.split(".")[0] for _, name in imports(path)}
-            assert "threadpoolctl" not in names, name_of(path)
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            names |= {name.rpartition(".")[2] for _, name in imports(path)}
+            assert not names & setters, name_of(path)
