@@ -191,15 +191,15 @@ def shared_scale(p, scale, data):
         return scale.max(axis=(2, 3), keepdims=True, initial=0)
     x, gy = (np.sqrt(np.sum(np.asarray(data[name], np.longdouble) ** 2, axis=(2, 3))) for name in ("x", "gy"))
     n, groups = p.batch, p.groups
-    norms = np.einsum("ngk,ngc->gkc", gy.reshape(n, groups, -1), x.reshape(n, groups, -1))
+    norms = np.einsum("ngk,ngc->gkc", gy.reshape(n, groups, p.out_channels // groups), x.reshape(n, groups, p.w_shape[1]))
     return norms.reshape(*p.w_shape[:2], 1, 1)
 
 
 def tolerance(algorithm, p, data, *, scale=None, each_output=False):
-    """The published bound c * eps * |x| conv |w| on the operands in `data`, in absolute terms; `scale` is |x| conv |w| if known.
+    """The published bound c * eps * |x| conv |w| on the operands in `data`; `scale` is |x| conv |w| if that is known already.
 
-    An algorithm that is not local in its non-finite values computes in tiles, and one rounding error is shared by the outputs of a
-    tile: unless `each_output` is held to its own |x| conv |w|, `shared_scale` takes its place.
+    An algorithm that is not local in its non-finite values computes in tiles, and one rounding error is shared by the outputs of
+    a tile: unless `each_output` is held to its own |x| conv |w|, `shared_scale` takes its place.
     """
     if scale is None:
         scale = reference.scale(p, **data)
@@ -224,8 +224,8 @@ def assert_close(algorithm, p, result, kind="gaussian", *, with_bias=False, acti
         at = tuple(np.argwhere(wrong)[0].tolist())
         worst = np.nanmax(difference / allowed) if not np.isnan(difference).all() else np.nan
         raise AssertionError(
-            f"{algorithm.name} on {p} ({p.direction}, {p.dtype}, {p.memory_format}), {kind} data: {wrong.sum()} of {wrong.size} "
-            f"outputs beyond the bound c={algorithm.error(p):g}, worst by a factor {worst:.3g}; first at {at}: "
+            f"{algorithm.name} on {p} ({p.direction}, {p.dtype}, {p.memory_format}), {kind} data: {wrong.sum()} of "
+            f"{wrong.size} outputs beyond the bound c={algorithm.error(p):g}, worst by a factor {worst:.3g}; first at {at}: "
             f"{result[at]!r}, expected {y[at]!r}"
         )
 

@@ -9,8 +9,9 @@ import fastconv
 
 PACKAGE = pathlib.Path(fastconv.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
+KERNELS = sorted(path for path in (PACKAGE / "kernels").rglob("*") if path.suffix in {".py", ".pyx", ".pxi", ".h", ".c"})
 # Anyone may import these.
-FREE = {"problem", "errors"}
+FREE = {"problem", "errors", "memory"}
 # From the bottom up; each part imports parts below its own line. A part that is not named here is a leaf: it imports nothing of
 # ours but what is free, and anyone may import it.
 LAYERS = (
@@ -27,7 +28,7 @@ LAYERS = (
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 # Parts with a shorter list than their line gives them.
-ONLY = {"nn": {"functional", *FREE}, "optim": set(), "errors": set(), "problem": {"errors"}}
+ONLY = {"nn": {"functional", *FREE}, "optim": set(), "errors": set(), "problem": {"errors"}, "memory": {"errors", "problem"}}
 # What no library module imports: test helpers and test tools.
 TEST_ONLY = {"tests", "harness", "problems", "subprocesses", "conftest", "pytest", "hypothesis", "unittest"}
 
@@ -90,8 +91,7 @@ def test_importing_the_package_imports_none_of_its_modules():
     assert not any(node.level for node in top_level)
 
 
-@pytest.mark.parametrize("path", sorted(p for p in (PACKAGE / "kernels").rglob("*") if p.suffix in {".py", ".pyx", ".pxi", ".h", ".c"}),
-                         ids=name_of)  # fmt: skip
+@pytest.mark.parametrize("path", KERNELS, ids=name_of)
 def test_kernels_see_arrays_and_integers_only(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     code = [line for line in lines if not line.lstrip().startswith(("#", "/*", "*", '"""'))]
@@ -105,9 +105,12 @@ def test_optimizers_import_numpy_only():
             assert roots <= {"numpy", "fastconv", "__future__", "math", "abc", "typing", "dataclasses", "collections"}, name_of(path)
 
 
-def test_only_threads_touches_thread_counts_of_others():
-    """Neither OpenMP's nor BLAS's thread counts are set anywhere but in threads.py."""
+def test_only_threads_changes_the_thread_counts_of_others():
+    """Neither OpenMP's nor BLAS's thread counts are set anywhere but in threads.py; reports may read them."""
+    setters = {"threadpool_limits", "omp_set_num_threads", "openblas_set_num_threads"}
     for path in MODULES:
         if part_of(path) != "threads":
-            names = {name.split(".")[0] for _, name in imports(path)}
-            assert "threadpoolctl" not in names, name_of(path)
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            names |= {name.rpartition(".")[2] for _, name in imports(path)}
+            assert not names & setters, name_of(path)

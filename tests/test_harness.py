@@ -29,7 +29,8 @@ class Sound(ConvAlgorithm):
         return 100
 
     def run(self, problem, x, packed, bias, activation, out, workspace):
-        first, second = ("gy" if problem.direction == "input_grad" else "x"), ("gy" if problem.direction == "weight_grad" else "w")
+        first = "gy" if problem.direction == "input_grad" else "x"
+        second = "gy" if problem.direction == "weight_grad" else "w"
         out[...] = reference.compute(problem, **{first: x, second: packed}, bias=bias, activation=activation.name)
 
 
@@ -87,7 +88,9 @@ def test_a_wrong_result_is_noticed(faulty):
         assert_equal(faulty(), P, run(faulty(), P, operands(P, "integers")))
 
 
-@pytest.mark.parametrize(("faulty", "message"), [(WritesBehindOutput, "behind the output"), (WritesBehindWorkspace, "behind the workspace")])
+@pytest.mark.parametrize(
+    ("faulty", "message"), [(WritesBehindOutput, "behind the output"), (WritesBehindWorkspace, "behind the workspace")]
+)
 def test_a_write_outside_is_noticed(faulty, message):
     with pytest.raises(AssertionError, match=message):
         run(faulty(), P, operands(P))

@@ -19,8 +19,8 @@ from fastconv.threads import num_threads
 FORMS = tuple(itertools.product(DTYPES, MEMORY_FORMATS))
 EVERY_RUN = runs(EVERYWHERE, DIRECTIONS) + runs(MORE, DIRECTIONS, [HIGHEST])
 ACTIVATION_CASES = {name: CASES[name] for name in (
-    "3 to 17 channels", "64 to 130 channels", "1x1", "1x1 in groups", "first layer", "5x5", "depthwise", "depthwise with multiplier",
-    "large kernel", "padding beyond the kernel",
+    "3 to 17 channels", "64 to 130 channels", "1x1", "1x1 in groups", "first layer", "5x5", "depthwise",
+    "depthwise with multiplier", "large kernel", "padding beyond the kernel",
 )}  # fmt: skip
 
 

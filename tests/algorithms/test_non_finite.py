@@ -11,8 +11,9 @@ from fastconv import algorithms, reference
 from fastconv.threads import num_threads
 
 NON_FINITE_CASES = {name: CASES[name] for name in (
-    "3 to 17 channels", "35 to 64 channels", "first layer", "1x1", "tiles do not divide", "stride 2", "stride beyond the kernel", "dilation",
-    "groups", "depthwise", "depthwise with stride", "depthwise 5x5, multiplier 3", "5x5", "large kernel", "padding beyond the kernel",
+    "3 to 17 channels", "35 to 64 channels", "first layer", "1x1", "tiles do not divide", "stride 2",
+    "stride beyond the kernel", "dilation", "groups", "depthwise", "depthwise with stride", "depthwise 5x5, multiplier 3", "5x5",
+    "large kernel", "padding beyond the kernel",
 )}  # fmt: skip
 OPERANDS = {"forward": ("x", "w"), "input_grad": ("gy", "w"), "weight_grad": ("x", "gy")}
 

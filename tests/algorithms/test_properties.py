@@ -1,4 +1,4 @@
-"""What convolution and its gradients are as linear maps, on problems drawn at random, for every algorithm that supports them."""
+"""What convolution and its gradients are as linear maps, on random problems, for every algorithm that supports them."""
 
 import numpy as np
 import pytest
@@ -28,8 +28,8 @@ FAMILIES = {
 def conv(kernel, stride, dilation, groups, channels, filters, **fields):
     fields = {"batch": 1, "height": 16, "width": 17, **fields}
     return ConvProblem(
-        "forward", in_channels=channels * groups, out_channels=filters * groups, kernel_height=kernel[0], kernel_width=kernel[1],
-        stride=stride, dilation=dilation, groups=groups, **fields,
+        "forward", in_channels=channels * groups, out_channels=filters * groups, kernel_height=kernel[0],
+        kernel_width=kernel[1], stride=stride, dilation=dilation, groups=groups, **fields,
     )  # fmt: skip
 
 

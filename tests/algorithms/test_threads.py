@@ -13,7 +13,9 @@ from fastconv.kernels import cpu
 from fastconv.threads import num_threads
 
 THREADED_CASES = {name: text for name, text in EVERYWHERE.items() if not text.startswith("0x")}
-SHARED_CASES = {name: CASES[name] for name in ("several blocks of tiles", "1x1", "stride 2", "groups", "depthwise", "5x5", "large kernel")}
+SHARED_CASES = {name: CASES[name] for name in (
+    "several blocks of tiles", "1x1", "stride 2", "groups", "depthwise", "5x5", "large kernel",
+)}  # fmt: skip
 
 
 @pytest.mark.parametrize(("isa", "name", "text", "direction"), runs(THREADED_CASES, DIRECTIONS), indirect=["isa"])
