@@ -158,8 +158,9 @@ typedef struct {
 
 /* The columns of padding are zeroed here, once: rows brought in leave them alone. */
 static NAME(dw_scratch) NAME(dw_scratch_at)(const dw_layout *p, char *at) {
-    NAME(dw_scratch) s = {.p = *p, .ring = (REAL *)at, .zeros = (REAL *)(at + p->zero_at), .weights = (REAL *)(at + p->weights_at),
-                          .strip = (REAL *)(at + p->strip_at), .table = (const REAL **)(at + p->table_at)};
+    NAME(dw_scratch) s = {.p = *p, .ring = (REAL *)at, .zeros = (REAL *)(at + p->zero_at),
+                          .weights = (REAL *)(at + p->weights_at), .strip = (REAL *)(at + p->strip_at),
+                          .table = (const REAL **)(at + p->table_at)};
     int64_t before = -p->left * SIMD_BYTES, after = (p->width + p->left - p->cols.source) * SIMD_BYTES;
     for (int64_t r = 0; r < p->group * p->ring; r++) {
         char *row = at + r * p->width * SIMD_BYTES;
@@ -286,7 +287,8 @@ static void NAME(dw_correlate_rows)(const NAME(dw_call) *a, NAME(dw_scratch) *s,
             }
         }
         if (!g->channels_last)
-            NAME(dw_put_planes)(s->strip, (stop - r) * cols->dest, dest, rows->dest * cols->dest, first, channels, r * cols->dest);
+            NAME(dw_put_planes)(s->strip, (stop - r) * cols->dest, dest, rows->dest * cols->dest, first, channels,
+                                r * cols->dest);
     }
 }
 
@@ -323,7 +325,7 @@ void NAME(depthwise_correlate)(const geometry *g, int direction, const REAL *sou
     }
 }
 
-/* The weight gradient of a group of blocks, `filters` filters from `first` on. The weights' place in the scratch holds the sums. */
+/* The weight gradient of a group of blocks, `filters` filters from `first` on. The weights' place holds the sums. */
 static void NAME(dw_weight_grad_group)(const geometry *g, NAME(dw_scratch) *s, const REAL *x, const REAL *gy, REAL *dw,
                                        int64_t first, int64_t filters) {
     const dw_layout *p = &s->p;

@@ -147,7 +147,7 @@ typedef struct {
     int64_t kw;
 } NAME(dw_products);
 
-/* The most kernel rows and columns whose sums are held at once: with 4 output gradients and a source vector they fill the registers. */
+/* The most kernel rows and columns whose sums are in registers at once, beside 4 output gradients and a source vector. */
 #define DW_I 3
 #if SIMD_BYTES == 64
 #define DW_J 5
