@@ -25,14 +25,18 @@ ACTIVATION_EPS = 8
 HIGHEST = cpu.available()[-1]
 
 
-def runs(cases, directions=("forward",), isas=None):
-    """pytest parameters (isa, algorithm, text[, direction]): each algorithm on each case it supports, by name."""
+def runs(cases, directions=("forward",), isas=None, *, empty=False):
+    """pytest parameters (isa, algorithm, text[, direction]): each algorithm on each case it supports, by name.
+
+    Empty batches are left out unless `empty`: they are planned, and `Plan` never runs them.
+    """
     params = []
     for isa in isas or cpu.available():
         for algorithm in algorithms.registered():
             for name, text in cases.items():
                 for direction in directions:
-                    if algorithm.supports(problem(text, direction)) is None:
+                    p = problem(text, direction)
+                    if algorithm.supports(p) is None and (p.batch or empty):
                         values = (isa, algorithm.name, text) + ((direction,) if len(directions) > 1 else ())
                         slug = "-".join([isa, algorithm.name, name.replace(" ", "_"), *values[3:]])
                         params.append(pytest.param(*values, id=slug))

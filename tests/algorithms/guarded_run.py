@@ -108,7 +108,7 @@ def main(isa, name, cases):
             {"all": CASES, "everywhere": EVERYWHERE}[cases].items(), DIRECTIONS, DTYPES, MEMORY_FORMATS
         ):
             p = problem(case[1], direction, dtype, memory_format)
-            if algorithm.supports(p) is not None:
+            if algorithm.supports(p) is not None or not p.batch:
                 continue
             for at_end, threads in ((True, 1), (True, 3), (False, 1)):
                 print(f"{case[0]}: {p} {direction} {dtype} {memory_format} {threads=} {at_end=}", flush=True)

@@ -12,13 +12,12 @@ from fastconv import algorithms
 from fastconv.kernels import cpu
 from fastconv.threads import num_threads
 
-THREADED_CASES = {name: text for name, text in EVERYWHERE.items() if not text.startswith("0x")}
 SHARED_CASES = {name: CASES[name] for name in (
     "several blocks of tiles", "1x1", "stride 2", "groups", "depthwise", "5x5", "large kernel",
 )}  # fmt: skip
 
 
-@pytest.mark.parametrize(("isa", "name", "text", "direction"), runs(THREADED_CASES, DIRECTIONS), indirect=["isa"])
+@pytest.mark.parametrize(("isa", "name", "text", "direction"), runs(EVERYWHERE, DIRECTIONS), indirect=["isa"])
 def test_any_number_of_threads_keeps_the_bound_and_repeats_bitwise(isa, name, text, direction):
     algorithm = algorithms.get(name)
     for number, threads in enumerate((1, 2, 3)):
