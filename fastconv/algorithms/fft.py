@@ -36,16 +36,17 @@ _LARGEST = max(_FACTORS)
 
 # Tiles are chosen, and as many go through the GEMMs together, as keep to this much scratch where any choice does.
 _WORKSPACE_TARGET = 32 << 20
-# Half of a typical second-level cache: what one column of all tiles of a block should fill.
-_COLUMN_BYTES = 512 << 10
-# Rows of the GEMM's register tile times two: fewer tiles in a block load the filters too often.
-_BLOCK_TILES = 26
+# Tiles that may go through the GEMMs together: few stay in the second-level cache, many load the filters less often.
+_BLOCKS = (4, 7, 13, 26)
+# What of the spectra should stay in the second-level cache.
+_CACHE_BYTES = 1536 << 10
 
-# The cost model, measured on one AVX-512 core (Zen 4); other vector lengths scale the first two.
-_LANE_RATE = 1.5e9  # vectors through one stage of a transform, a second
-_FMA_RATE = 3.2e9  # vectors of products accumulated, a second
-_FILTER_BANDWIDTH = 20e9  # bytes of spectra read from beyond the second-level cache, a second
-_CACHE_BYTES = 768 << 10
+# The cost model, fitted to timings on one AVX-512 core (Zen 4), in seconds. Arithmetic on shorter vectors takes longer.
+_STEP_SECONDS = 0.75e-9  # one vector through one stage of a transform
+_FMA_SECONDS = 0.35e-9  # one multiply-add of vectors in the complex GEMM
+_PRODUCT_SECONDS = 0.8e-9  # one multiply-add of vectors where both operands are read from memory
+_FILTER_SECONDS = 1 / 60e9  # one byte of the filters' spectra
+_SPILL_SECONDS = 1 / 25e9  # one byte of the data's spectra that leaves the second-level cache
 _CALL_SECONDS = 4e-6
 
 # Error constant where all results have equally many products; about four times the largest measured on normal, uniform and
@@ -182,49 +183,52 @@ def _candidate(problem, lanes, y, x):
     """(seconds, bytes of scratch, tiling) of one pair of tile lengths."""
     (th, bh, ny), (tw, bw, nx) = y, x
     ci, co = _channels(problem)
-    groups, tiles = problem.groups, problem.batch * ny * nx
     gradient = problem.direction == "weight_grad"
-    ceil = lambda a, b: -(-a // b)  # noqa: E731
-    cv, kv, all_kv = ceil(ci, lanes), ceil(co, lanes), ceil(groups * co, lanes)
+    groups, tiles = problem.groups, max(problem.batch * ny * nx, 1)
+    cv, kv, all_kv = _ceil(ci, lanes), _ceil(co, lanes), _ceil(groups * co, lanes)
     lanewise = groups > 1 and all_kv * (ci + 1) <= groups * (cv + kv)
 
-    pixel = 2 * lanes * problem.itemsize
-    columns = tw // 2 + 1
-    spectrum, plane = columns * th * pixel, columns * (th | 1) * pixel
-    # Stages of the row transforms (with their packing) at half a complex pixel per real one, and of the column transforms.
-    steps = th * tw / 2 * (2 + _stages(tw)) + th * columns * (1 + _stages(th))
+    pixel, columns = 2 * lanes * problem.itemsize, tw // 2 + 1
+    frequencies = th * columns
+    spectrum, plane = frequencies * pixel, columns * (th | 1) * pixel
+    # The row transforms (with the packing of pairs) have half a complex pixel for each real one.
+    steps = th * tw / 2 * (2 + _stages(tw)) + frequencies * (1 + _stages(th))
     if lanewise:
-        filters = all_kv * ci * spectrum
-        transforms = tiles * all_kv * (ci + 1)
-        products = tiles * all_kv * ci * th * columns * 2
-        scratch = (ci + (3 if gradient else 0)) * plane
         block = filter_block = 1
-        reloads = 1
+        scratch = (ci + (3 if gradient else 0)) * plane
+        transforms = tiles * all_kv * (ci + 1) + (all_kv * ci if gradient else 0)
+        arithmetic = 2 * tiles * all_kv * ci * frequencies * _PRODUCT_SECONDS
+        traffic = all_kv * ci * spectrum * _FILTER_SECONDS
     else:
-        column = (cv + kv) * (th | 1) * pixel
-        block = max(1, min(tiles, max(_BLOCK_TILES, _COLUMN_BYTES // column)))
-        per_tile = (cv + kv) * (plane + (th | 1) * pixel)
-        filter_block = kv
-        sums = 0
-        if gradient:
-            filter_block = max(1, min(kv, _WORKSPACE_TARGET // 2 // (spectrum * ci)))
-            sums = filter_block * ci * spectrum
+        filter_block = max(1, min(kv, _WORKSPACE_TARGET // 2 // (spectrum * ci))) if gradient else kv
+        sums = filter_block * ci * spectrum if gradient else 0
+        per_tile = (cv + filter_block) * (plane + (th | 1) * pixel)
+        traffic, block = min(
+            _block_traffic(tiles, block, per_tile, (2 if gradient else 1) * kv * ci * spectrum)
+            for block in _BLOCKS
+            if block == _BLOCKS[0] or block * per_tile <= _WORKSPACE_TARGET - sums
+        )
         block = max(1, min(block, (_WORKSPACE_TARGET - sums) // per_tile))
-        blocks = ceil(max(tiles, 1), block)
-        block = ceil(max(tiles, 1), blocks)
         scratch = block * per_tile + sums
-        filters = groups * kv * ci * spectrum
-        transforms = tiles * groups * (cv * (ceil(kv, filter_block) if gradient else 1) + kv)
-        products = tiles * groups * kv * ci * th * columns * 4
-        reloads = blocks * (2 if gradient else 1)
-    if gradient:
-        transforms += groups * kv * ci
-    rate = lanes * problem.itemsize / 64
-    seconds = transforms * steps / (_LANE_RATE * rate) + products / (_FMA_RATE * rate)
-    if filters > _CACHE_BYTES:
-        seconds += reloads * filters / _FILTER_BANDWIDTH
+        transforms = groups * (tiles * (cv * _ceil(kv, filter_block) + kv) + (kv * ci if gradient else 0))
+        arithmetic = 4 * groups * tiles * kv * ci * frequencies * _FMA_SECONDS
+        traffic *= groups
+    arithmetic += transforms * steps * _STEP_SECONDS
+    seconds = arithmetic * 64 / (lanes * problem.itemsize) + traffic + _CALL_SECONDS
     tiling = _Tiling(th, *_FACTORS[th], tw, *_FACTORS[tw], bh, bw, block, filter_block, int(lanewise))
-    return seconds + _CALL_SECONDS, scratch, tiling
+    return seconds, scratch, tiling
+
+
+def _block_traffic(tiles, block, per_tile, filters):
+    """(seconds of memory traffic, tiles in a block) if at most `block` tiles go together."""
+    blocks = _ceil(tiles, block)
+    block = _ceil(tiles, blocks)
+    spilled = tiles * 2 * per_tile if block * per_tile > _CACHE_BYTES else 0
+    return blocks * filters * _FILTER_SECONDS + spilled * _SPILL_SECONDS, block
+
+
+def _ceil(a, b):
+    return -(-a // b)
 
 
 def _stages(length):

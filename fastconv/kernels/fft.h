@@ -472,19 +472,24 @@ static void NAME(pack)(const fft_op *op, const fft_tiling *t, const REAL *twiddl
     const int64_t outputs = t->lanewise ? op->groups * op->co : op->co, vectors = CEIL_DIV(outputs, VL);
     const int64_t bands = t->lanewise ? 1 : op->groups;
     const REAL scale = (REAL)(0.5 / ((double)t->th * t->tw));
-    const int64_t each = FFT_LINES * MAX(t->th, t->tw) * VL + columns * p.pitch * PIXEL;
+    const int64_t plane = columns * p.pitch * PIXEL, each = FFT_LINES * MAX(t->th, t->tw) * VL + FFT_CHANNELS * plane;
+    const int64_t blocks = CEIL_DIV(op->ci, FFT_CHANNELS), step = t->lanewise ? PIXEL : vectors * op->ci * PIXEL;
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t item = 0; item < bands * vectors * op->ci; item++) {
-        const int64_t q = item % op->ci, v = item / op->ci % vectors, g = item / op->ci / vectors;
+    for (int64_t item = 0; item < bands * vectors * blocks; item++) {
+        const int64_t q0 = item % blocks * FFT_CHANNELS, v = item / blocks % vectors, g = item / blocks / vectors;
+        const int64_t n = MIN(FFT_CHANNELS, op->ci - q0);
         REAL *lines = scratch + thread_index() * each, *r = lines + FFT_LINES * MAX(t->th, t->tw) * VL;
         fft_lanes lanes;
-        fft_weight_lanes(&lanes, op, g * op->co + v * VL, MIN(VL, outputs - v * VL), q);
-        NAME(rows_in)(&p, w, &op->taps, &lanes, op->tap_rows, op->tap_cols, 1, scale, r, lines);
-        for (int64_t k = 0; k < columns; k++) {
-            REAL *to = packed + (t->lanewise ? (v * op->ci + q) * spectrum + k * th * PIXEL
-                                             : (((g * columns + k) * th * vectors + v) * op->ci + q) * PIXEL);
-            NAME(transform_pixels)(&p.h, 1, r + k * p.pitch * PIXEL, PIXEL, to, t->lanewise ? PIXEL : vectors * op->ci * PIXEL, lines);
+        for (int64_t q = 0; q < n; q++) {
+            fft_weight_lanes(&lanes, op, g * op->co + v * VL, MIN(VL, outputs - v * VL), q0 + q);
+            NAME(rows_in)(&p, w, &op->taps, &lanes, op->tap_rows, op->tap_cols, 1, scale, r + q * plane, lines);
         }
+        for (int64_t k = 0; k < columns; k++)
+            for (int64_t q = 0; q < n; q++) {
+                REAL *to = packed + (t->lanewise ? (v * op->ci + q0 + q) * spectrum + k * th * PIXEL
+                                                 : (((g * columns + k) * th * vectors + v) * op->ci + q0 + q) * PIXEL);
+                NAME(transform_pixels)(&p.h, 1, r + q * plane + k * p.pitch * PIXEL, PIXEL, to, step, lines);
+            }
     }
 }
 
@@ -636,7 +641,8 @@ static void NAME(correlate_dense)(const fft_op *op, const fft_tiling *t, const R
     const int64_t cv = CEIL_DIV(op->ci, VL), kv = CEIL_DIV(op->co, VL), tiles = op->batch * op->ny * op->nx;
     const int64_t fb = MIN(t->filter_block, kv), x_tile = FFT_ODD(cv * p.pitch) * PIXEL, y_tile = FFT_ODD(fb * p.pitch) * PIXEL;
     const REAL scale = (REAL)(0.5 / ((double)t->th * t->tw));
-    const int64_t each = FFT_LINES * MAX(t->th, t->tw) * VL + MAX(t->block * (x_tile + y_tile), plane);
+    const int64_t each = FFT_LINES * MAX(t->th, t->tw) * VL + MAX(t->block * (x_tile + y_tile), FFT_CHANNELS * plane);
+    const int64_t channel_blocks = CEIL_DIV(op->ci, FFT_CHANNELS);
     REAL *x_planes = scratch + threads * each, *y_planes = x_planes + t->block * cv * plane;
     REAL *sums = y_planes + t->block * fb * plane;
 #pragma omp parallel num_threads(threads)
@@ -684,13 +690,18 @@ static void NAME(correlate_dense)(const fft_op *op, const fft_tiling *t, const R
                     }
                 }
 #pragma omp for schedule(dynamic)
-                for (int64_t item = 0; item < nv * op->ci; item++) {
-                    const int64_t c = item % op->ci, k0 = (v0 + item / op->ci) * VL;
+                for (int64_t item = 0; item < nv * channel_blocks; item++) {
+                    const int64_t c0 = item % channel_blocks * FFT_CHANNELS, v = item / channel_blocks, k0 = (v0 + v) * VL;
+                    const int64_t n = MIN(FFT_CHANNELS, op->ci - c0);
                     for (int64_t k = 0; k < p.columns; k++)
-                        NAME(transform_pixels)(&p.h, 1, sums + k * th * row + item * PIXEL, row, xc + k * column, PIXEL, lines);
+                        for (int64_t c = 0; c < n; c++)
+                            NAME(transform_pixels)(&p.h, 1, sums + k * th * row + (v * op->ci + c0 + c) * PIXEL, row,
+                                                   xc + c * plane + k * column, PIXEL, lines);
                     fft_lanes lanes;
-                    fft_weight_lanes(&lanes, op, g * op->co + k0, MIN(VL, op->co - k0), c);
-                    NAME(rows_out)(&p, xc, dw, &op->taps, &lanes, op->tap_rows, op->tap_cols, &e, lines);
+                    for (int64_t c = 0; c < n; c++) {
+                        fft_weight_lanes(&lanes, op, g * op->co + k0, MIN(VL, op->co - k0), c0 + c);
+                        NAME(rows_out)(&p, xc + c * plane, dw, &op->taps, &lanes, op->tap_rows, op->tap_cols, &e, lines);
+                    }
                 }
             }
     }
@@ -713,12 +724,12 @@ int64_t NAME(fft_workspace)(const geometry *g, const fft_tiling *t, int directio
     if (t->lanewise) return threads * (lines + 2 * pitch * PIXEL + (op.ci + (direction == WEIGHT_GRAD ? 2 : 0)) * plane);
     const int64_t fb = direction == WEIGHT_GRAD ? MIN(t->filter_block, kv) : kv;
     int64_t each = t->block * (FFT_ODD(cv * pitch) + FFT_ODD(fb * pitch)) * PIXEL, shared = t->block * (cv + fb) * plane;
-    if (direction == WEIGHT_GRAD) each = MAX(each, plane), shared += columns * t->th * fb * op.ci * PIXEL;
+    if (direction == WEIGHT_GRAD) each = MAX(each, FFT_CHANNELS * plane), shared += columns * t->th * fb * op.ci * PIXEL;
     return threads * (lines + each) + shared;
 }
 
 int64_t NAME(fft_pack_workspace)(const fft_tiling *t, int threads) {
-    return threads * (FFT_LINES * MAX(t->th, t->tw) * VL + (t->tw / 2 + 1) * FFT_PITCH(t->th) * PIXEL);
+    return threads * (FFT_LINES * MAX(t->th, t->tw) * VL + FFT_CHANNELS * (t->tw / 2 + 1) * FFT_PITCH(t->th) * PIXEL);
 }
 
 void NAME(fft_pack)(const geometry *g, const fft_tiling *t, const REAL *twiddle, int direction, const REAL *w, REAL *packed,

@@ -15,6 +15,9 @@
 /* Channels summed in registers before they are added to the result: rounding errors grow with the length of a chain of sums. */
 #define FFT_SUM 64
 
+/* Channels whose filters are transformed together: the spectra of one frequency lie side by side, those of the next a page away. */
+#define FFT_CHANNELS 8
+
 /* Real vectors of scratch for lines, in units of the longer side of a tile: three complex lines or two real and two complex. */
 #define FFT_LINES 6
 /* Distances in complex pixels are odd, so that neighbours do not fall into the same cache set. */
