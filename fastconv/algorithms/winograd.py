@@ -49,8 +49,12 @@ class Winograd(ConvAlgorithm):
         return machine.winograd_seconds(problem, self.m, self.r)
 
     def error(self, problem):
-        # The transforms' error does not depend on the number of channels, the sum over channels or tiles adds to it as in any sum.
-        return self._error + machine.sum_error(problem)
+        # The transforms' part does not depend on the number of channels or tiles; their sum adds to it as any sum does.
+        if problem.direction == "weight_grad":
+            terms = problem.batch * -(-problem.out_height // self.m) * -(-problem.out_width // self.m)
+        else:
+            terms = (problem.in_channels if problem.direction == "forward" else problem.out_channels) // problem.groups
+        return self._error + terms / 2
 
     def workspace(self, problem):
         return cpu.kernels().winograd_workspace(
@@ -89,7 +93,7 @@ _GRADIENT_BLOCK_TILES = (96, 256)
 ALGORITHMS = [
     Winograd(4, 3, error=24),
     Winograd(2, 3, error=8),
-    Winograd(6, 3, error=80),
+    Winograd(6, 3, error=110),
     Winograd(4, 5, error=40),
     Winograd(2, 5, error=12),
 ]

@@ -40,7 +40,8 @@ static int64_t row_step(int64_t count, int64_t lanes) {
 /* direction: 0 forward, 1 input gradient, 2 weight gradient; block_tiles: the tiles wanted in a block. */
 static wino_plan plan_winograd(const geometry *s, int direction, int m, int64_t block_tiles, int threads, int64_t item) {
     const int64_t lanes = SIMD_BYTES / item;
-    wino_plan p = {.n = s->n, .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
+    /* An empty batch is planned as one image. */
+    wino_plan p = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
                    .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
                    .m = m, .r = (int)s->kh, .points = m + (int)s->kh - 1};
     if (direction == 1) {
@@ -50,19 +51,19 @@ static wino_plan plan_winograd(const geometry *s, int direction, int m, int64_t 
     }
     p.tiles_h = CEIL_DIV(p.dst_h, m), p.tiles_w = CEIL_DIV(p.dst_w, m);
     const int64_t per_image = p.tiles_h * p.tiles_w;
-    p.images = MAX(1, MIN(s->n, block_tiles / per_image));
+    p.images = MAX(1, MIN(p.n, block_tiles / per_image));
     p.blocks_h = p.blocks_w = 1;
     if (per_image > block_tiles) {
         p.blocks_w = CEIL_DIV(p.tiles_w, block_tiles);
         const int64_t rows = MAX(1, block_tiles / CEIL_DIV(p.tiles_w, p.blocks_w));
         p.blocks_h = CEIL_DIV(p.tiles_h, rows);
     }
-    p.blocks = CEIL_DIV(s->n, p.images) * p.blocks_h * p.blocks_w;
-    p.images = CEIL_DIV(s->n, CEIL_DIV(s->n, p.images));
+    p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
+    p.images = CEIL_DIV(p.n, CEIL_DIV(p.n, p.images));
     if (direction != 2 && p.blocks_h > 1 && p.blocks % threads && p.blocks < 8 * threads) {
         /* An even share for every thread. */
         p.blocks_h = MIN(p.tiles_h, ROUND_UP(p.blocks_h, threads));
-        p.blocks = CEIL_DIV(s->n, p.images) * p.blocks_h * p.blocks_w;
+        p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     }
     p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w);
     p.v_step = row_step(p.depth, lanes), p.m_step = row_step(p.columns, lanes);
