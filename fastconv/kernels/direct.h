@@ -2,11 +2,11 @@
  *
  *   filters in the lanes (NHWC)                      pixels in the lanes (NCHW)
  *   a tile is MR pixels x NR filters;                a tile is MR filters x NR pixels;
- *   pixels are read in place through pointers,       NR patches are copied to a panel [channel][tap][NR] that stays in
+ *   pixels are read in place through pointers,       NR patches are copied to a panel [tap][channel][NR] that stays in
  *   one per tap, padding from a row of zeros         the second-level cache, whatever the stride, padding or dilation
  *
  * Packed weights: for each phase, group and panel of NR filters [tap][channel][NR]; with pixels in the lanes, for each phase, group and
- * block of at most MR filters [channel][tap][block].
+ * block of at most MR filters [tap][channel][block].
  */
 #include "gemm.h"
 #include "transpose.h"
@@ -17,6 +17,7 @@
 
 enum {
     BLOCK_PIXELS = 8 * GEMM_MR,   /* pixels for which a panel of filters is used before the next is read */
+    BLOCK_BYTES = 256 * 1024,     /* that they take at most, a quarter of a second-level cache */
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
     MERGE_CHANNELS = 16,          /* fewer channels than this: a kernel row is read as one run of kw * c values */
@@ -36,10 +37,49 @@ static int reads_merged_rows(const geometry *s, int input_grad) {
     return !input_grad && s->g == 1 && s->dw == 1 && s->c < MERGE_CHANNELS && s->kw > 1;
 }
 
-static int64_t block_pixels(const geometry *s) {
-    const int64_t fit = MAX_POINTERS / (s->kh * s->kw) / GEMM_MR * GEMM_MR;
+/* Whether pixels of so many bytes lie so that the rows of a tile fall into few sets of the first-level cache (64 sets of 64 bytes). */
+static int spreads_rows(int64_t pixel_bytes, int64_t taps) { return taps == 1 && pixel_bytes % 2048 == 0; }
+
+static int64_t block_pixels(const geometry *s, int64_t pixel_bytes) {
+    const int64_t taps = s->kh * s->kw, fit = MIN(MAX_POINTERS / taps, BLOCK_BYTES / pixel_bytes) / GEMM_MR * GEMM_MR;
     return MAX(GEMM_MR, MIN(BLOCK_PIXELS, fit));
 }
+
+/* Whether so many taps read padding that tiles are cut where a tap enters or leaves the image. */
+static int splits_rows(const geometry *s) {
+    int64_t inside = 0;
+    for (int64_t j = 0; j < s->kw; j++) {
+        const int64_t dx = j * s->dw - s->pl;
+        inside += MAX(0, MIN(s->ow, (s->w - 1 - dx) / s->sw + 1) - (dx < 0 ? CEIL_DIV(-dx, s->sw) : 0));
+    }
+    return s->dw > 1 && inside * 10 < s->kw * s->ow * 8;
+}
+
+/* Outputs from r on, in one row, for which the same taps read the image. */
+static int64_t run_of_taps(const phase *p, int64_t src_w, int64_t r) {
+    int64_t end = p->w;
+    for (int64_t t = 0; t < p->taps; t++) {
+        const int64_t dx = p->tap[t].dx, lo = dx < 0 ? CEIL_DIV(-dx, p->step_w) : 0;
+        const int64_t hi = dx < src_w ? (src_w - 1 - dx) / p->step_w + 1 : 0;
+        if (lo > r) end = MIN(end, lo);
+        if (hi > r) end = MIN(end, hi);
+    }
+    return end - r;
+}
+
+/* Tiles of a block of so many pixels, at most. */
+static int64_t tile_count(const geometry *s, int64_t pixels) { return splits_rows(s) ? pixels : blocks_of(pixels, GEMM_MR); }
+
+/* Output rows of a strip of merged rows. */
+static int64_t strip_rows(const geometry *s, int64_t item) {
+    const int64_t row = ((s->ow - 1) * s->sw + s->kw) * s->c * item * s->sh;
+    return MAX(1, MIN(s->oh, STRIP_BYTES / row));
+}
+
+static int64_t panel_count(int64_t panel_bytes) { return MAX(1, PANEL_BYTES / panel_bytes); }
+
+/* With pixels in the lanes, strided forward rows are split by remainder first. */
+static int splits_columns(const geometry *s, int input_grad) { return !input_grad && s->sw > 1; }
 #endif
 
 /* -- packing --------------------------------------------------------------------------------------------------------- */
@@ -70,8 +110,8 @@ static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, const RE
         const phase p = make_phase(s, input_grad, f, storage);
         for (int64_t g = 0; g < s->g; g++)
             for (int64_t i = 0; i < blocks; i++)
-                for (int64_t c = 0; c < o.depth; c++)
-                    for (int64_t t = 0; t < p.taps; t++)
+                for (int64_t t = 0; t < p.taps; t++)
+                    for (int64_t c = 0; c < o.depth; c++)
                         for (int64_t j = o.columns * i / blocks; j < o.columns * (i + 1) / blocks; j++)
                             *packed++ = NAME(weight)(s, input_grad, w, g, j, c, p.tap[t].index);
     }
@@ -89,53 +129,100 @@ typedef struct {
     const REAL *zeros; /* o.depth of them */
 } NAME(direct_job);
 
-/* Pointers to the source pixels of outputs [first, last) of phase p: [tap][pixel], and to where the outputs go. */
-static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, int64_t last,
-                        const REAL **rows, REAL **out) {
+/* Consecutive pixels of a block that one call of the kernel computes: the taps that reach any source pixel, for each of them which tap it
+ * is and a pointer per pixel, and where the outputs go. */
+typedef struct {
+    int64_t count, taps;
+    const REAL **rows;
+    int32_t *which;
+    REAL **out;
+} NAME(pixel_tile);
+
+/* Fill a tile with outputs [first, first + count) of phase p. */
+static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, NAME(pixel_tile) *tile) {
     const operands *o = &job->o;
-    const int64_t count = last - first;
+    const int64_t count = tile->count;
+    int64_t n = first / (p->h * p->w), q = first / p->w % p->h, r = first % p->w;
+    int64_t y[GEMM_MR], x[GEMM_MR];
+    const REAL *image[GEMM_MR];
     for (int64_t i = 0; i < count; i++) {
-        const int64_t pixel = first + i, n = pixel / (p->h * p->w), q = pixel / p->w % p->h, r = pixel % p->w;
-        const int64_t y = q * p->step_h, x = r * p->step_w;
-        const REAL *image = job->x + n * o->src_h * o->src_w * o->src_c + group * o->depth;
-        out[i] = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c + group * o->columns;
-        for (int64_t t = 0; t < p->taps; t++) {
-            const int64_t iy = y + p->tap[t].dy, ix = x + p->tap[t].dx;
-            const int inside = iy >= 0 && iy < o->src_h && ix >= 0 && ix < o->src_w;
-            rows[t * count + i] = inside ? image + (iy * o->src_w + ix) * o->src_c : job->zeros;
+        y[i] = q * p->step_h, x[i] = r * p->step_w;
+        image[i] = job->x + n * o->src_h * o->src_w * o->src_c + group * o->depth;
+        tile->out[i] = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c + group * o->columns;
+        if (++r == p->w) {
+            r = 0;
+            if (++q == p->h) q = 0, n++;
+        }
+    }
+    tile->taps = 0;
+    for (int64_t t = 0; t < p->taps; t++) {
+        const REAL **rows = tile->rows + tile->taps * count;
+        int any = 0;
+        for (int64_t i = 0; i < count; i++) {
+            const int64_t iy = y[i] + p->tap[t].dy, ix = x[i] + p->tap[t].dx;
+            const int inside = (uint64_t)iy < (uint64_t)o->src_h && (uint64_t)ix < (uint64_t)o->src_w;
+            rows[i] = inside ? image[i] + (iy * o->src_w + ix) * o->src_c : job->zeros;
+            any |= inside;
+        }
+        /* A tap that reads nothing but padding adds nothing. */
+        tile->which[tile->taps] = (int32_t)t;
+        tile->taps += any;
+    }
+}
+
+/* Panels [j0, j1) of the filters over tiles of pixels. */
+static void NAME(filter_tiles)(const NAME(direct_job) *job, int64_t group, const NAME(pixel_tile) *tiles, int64_t count, int64_t taps,
+                               int64_t depth, int64_t j0, int64_t j1) {
+    const int64_t panels = CEIL_DIV(job->o.columns, NR);
+    for (int64_t j = j0; j < j1; j++) {
+        const REAL *b = job->packed + (group * panels + j) * taps * depth * NR;
+        for (int64_t i = 0; i < count; i++) {
+            const NAME(pixel_tile) *t = tiles + i;
+            REAL *out[GEMM_MR];
+            for (int64_t q = 0; q < t->count; q++) out[q] = t->out[q] + j * NR;
+            const NAME(sink) sink = {out, MIN(NR, job->o.columns - j * NR),
+                                     job->bias ? job->bias + group * ROUND_UP(job->o.columns, NR) + j * NR : NULL,
+                                     0, job->activation, job->slope};
+            NAME(dot)((int)t->count, t->rows, t->taps, depth, b, t->taps == taps ? NULL : t->which, &sink);
         }
     }
 }
 
-/* The tiles [tile][tap][pixel] of `pixels` pixels against panels [j0, j1) of the filters. */
-static void NAME(filter_tiles)(const NAME(direct_job) *job, int64_t group, int64_t pixels, int64_t taps, int64_t depth,
-                               const REAL *const *rows, REAL *const *out, int64_t j0, int64_t j1) {
-    const int64_t tiles = blocks_of(pixels, GEMM_MR), panels = CEIL_DIV(job->o.columns, NR);
-    for (int64_t j = j0; j < j1; j++) {
-        const REAL *b = job->packed + (group * panels + j) * taps * depth * NR;
-        for (int64_t i = 0; i < tiles; i++) {
-            const int64_t first = pixels * i / tiles, count = pixels * (i + 1) / tiles - first;
-            REAL *tile_out[GEMM_MR];
-            for (int64_t q = 0; q < count; q++) tile_out[q] = out[first + q] + j * NR;
-            const NAME(sink) sink = {tile_out, MIN(NR, job->o.columns - j * NR),
-                                     job->bias ? job->bias + group * ROUND_UP(job->o.columns, NR) + j * NR : NULL,
-                                     0, job->activation, job->slope};
-            NAME(dot)((int)count, rows + first * taps, taps, depth, b, &sink);
+/* The pixels of a block one after another, far enough apart that they do not fall into one set of the first-level cache. */
+static void NAME(spread_rows)(NAME(pixel_tile) *tiles, int64_t count, int64_t depth, REAL *to) {
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t q = 0; q < tiles[i].count; q++, to += depth + CACHE_LINE / sizeof(REAL)) {
+            memcpy(to, tiles[i].rows[q], depth * sizeof(REAL));
+            tiles[i].rows[q] = to;
         }
-    }
 }
 
 /* One item of work: pixels [first, last), panels [j0, j1) of one group. */
 static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, int64_t last,
                                int64_t j0, int64_t j1, char *scratch) {
-    const int64_t pixels = last - first, tiles = blocks_of(pixels, GEMM_MR);
-    const REAL **rows = (const REAL **)aligned_take(&scratch, pixels * MAX(1, p->taps) * sizeof(REAL *));
+    const int64_t pixels = last - first, room = MAX(1, p->taps), most = tile_count(job->s, pixels);
+    NAME(pixel_tile) *tiles = (NAME(pixel_tile) *)aligned_take(&scratch, most * sizeof *tiles);
+    const REAL **rows = (const REAL **)aligned_take(&scratch, pixels * room * sizeof(REAL *));
     REAL **out = (REAL **)aligned_take(&scratch, pixels * sizeof(REAL *));
-    for (int64_t i = 0; i < tiles; i++) {
-        const int64_t a = pixels * i / tiles, b = pixels * (i + 1) / tiles;
-        NAME(point)(job, p, group, first + a, first + b, rows + a * p->taps, out + a);
+    int32_t *which = (int32_t *)aligned_take(&scratch, most * room * sizeof(int32_t));
+    int64_t count = 0;
+    const int split = splits_rows(job->s);
+    for (int64_t i = first; i < last; count++) {
+        /* Even tiles; where many taps read only padding, tiles end where a tap begins or ends to read the image. */
+        const int64_t left = last - i;
+        int64_t size = CEIL_DIV(left, blocks_of(left, GEMM_MR));
+        if (split) size = MIN(size, run_of_taps(p, job->o.src_w, i % p->w));
+        tiles[count] = (NAME(pixel_tile)){size, 0, rows + (i - first) * room, which + count * room, out + (i - first)};
+        NAME(point)(job, p, group, i, tiles + count);
+        i += size;
     }
-    NAME(filter_tiles)(job, group, pixels, p->taps, job->o.depth, rows, out, j0, j1);
+    if (spreads_rows(job->o.depth * sizeof(REAL), p->taps) && j1 - j0 > 1) {
+        for (int64_t i = 0; i < count; i++)
+            if (!tiles[i].taps) /* a pixel of padding alone */
+                for (int64_t q = tiles[i].taps = 0; q < tiles[i].count; q++) tiles[i].rows[q] = job->zeros;
+        NAME(spread_rows)(tiles, count, job->o.depth, (REAL *)scratch);
+    }
+    NAME(filter_tiles)(job, group, tiles, count, p->taps, job->o.depth, j0, j1);
 }
 
 /* Few channels: output rows [q0, q1) of image n from a padded copy of their input rows, a kernel row at a time. */
@@ -143,6 +230,7 @@ static void NAME(merged_item)(const NAME(direct_job) *job, int64_t n, int64_t q0
     const geometry *s = job->s;
     const int64_t c = s->c, width = (s->ow - 1) * s->sw + s->kw, height = (q1 - q0 - 1) * s->sh + (s->kh - 1) * s->dh + 1;
     REAL *strip = (REAL *)aligned_take(&scratch, width * height * c * sizeof(REAL));
+    NAME(pixel_tile) *tiles = (NAME(pixel_tile) *)aligned_take(&scratch, blocks_of(BLOCK_PIXELS, GEMM_MR) * sizeof *tiles);
     const REAL **rows = (const REAL **)aligned_take(&scratch, BLOCK_PIXELS * s->kh * sizeof(REAL *));
     REAL **out = (REAL **)aligned_take(&scratch, BLOCK_PIXELS * sizeof(REAL *));
     const int64_t left = MIN(s->pl, width), valid = MAX(0, MIN(s->w, width - s->pl));
@@ -158,44 +246,36 @@ static void NAME(merged_item)(const NAME(direct_job) *job, int64_t n, int64_t q0
         memset(row + (left + valid) * c, 0, (width - left - valid) * c * sizeof(REAL));
     }
     const int64_t total = (q1 - q0) * s->ow, blocks = blocks_of(total, BLOCK_PIXELS);
+    int64_t q = 0, r = 0;
+    REAL *to = job->out + (n * s->oh + q0) * s->ow * s->k;
     for (int64_t k = 0; k < blocks; k++) {
-        const int64_t first = total * k / blocks, pixels = total * (k + 1) / blocks - first;
-        const int64_t tiles = blocks_of(pixels, GEMM_MR);
-        for (int64_t i = 0; i < tiles; i++) {
-            const int64_t a = pixels * i / tiles, count = pixels * (i + 1) / tiles - a;
-            for (int64_t m = 0; m < count; m++) {
-                const int64_t q = (first + a + m) / s->ow, r = (first + a + m) % s->ow;
-                out[a + m] = job->out + ((n * s->oh + q0 + q) * s->ow + r) * s->k;
-                for (int64_t t = 0; t < s->kh; t++)
-                    rows[a * s->kh + t * count + m] = strip + ((q * s->sh + t * s->dh) * width + r * s->sw) * c;
+        const int64_t pixels = total * (k + 1) / blocks - total * k / blocks, count = blocks_of(pixels, GEMM_MR);
+        for (int64_t i = 0; i < count; i++) {
+            const int64_t a = pixels * i / count, size = pixels * (i + 1) / count - a;
+            tiles[i] = (NAME(pixel_tile)){size, s->kh, rows + a * s->kh, NULL, out + a};
+            for (int64_t m = 0; m < size; m++, to += s->k) {
+                out[a + m] = to;
+                const REAL *from = strip + (q * s->sh * width + r * s->sw) * c;
+                for (int64_t t = 0; t < s->kh; t++) tiles[i].rows[t * size + m] = from + t * s->dh * width * c;
+                if (++r == s->ow) r = 0, q++;
             }
         }
-        NAME(filter_tiles)(job, 0, pixels, s->kh, s->kw * c, rows, out, 0, CEIL_DIV(s->k, NR));
+        NAME(filter_tiles)(job, 0, tiles, count, s->kh, s->kw * c, 0, CEIL_DIV(s->k, NR));
     }
 }
 
-#ifndef FASTCONV_DIRECT_WORKSPACE
-#define FASTCONV_DIRECT_WORKSPACE
-/* Output rows of a strip of merged rows. */
-static int64_t strip_rows(const geometry *s, int64_t item) {
-    const int64_t row = ((s->ow - 1) * s->sw + s->kw) * s->c * item * s->sh;
-    return MAX(1, MIN(s->oh, STRIP_BYTES / row));
-}
-
-static int64_t panel_count(const geometry *s, int64_t item) {
-    const int64_t bytes = s->kh * s->kw * (MAX(s->c, s->k) / s->g) * 2 * SIMD_BYTES;
-    (void)item;
-    return MAX(1, PANEL_BYTES / bytes);
-}
-#endif
-
 static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
+    const int64_t tile = sizeof(NAME(pixel_tile)), pointer = sizeof(REAL *);
     if (reads_merged_rows(s, input_grad)) {
         const int64_t width = (s->ow - 1) * s->sw + s->kw;
         const int64_t height = (strip_rows(s, sizeof(REAL)) - 1) * s->sh + (s->kh - 1) * s->dh + 1;
-        return ROUND_UP(width * height * s->c * (int64_t)sizeof(REAL), CACHE_LINE) + BLOCK_PIXELS * (s->kh + 1) * 8 + 2 * CACHE_LINE;
+        return width * height * s->c * (int64_t)sizeof(REAL) + blocks_of(BLOCK_PIXELS, GEMM_MR) * tile +
+               BLOCK_PIXELS * (s->kh + 1) * pointer + 4 * CACHE_LINE;
     }
-    return block_pixels(s) * (s->kh * s->kw + 1) * (int64_t)sizeof(REAL *) + 2 * CACHE_LINE;
+    const operands o = operands_of(s, input_grad);
+    const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, pixels), taps = s->kh * s->kw;
+    const int64_t spread = spreads_rows(o.depth * sizeof(REAL), 1) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
+    return most * tile + pixels * (taps + 1) * pointer + most * taps * (int64_t)sizeof(int32_t) + spread + 5 * CACHE_LINE;
 }
 
 static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *storage, char *scratch, int64_t each, int threads) {
@@ -215,14 +295,16 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
         const phase p = make_phase(s, input_grad, f, storage);
         const int64_t total = s->n * p.h * p.w;
         if (!total) continue;
-        const int64_t blocks = blocks_of(total, block_pixels(s));
+        const int64_t least = blocks_of(total, block_pixels(s, o.depth * sizeof(REAL)));
+        const int64_t blocks = MIN(total, least < 8 * threads ? ROUND_UP(least, threads) : least);
         /* Few pixels: the threads share the filters instead. */
-        const int64_t chunks = blocks * s->g < 2 * threads ? MIN(panels, 2 * threads) : 1;
+        const int shared = threads > 1 && total / blocks < 2 * GEMM_MR && panels >= threads;
+        const int64_t parts = shared ? least : blocks, chunks = shared ? threads : 1;
 #pragma omp parallel for num_threads(threads) schedule(static)
-        for (int64_t i = 0; i < blocks * s->g * chunks; i++) {
+        for (int64_t i = 0; i < parts * s->g * chunks; i++) {
             const int64_t k = i / (s->g * chunks), g = i / chunks % s->g, m = i % chunks;
-            NAME(filters_item)(job, &p, g, total * k / blocks, total * (k + 1) / blocks, panels * m / chunks,
-                               panels * (m + 1) / chunks, scratch + thread_index() * each);
+            NAME(filters_item)(job, &p, g, total * k / parts, total * (k + 1) / parts, panels * m / chunks, panels * (m + 1) / chunks,
+                               scratch + thread_index() * each);
         }
         job->packed += s->g * panels * p.taps * o.depth * NR;
     }
@@ -230,59 +312,92 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
 
 /* -- pixels in the lanes ----------------------------------------------------------------------------------------------- */
 
+/* Strided rows with the pixels of one remainder modulo the stride together, [plane][row][remainder][width], so that patches are copied in
+ * runs; rows and remainders that no tap reads are left out of the copying. */
+static void NAME(split_columns)(const geometry *s, const phase *p, const REAL *x, REAL *split, int threads) {
+    const int64_t width = CEIL_DIV(s->w, s->sw);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < s->n * s->c * s->h; i++) {
+        const int64_t y = i % s->h;
+        int read = 0;
+        for (int64_t t = 0; t < p->taps && !read; t += s->kw) read = y >= p->tap[t].dy && (y - p->tap[t].dy) % s->sh == 0;
+        if (!read) continue;
+        for (int64_t j = 0; j < s->sw; j++) {
+            int used = 0;
+            for (int64_t t = 0; t < s->kw && !used; t++) used = (p->tap[t].dx - j) % s->sw == 0;
+            const REAL *from = x + i * s->w + j;
+            REAL *to = split + (i * s->sw + j) * width;
+            if (used)
+                for (int64_t k = 0; k < (s->w - j + s->sw - 1) / s->sw; k++) to[k] = from[k * s->sw];
+        }
+    }
+}
+
 /* The runs of valid source pixels that tap t contributes to outputs [first, first + count); returns their number. */
 static int NAME(find_runs)(const NAME(direct_job) *job, const phase *p, const tap *t, int64_t first, int64_t count, run *runs) {
     const operands *o = &job->o;
+    const int64_t step = p->step_w, width = CEIL_DIV(o->src_w, step);
     int found = 0;
+    int64_t n = first / (p->h * p->w), q = first / p->w % p->h, r = first % p->w;
+    /* 0 <= (r + j) step + dx < src_w */
+    const int64_t lo = t->dx < 0 ? CEIL_DIV(-t->dx, step) : 0, hi = t->dx < o->src_w ? (o->src_w - 1 - t->dx) / step + 1 : 0;
+    /* dx = shift step + remainder */
+    const int64_t shift = t->dx >= 0 ? t->dx / step : -CEIL_DIV(-t->dx, step), remainder = t->dx - shift * step;
     for (int64_t i = 0; i < count;) {
-        const int64_t pixel = first + i, n = pixel / (p->h * p->w), q = pixel / p->w % p->h, r = pixel % p->w;
         const int64_t end = MIN(count, i + p->w - r), y = q * p->step_h + t->dy;
         if (y >= 0 && y < o->src_h) {
-            /* 0 <= (r + j) step + dx < src_w */
-            const int64_t lo = t->dx < 0 ? CEIL_DIV(-t->dx, p->step_w) : 0;
-            const int64_t hi = t->dx < o->src_w ? (o->src_w - 1 - t->dx) / p->step_w + 1 : 0;
             const int64_t a = MAX(lo - r, 0), b = MIN(hi - r, end - i);
             if (b > a)
-                runs[found++] = (run){(n * o->src_c * o->src_h + y) * o->src_w + (r + a) * p->step_w + t->dx,
-                                      (int32_t)(i + a), (int32_t)(b - a)};
+                runs[found++] = (run){((n * o->src_c * o->src_h + y) * step + remainder) * width + r + a + shift, (int32_t)(i + a),
+                                      (int32_t)(b - a)};
         }
-        i = end;
+        i = end, r = 0;
+        if (++q == p->h) q = 0, n++;
     }
     return found;
 }
 
-/* Patches of outputs [first, first + count) of one group: panel[channel][tap][NR]. */
-static void NAME(pack_panel)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, int64_t count, REAL *panel,
-                             run *runs, int32_t *found) {
+/* Patches of outputs [first, first + count) of one group, a panel of NR after another: [tap][channel][NR]. Channel by channel, so that
+ * what is read of a plane lies together. */
+static void NAME(pack_panels)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, int64_t count, REAL *panels,
+                              run *runs, int32_t *found) {
     const operands *o = &job->o;
-    for (int64_t t = 0; t < p->taps; t++) found[t] = NAME(find_runs)(job, p, p->tap + t, first, count, runs + t * NR);
+    const int64_t number = CEIL_DIV(count, NR), size = p->taps * o->depth * NR;
+    const int64_t plane = o->src_h * CEIL_DIV(o->src_w, p->step_w) * p->step_w;
+    for (int64_t k = 0; k < number; k++)
+        for (int64_t t = 0; t < p->taps; t++)
+            found[k * p->taps + t] =
+                NAME(find_runs)(job, p, p->tap + t, first + k * NR, MIN(NR, count - k * NR), runs + (k * p->taps + t) * NR);
     for (int64_t c = 0; c < o->depth; c++) {
-        const REAL *plane = job->x + (group * o->depth + c) * o->src_h * o->src_w;
-        for (int64_t t = 0; t < p->taps; t++, panel += NR) {
-            const run *r = runs + t * NR;
-            if (found[t] == 1 && r->length == NR && p->step_w == 1) {
-                const REAL *a = plane + r->source;
-                vec v0 = NAME(load)(a), v1 = NAME(load)(a + VL);
-                *(vec *)panel = v0, *(vec *)(panel + VL) = v1;
-                continue;
+        const REAL *from = job->x + (group * o->depth + c) * plane;
+        for (int64_t k = 0; k < number; k++)
+            for (int64_t t = 0; t < p->taps; t++) {
+                const run *r = runs + (k * p->taps + t) * NR;
+                const int32_t parts = found[k * p->taps + t];
+                REAL *to = panels + k * size + (t * o->depth + c) * NR;
+                if (!parts) continue; /* the tap is left out */
+                if (parts == 1 && r->length == NR) {
+                    const vec v0 = NAME(load)(from + r->source), v1 = NAME(load)(from + r->source + VL);
+                    *(vec *)to = v0, *(vec *)(to + VL) = v1;
+                    continue;
+                }
+                *(vec *)to = *(vec *)(to + VL) = (vec){0};
+                for (int32_t m = 0; m < parts; m++) {
+                    const REAL *a = from + r[m].source;
+                    REAL *b = to + r[m].first;
+                    int32_t i = 0;
+                    for (; i + VL <= r[m].length; i += VL) NAME(store)(b + i, NAME(load)(a + i));
+                    NAME(store_n)(b + i, NAME(load_n)(a + i, r[m].length - i), r[m].length - i);
+                }
             }
-            if (found[t] != 1 || r->length != NR) *(vec *)panel = *(vec *)(panel + VL) = (vec){0};
-            for (int32_t k = 0; k < found[t]; k++) {
-                const REAL *a = plane + r[k].source;
-                REAL *b = panel + r[k].first;
-                if (p->step_w == 1)
-                    for (int32_t i = 0; i < r[k].length; i++) b[i] = a[i];
-                else
-                    for (int32_t i = 0; i < r[k].length; i++) b[i] = a[i * p->step_w];
-            }
-        }
     }
 }
 
-/* Outputs [first, first + count) of filter rows [row, row + rows): straight to NCHW where they are consecutive there, else by way
+/* Outputs [first, first + count) of filters [row, row + rows) of a group: straight to NCHW where they are consecutive there, else by way
  * of a tile. */
-static void NAME(pixel_tile)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t row, int rows, const REAL *a,
-                             const REAL *panel, int64_t first, int64_t count, REAL *tile) {
+static void NAME(pixel_outputs)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t row, int rows, const REAL *a,
+                                const REAL *panel, const int32_t *found, int64_t first, int64_t count, REAL *tile,
+                                NAME(segment) *segments) {
     const operands *o = &job->o;
     const int64_t plane = o->dst_h * o->dst_w, n = first / (p->h * p->w);
     const int consecutive = p->ys == 1 && p->xs == 1 && (first + count - 1) / (p->h * p->w) == n;
@@ -291,21 +406,30 @@ static void NAME(pixel_tile)(const NAME(direct_job) *job, const phase *p, int64_
     for (int i = 0; i < rows; i++)
         out[i] = consecutive ? job->out + (n * o->dst_c + filter + i) * plane + first - n * plane : tile + i * NR;
     const NAME(sink) sink = {out, count, job->bias ? job->bias + filter : NULL, 0, job->activation, job->slope};
-    const NAME(segment) segment = {a, panel, o->depth * p->taps};
-    NAME(outer)(rows, &segment, 1, rows, NR, &sink);
+    int64_t used = 0;
+    for (int64_t t = 0; t < p->taps; t++) {
+        if (!found[t]) continue;
+        if (t && found[t - 1]) segments[used - 1].length += o->depth;
+        else segments[used++] = (NAME(segment)){a + t * o->depth * rows, panel + t * o->depth * NR, o->depth};
+    }
+    NAME(outer)(rows, segments, used, rows, NR, &sink);
     if (consecutive) return;
+    int64_t image = n, q = first / p->w % p->h, r = first % p->w;
     for (int64_t j = 0; j < count; j++) {
-        const int64_t pixel = first + j, image = pixel / (p->h * p->w), q = pixel / p->w % p->h, r = pixel % p->w;
         REAL *to = job->out + (image * o->dst_c + filter) * plane + (p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs;
         for (int i = 0; i < rows; i++) to[i * plane] = tile[i * NR + j];
+        if (++r == p->w) {
+            r = 0;
+            if (++q == p->h) q = 0, image++;
+        }
     }
 }
 
 static int64_t NAME(pixels_scratch)(const geometry *s, int input_grad) {
     const operands o = operands_of(s, input_grad);
-    const int64_t taps = s->kh * s->kw;
-    return panel_count(s, sizeof(REAL)) * taps * o.depth * NR * (int64_t)sizeof(REAL) + GEMM_MR * NR * (int64_t)sizeof(REAL) +
-           taps * NR * (int64_t)sizeof(run) + taps * 4 + 4 * CACHE_LINE;
+    const int64_t taps = s->kh * s->kw, panels = panel_count(taps * o.depth * NR * (int64_t)sizeof(REAL));
+    return panels * taps * (o.depth * NR * (int64_t)sizeof(REAL) + NR * (int64_t)sizeof(run) + 4) +
+           GEMM_MR * NR * (int64_t)sizeof(REAL) + taps * (int64_t)sizeof(NAME(segment)) + 5 * CACHE_LINE;
 }
 
 static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *storage, char *scratch, int64_t each, int threads) {
@@ -314,29 +438,31 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
     const int64_t rows = blocks_of(o.columns, GEMM_MR);
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
-        const int64_t total = s->n * p.h * p.w, panels = CEIL_DIV(total, NR);
+        const int64_t total = s->n * p.h * p.w, panels = CEIL_DIV(total, NR), size = p.taps * o.depth;
         if (!total) continue;
-        const int64_t blocks = MAX(blocks_of(panels, panel_count(s, sizeof(REAL))), MIN(panels, threads));
+        const int64_t least = blocks_of(panels, panel_count(s->kh * s->kw * o.depth * NR * (int64_t)sizeof(REAL)));
+        const int64_t blocks = MIN(panels, least < 8 * threads ? ROUND_UP(least, threads) : least);
         const int64_t chunks = blocks * s->g < threads ? MIN(rows, threads) : 1;
 #pragma omp parallel for num_threads(threads) schedule(static)
         for (int64_t i = 0; i < blocks * s->g * chunks; i++) {
             const int64_t k = i / (s->g * chunks), g = i / chunks % s->g, m = i % chunks;
-            const int64_t p0 = panels * k / blocks, p1 = panels * (k + 1) / blocks, size = p.taps * o.depth;
+            const int64_t p0 = panels * k / blocks, p1 = panels * (k + 1) / blocks;
             char *mine = scratch + thread_index() * each;
             REAL *panel = (REAL *)aligned_take(&mine, (p1 - p0) * size * NR * sizeof(REAL));
             REAL *tile = (REAL *)aligned_take(&mine, GEMM_MR * NR * sizeof(REAL));
-            run *runs = (run *)aligned_take(&mine, p.taps * NR * sizeof(run));
+            NAME(segment) *segments = (NAME(segment) *)aligned_take(&mine, p.taps * sizeof *segments);
+            run *runs = (run *)aligned_take(&mine, (p1 - p0) * p.taps * NR * sizeof(run));
             int32_t *found = (int32_t *)mine;
-            for (int64_t q = p0; q < p1; q++)
-                NAME(pack_panel)(job, &p, g, q * NR, MIN(NR, total - q * NR), panel + (q - p0) * size * NR, runs, found);
+            NAME(pack_panels)(job, &p, g, p0 * NR, MIN(total, p1 * NR) - p0 * NR, panel, runs, found);
             for (int64_t r = rows * m / chunks; r < rows * (m + 1) / chunks; r++) {
                 const int64_t row = o.columns * r / rows, count = o.columns * (r + 1) / rows - row;
                 for (int64_t q = p0; q < p1; q++)
-                    NAME(pixel_tile)(job, &p, g, row, (int)count, job->packed + (g * o.columns + row) * size,
-                                     panel + (q - p0) * size * NR, q * NR, MIN(NR, total - q * NR), tile);
+                    NAME(pixel_outputs)(job, &p, g, row, (int)count, job->packed + (g * o.columns + row) * size,
+                                        panel + (q - p0) * size * NR, found + (q - p0) * p.taps, q * NR, MIN(NR, total - q * NR), tile,
+                                        segments);
             }
         }
-        job->packed += s->g * o.columns * p.taps * o.depth;
+        job->packed += s->g * o.columns * size;
     }
 }
 
@@ -351,7 +477,11 @@ static int64_t NAME(converted_bytes)(const geometry *s) {
 static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pixel_lanes, int threads) {
     const operands o = operands_of(s, input_grad);
     int64_t bytes = ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
-    if (pixel_lanes) return bytes + threads * ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE);
+    if (pixel_lanes) {
+        if (splits_columns(s, input_grad))
+            bytes += ROUND_UP(s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * (int64_t)sizeof(REAL), CACHE_LINE);
+        return bytes + threads * ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE);
+    }
     bytes += ROUND_UP(o.depth * (int64_t)sizeof(REAL), CACHE_LINE);
     bytes += ROUND_UP(s->g * ROUND_UP(o.columns, NR) * (int64_t)sizeof(REAL), CACHE_LINE);
     if (!s->channels_last) bytes += NAME(converted_bytes)(s);
@@ -364,6 +494,12 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
     const operands *o = &job.o;
     tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
     if (pixel_lanes) {
+        if (splits_columns(s, input_grad)) {
+            const phase p = make_phase(s, 0, 0, storage);
+            REAL *split = (REAL *)aligned_take(&workspace, s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * sizeof(REAL));
+            NAME(split_columns)(s, &p, x, split, threads);
+            job.x = split;
+        }
         NAME(direct_pixels)(&job, input_grad, storage, workspace, ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE), threads);
         return;
     }

@@ -29,8 +29,9 @@ typedef struct {
     int64_t length;
 } NAME(segment);
 
-/* a: taps x rows pointers; b: taps x depth x NR, aligned. */
-SHARED void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t depth, const REAL *b, const NAME(sink) *sink);
+/* a: taps x rows pointers; b: [tap][depth][NR], aligned; `which`: the tap of b that each of a's taps meets, or NULL for 0, 1, 2 ... */
+SHARED void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t depth, const REAL *b, const int32_t *which,
+                      const NAME(sink) *sink);
 
 /* a_step and b_step: elements from one p to the next. */
 SHARED void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t a_step, int64_t b_step,

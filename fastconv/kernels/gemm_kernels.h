@@ -29,12 +29,13 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
     }
 
 INLINE void NAME(dot_tile)(const int rows, const int vectors, const REAL *const *a, int64_t taps, int64_t depth,
-                           const REAL *b, const NAME(sink) *sink) {
+                           const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
     vec acc[GEMM_MR][2];
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
     for (int64_t t = 0; t < taps; t++, a += rows) {
         const REAL *p[GEMM_MR];
         UNROLL for (int i = 0; i < rows; i++) p[i] = a[i];
+        const REAL *b = all_b + (which ? which[t] : t) * depth * NR;
         for (int64_t c = 0; c < depth; c++, b += NR) {
             vec b0 = *(const vec *)b, b1 = vectors > 1 ? *(const vec *)(b + VL) : (vec){0};
             UNROLL for (int i = 0; i < rows; i++) {
@@ -75,9 +76,10 @@ INLINE void NAME(outer_tile)(const int rows, const int vectors, const NAME(segme
 #endif
 
 #define CASE(rows)                                                                      \
-    case 2 * rows + 1: NAME(dot_tile)(rows, 1, a, taps, depth, b, sink); break;         \
-    case 2 * rows + 2: NAME(dot_tile)(rows, 2, a, taps, depth, b, sink); break;
-void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t depth, const REAL *b, const NAME(sink) *sink) {
+    case 2 * rows + 1: NAME(dot_tile)(rows, 1, a, taps, depth, b, which, sink); break;  \
+    case 2 * rows + 2: NAME(dot_tile)(rows, 2, a, taps, depth, b, which, sink); break;
+void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t depth, const REAL *b, const int32_t *which,
+               const NAME(sink) *sink) {
     switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
 }
 #undef CASE

@@ -308,7 +308,7 @@ static void NAME(wino_multiply)(const wino_plan *p, int64_t tiles, const REAL *v
                 out[q] = m + point * p->m_plane + (first + q) * p->m_step + j;
             }
             const NAME(sink) sink = {out, MIN(NR, ROUND_UP(p->columns - j, VL)), NULL, 0, 0, 0};
-            NAME(dot)((int)count, rows, 1, p->depth, u + i * p->depth * NR, &sink);
+            NAME(dot)((int)count, rows, 1, p->depth, u + i * p->depth * NR, NULL, &sink);
         }
     }
 }
