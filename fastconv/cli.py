@@ -1,4 +1,4 @@
-"""The command line: `fastconv compare | tune | explain | show-versions`.
+"""The command line: `fastconv compare | tune | explain | calibrate | show-versions`.
 
 SOURCE is the name of a layer table that ships with the package, a JSON table, or a shape such as 1x64x56x56,64x3x3,p1.
 Results go to standard output; progress and errors to standard error. A `FastconvError` is one line there and exit status 2.
@@ -7,6 +7,7 @@ Results go to standard output; progress and errors to standard error. A `Fastcon
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -23,7 +24,9 @@ from .report.comparison import compare as compare_layers
 from .report.environment import describe_environment
 from .report.tables import load_layers, table_names
 from .report.text import format_comparison, format_heuristic, format_seconds, format_table
-from .selection.options import EFFORTS, PRECISIONS, config
+from .selection import calibration, heuristic
+from .selection.calibrate import calibrate as calibrate_machine
+from .selection.options import EFFORTS, PRECISIONS, config, get_config
 from .selection.tune import autotune
 from .threads import get_num_threads, num_threads
 
@@ -144,6 +147,39 @@ def explain(shape, effort, lock_path, **options):
     ).replace(**changes)
     with _filters(options), config(lock=lock_path):
         click.echo(str(plan(problem, effort=effort).explain()))
+
+
+@main.command()
+@click.option(
+    "--time-budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Measure no further problem after this time."
+)
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write the constants to a file too; - is standard output.",
+)
+def calibrate(time_budget, json_path):
+    """Fit the cost models to this machine, in about two minutes; best on a machine that does nothing else.
+
+    The constants are kept in the cache folder, for the instruction set in use (FASTCONV_ISA).
+    """
+    _require_writable("json", json_path)
+    found = calibrate_machine(time_budget=time_budget, progress=functools.partial(_progress, unit="problem"))
+    with _writing("cache folder", calibration.path(get_config())):
+        calibration.save(found.constants, get_config())
+    constants = dataclasses.asdict(found.constants)
+    if json_path:
+        _write_json(json_path, constants)
+    if json_path == "-":
+        return
+    rows = [[name.replace("_", " "), f"{value:.4g}"] for name, value in constants.items() if name != "factors"]
+    click.echo(format_table(["constant", "measured"], rows, "l"))
+    click.echo(
+        f"\npicks within {heuristic.GOOD_PICK} times the fastest on {found.problems} problems: "
+        f"{found.before:.0%} before, {found.after:.0%} after"
+    )
+    click.echo(f"kept in {calibration.path(get_config())}")
 
 
 @main.command()

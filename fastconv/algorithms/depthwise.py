@@ -12,12 +12,13 @@ import numpy as np
 from ..kernels import cpu
 from ..problem import DIRECTIONS
 from ..threads import get_num_threads
-from .base import ConvAlgorithm
+from . import machine
+from .modelled import Modelled
 
-__all__ = ["Depthwise"]
+__all__ = ["ALGORITHMS", "Depthwise"]
 
 
-class Depthwise(ConvAlgorithm):
+class Depthwise(Modelled):
     """Direct convolution where every filter sees one channel; any stride, padding, dilation and channel multiplier."""
 
     name = "depthwise"
@@ -55,34 +56,43 @@ class Depthwise(ConvAlgorithm):
             activation.code if forward else 0, activation.slope if forward else 0.0, out, workspace, threads,
         )  # fmt: skip
 
-    def cost(self, problem):
+    def model(self, problem):
+        if self._in_planes(problem):
+            return "depthwise planes"
+        return super().model(problem)
+
+    def terms(self, problem):
         grad = problem.direction == "input_grad"
-        vector = _VECTOR_BYTES[cpu.isa()]
-        lanes = vector // problem.itemsize
-        channels, width = problem.out_channels, problem.width if grad else problem.out_width
+        lanes, batch, channels = machine.lanes(problem), problem.batch, problem.out_channels
+        threads = get_num_threads()
+        if self._in_planes(problem):
+            width = problem.width if grad else problem.out_width
+            vectors = batch * channels * problem.height * -(-width // lanes)
+            return {
+                "call": machine.call_seconds(),
+                "products": machine.compute_seconds(vectors * problem.taps * lanes, problem.dtype),
+                "vectors": machine.compute_seconds(vectors * lanes, problem.dtype),
+                "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+            }
+        blocks = -(-channels // lanes)
+        threads = min(threads, max(1, blocks * (1 if problem.direction == "weight_grad" else batch * problem.out_height)))
+        phases = problem.stride[0] * problem.stride[1] if grad else 1
         source, dest = problem.height * problem.width, problem.out_height * problem.out_width
-        if self.workspace(problem) == 0:
-            cycles = channels * problem.height * -(-width // lanes) * problem.taps * _PRODUCT_IN_PLANES
-            shares = channels * problem.batch
-        else:
-            phases = problem.stride[0] * problem.stride[1] if grad else 1
-            block = phases * _BLOCK + (source + dest) * vector * _BYTE[problem.memory_format]
-            shares = -(-channels // lanes) * (1 if problem.direction == "weight_grad" else problem.batch * problem.out_height)
-            cycles = -(-channels // lanes) * (block + dest * problem.taps * _PRODUCT[cpu.isa()])
-        threads = min(get_num_threads(), max(shares, 1))
-        return _CALL + problem.batch * cycles / threads * _CYCLE
+        brought = batch * blocks * (source + dest) * lanes * problem.itemsize
+        return {
+            "call": machine.call_seconds(),
+            "blocks": machine.compute_seconds(batch * blocks * phases * _BLOCK * lanes, problem.dtype, threads),
+            "products": machine.compute_seconds(batch * blocks * dest * problem.taps * lanes, problem.dtype, threads),
+            f"scratch {problem.memory_format}": machine.traffic_seconds(brought, problem.bytes, threads),
+        }
+
+    def _in_planes(self, problem):
+        """Whether kernels/depthwise_planes.h computes it, with pixels in the lanes and no scratch."""
+        return problem.direction != "weight_grad" and self.workspace(problem) == 0
 
 
-# Fitted to the layers of MobileNet and to kernels of 5x5 to 13x13 on one Zen 4 core, in cycles: a multiply-add of vectors with
-# channels or pixels in the lanes; a byte brought to the scratch or back, the caches' misses included; a block of channels.
-_VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}
-_PRODUCT = {"baseline": 1.13, "avx2": 0.63, "avx512": 0.95}
-_PRODUCT_IN_PLANES = 1.65
-_BYTE = {"nchw": 0.115, "nhwc": 0.1}
-_BLOCK = 400
-# Seconds of a cycle, and of the start of a call.
-_CYCLE = 1 / 3.7e9
-_CALL = 2e-6
+# Products that starting a block of channels costs, about.
+_BLOCK = 200
 
 
 ALGORITHMS = [Depthwise()]

@@ -8,18 +8,23 @@ from ..kernels import cpu
 from ..memory import aligned_empty
 from ..threads import get_num_threads
 from . import machine
-from .base import ConvAlgorithm
+from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "Direct", "DirectKernels"]
 
 
-class DirectKernels(ConvAlgorithm):
+# Rows of a register tile, and pixels for which a panel of filters is used before the next is read (kernels/direct.h).
+TILE_ROWS = 14
+_BLOCK_PIXELS = 8 * TILE_ROWS
+# A strip of rows of the weight gradient, in bytes, and its least number of pixels (kernels/direct_weight.h).
+_STRIP_BYTES = 768 * 1024
+_STRIP_PIXELS = 256
+
+
+class DirectKernels(Modelled):
     """What the two tilings of kernels/direct.h share."""
 
     _pixel_lanes: bool
-
-    def cost(self, problem):
-        return machine.direct_seconds(problem, self._pixel_lanes)
 
     def error(self, problem):
         return machine.sum_error(problem)
@@ -56,6 +61,32 @@ class Direct(DirectKernels):
     def supports(self, problem):
         return None
 
+    def terms(self, problem):
+        vector, groups = machine.lanes(problem), problem.groups
+        pixels = problem.batch * problem.out_height * problem.out_width
+        depth, filters = problem.in_channels // groups, problem.out_channels // groups
+        if problem.direction == "weight_grad":
+            return _weight_grad_terms(problem, pixels, groups * -(-filters // (2 * vector)) * 2 * vector)
+        if problem.direction == "input_grad":
+            depth, filters = filters, depth
+        bundled = filters < vector and vector % filters == 0 and depth <= filters
+        bundles = groups * filters / vector if bundled else groups
+        padded = bundles * vector if bundled else groups * -(-filters // vector) * vector
+        visits = pixels * problem.taps
+        weights = problem.taps * depth * padded * problem.itemsize
+        terms = {
+            "call": machine.call_seconds(),
+            "products": machine.compute_seconds(visits * depth * padded, problem.dtype),
+            # A tap of a tile starts a loop over its channels, and needs a pointer for every pixel of each group.
+            "starts": machine.compute_seconds(visits * padded, problem.dtype),
+            "pointers": machine.compute_seconds(visits * bundles * vector, problem.dtype),
+            "filters": machine.traffic_seconds(-(-pixels // _BLOCK_PIXELS) * weights, weights),
+            "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+        }
+        if problem.memory_format == "nchw":
+            terms["conversion"] = machine.traffic_seconds(2 * problem.bytes, 2 * problem.bytes)
+        return terms
+
     def workspace(self, problem):
         if problem.direction == "weight_grad":
             kernels, double = cpu.kernels(), problem.dtype == "float64"
@@ -67,6 +98,27 @@ class Direct(DirectKernels):
             cpu.kernels().direct_weight_grad(problem.geometry, x, packed, out, workspace, get_num_threads())
         else:
             super().run(problem, x, packed, bias, activation, out, workspace)
+
+
+def _weight_grad_terms(problem, pixels, padded):
+    """Of tiles of (tap, channel) rows and `padded` filters, with the sums in registers while they run over a strip of pixels."""
+    item, vector, channels = problem.itemsize, machine.lanes(problem), problem.w_shape[1]
+    row_bytes = problem.width * problem.stride[0] * problem.in_channels * item + problem.out_width * padded * item
+    strip = max(_STRIP_PIXELS, _STRIP_BYTES / row_bytes * problem.out_width)
+    copied = item * (problem.batch * problem.height * problem.width * problem.in_channels + pixels * padded)
+    sums = problem.taps * channels * padded * item
+    merged = problem.groups == 1 and problem.dilation[1] == 1
+    rows = (problem.kernel_height if merged else problem.taps) * -(-channels * (problem.kernel_width if merged else 1) // TILE_ROWS)
+    return {
+        "call": machine.call_seconds(),
+        "products": machine.compute_seconds(pixels * problem.taps * channels * padded, problem.dtype),
+        # A register tile loads a panel of gradients whatever the number of its rows.
+        "starts": machine.compute_seconds(pixels * rows * padded, problem.dtype),
+        "rows": machine.compute_seconds(problem.batch * problem.out_height * rows * padded, problem.dtype),
+        "narrow": machine.compute_seconds(pixels * problem.groups * vector, problem.dtype),
+        "copies": machine.traffic_seconds(2 * copied, problem.bytes),
+        "sums": machine.traffic_seconds(2 * sums * -(-pixels // strip), sums),
+    }
 
 
 ALGORITHMS = [Direct()]

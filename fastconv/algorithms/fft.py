@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +23,8 @@ from ..kernels import cpu
 from ..memory import aligned_empty
 from ..problem import DIRECTIONS
 from ..threads import get_num_threads
-from .base import ConvAlgorithm
+from . import machine
+from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "Fft"]
 
@@ -41,13 +43,13 @@ _BLOCKS = (4, 7, 13, 26)
 # What of the spectra should stay in the second-level cache.
 _CACHE_BYTES = 1536 << 10
 
-# The cost model, fitted to timings on one AVX-512 core (Zen 4), in seconds. Arithmetic on shorter vectors takes longer.
+# What tilings are chosen by, fitted to timings on one AVX-512 core (Zen 4), in seconds. Packed filters depend on the tiling, so that
+# calibration leaves these alone. Arithmetic on shorter vectors takes longer.
 _STEP_SECONDS = 0.75e-9  # one vector through one stage of a transform
 _FMA_SECONDS = 0.35e-9  # one multiply-add of vectors in the complex GEMM
 _PRODUCT_SECONDS = 0.8e-9  # one multiply-add of vectors where both operands are read from memory
 _FILTER_SECONDS = 1 / 60e9  # one byte of the filters' spectra
 _SPILL_SECONDS = 1 / 25e9  # one byte of the data's spectra that leaves the second-level cache
-_CALL_SECONDS = 4e-6
 
 # Error constant where all results have equally many products; about four times the largest measured on normal, uniform and
 # constant data, and on channels whose scales range over a factor of 1000.
@@ -73,13 +75,29 @@ class _Tiling:
     lanewise: int
 
 
+class _Work(NamedTuple):
+    """What one call does, in vectors and bytes, and what packing does."""
+
+    steps: float
+    fmas: float
+    products: float
+    filters: float
+    spilled: float
+    pack_steps: float
+    packed: float
+
+    def seconds(self, vector_bytes):
+        arithmetic = self.steps * _STEP_SECONDS + self.fmas * _FMA_SECONDS + self.products * _PRODUCT_SECONDS
+        return arithmetic * 64 / vector_bytes + self.filters * _FILTER_SECONDS + self.spilled * _SPILL_SECONDS
+
+
 class _Plan:
-    """Tiling, twiddle factors and predicted time of one problem on one instruction set."""
+    """Tiling, twiddle factors and amount of work of one problem on one instruction set."""
 
     def __init__(self, problem, module):
         self.module, self.problem = module, problem
         self.direction = DIRECTIONS.index(problem.direction)
-        tiling, self.seconds = _choose(problem, module.fft_lanes(problem.itemsize))
+        tiling, self.work = _choose(problem, module.fft_lanes(problem.itemsize))
         self.tiling = np.array(dataclasses.astuple(tiling), np.int64)
         lines = [_twiddles(tiling.first_h, tiling.last_h), _twiddles(tiling.first_w, tiling.last_w)]
         self.twiddle = np.concatenate(lines).astype(problem.dtype)
@@ -164,23 +182,23 @@ def _channels(problem):
 
 
 def _choose(problem, lanes):
-    """The tiling of least predicted time on one thread, among those of moderate scratch, and that time."""
+    """The tiling of least predicted time on one thread, among those of moderate scratch, and its `_Work`."""
     candidates = [
         _candidate(problem, lanes, y, x)
         for y in _axis_choices(*_axis(problem, 0))
         for x in _axis_choices(*_axis(problem, 1))
     ]
     least = min(scratch for _, scratch, _ in candidates)
-    _, _, tiling, seconds = min(
-        (seconds, i, tiling, seconds)
-        for i, (seconds, scratch, tiling) in enumerate(candidates)
+    _, _, tiling, work = min(
+        (work.seconds(lanes * problem.itemsize), i, tiling, work)
+        for i, (work, scratch, tiling) in enumerate(candidates)
         if scratch <= max(_WORKSPACE_TARGET, least)
     )
-    return tiling, seconds
+    return tiling, work
 
 
 def _candidate(problem, lanes, y, x):
-    """(seconds, bytes of scratch, tiling) of one pair of tile lengths."""
+    """(work, bytes of scratch, tiling) of one pair of tile lengths."""
     (th, bh, ny), (tw, bw, nx) = y, x
     ci, co = _channels(problem)
     gradient = problem.direction == "weight_grad"
@@ -197,13 +215,13 @@ def _candidate(problem, lanes, y, x):
         block = filter_block = 1
         scratch = (ci + (3 if gradient else 0)) * plane
         transforms = tiles * all_kv * (ci + 1) + (all_kv * ci if gradient else 0)
-        arithmetic = 2 * tiles * all_kv * ci * frequencies * _PRODUCT_SECONDS
-        traffic = all_kv * ci * spectrum * _FILTER_SECONDS
+        fmas, products = 0, 2 * tiles * all_kv * ci * frequencies
+        filters, spilled = all_kv * ci * spectrum, 0
     else:
         filter_block = max(1, min(kv, _WORKSPACE_TARGET // 2 // (spectrum * ci))) if gradient else kv
         sums = filter_block * ci * spectrum if gradient else 0
         per_tile = (cv + filter_block) * (plane + (th | 1) * pixel)
-        traffic, block = min(
+        _, block, filters, spilled = min(
             _block_traffic(tiles, block, per_tile, (2 if gradient else 1) * kv * ci * spectrum)
             for block in _BLOCKS
             if block == _BLOCKS[0] or block * per_tile <= _WORKSPACE_TARGET - sums
@@ -211,20 +229,20 @@ def _candidate(problem, lanes, y, x):
         block = max(1, min(block, (_WORKSPACE_TARGET - sums) // per_tile))
         scratch = block * per_tile + sums
         transforms = groups * (tiles * (cv * _ceil(kv, filter_block) + kv) + (kv * ci if gradient else 0))
-        arithmetic = 4 * groups * tiles * kv * ci * frequencies * _FMA_SECONDS
-        traffic *= groups
-    arithmetic += transforms * steps * _STEP_SECONDS
-    seconds = arithmetic * 64 / (lanes * problem.itemsize) + traffic + _CALL_SECONDS
+        fmas, products = 4 * groups * tiles * kv * ci * frequencies, 0
+        filters, spilled = groups * filters, groups * spilled
+    packed = all_kv * ci if lanewise else groups * kv * ci
+    work = _Work(transforms * steps, fmas, products, filters, spilled, packed * steps, packed * spectrum)
     tiling = _Tiling(th, *_FACTORS[th], tw, *_FACTORS[tw], bh, bw, block, filter_block, int(lanewise))
-    return seconds, scratch, tiling
+    return work, scratch, tiling
 
 
 def _block_traffic(tiles, block, per_tile, filters):
-    """(seconds of memory traffic, tiles in a block) if at most `block` tiles go together."""
+    """(seconds of memory traffic, tiles in a block, bytes of filters and of spilled data) if at most `block` tiles go together."""
     blocks = _ceil(tiles, block)
     block = _ceil(tiles, blocks)
     spilled = tiles * 2 * per_tile if block * per_tile > _CACHE_BYTES else 0
-    return blocks * filters * _FILTER_SECONDS + spilled * _SPILL_SECONDS, block
+    return blocks * filters * _FILTER_SECONDS + spilled * _SPILL_SECONDS, block, blocks * filters, spilled
 
 
 def _ceil(a, b):
@@ -235,7 +253,7 @@ def _stages(length):
     return 2 if _FACTORS[length][0] > 1 else 1
 
 
-class Fft(ConvAlgorithm):
+class Fft(Modelled):
     """Overlap-save FFT convolution.
 
     The rounding error of a transform is relative to the norm of a whole tile, not to the window of one output. The published
@@ -255,9 +273,25 @@ class Fft(ConvAlgorithm):
             return f"the kernel spans more than the largest tile's {_LARGEST} pixels"
         return None
 
-    def cost(self, problem):
-        threads = get_num_threads()
-        return _CALL_SECONDS + (self._plan(problem).seconds - _CALL_SECONDS) / (1 + 0.85 * (threads - 1))
+    def terms(self, problem):
+        work, vector = self._plan(problem).work, machine.lanes(problem)
+        return {
+            "call": machine.call_seconds(),
+            "transforms": machine.compute_seconds(work.steps * vector, problem.dtype),
+            "complex": machine.compute_seconds(work.fmas * vector, problem.dtype),
+            "products": machine.compute_seconds(work.products * vector, problem.dtype),
+            "filters": machine.traffic_seconds(work.filters, work.packed),
+            "spills": machine.traffic_seconds(work.spilled, math.inf),
+            "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+        }
+
+    def pack_terms(self, problem):
+        work = self._plan(problem).work
+        return {
+            "call": machine.call_seconds(),
+            "transforms": machine.compute_seconds(work.pack_steps * machine.lanes(problem), problem.dtype),
+            "writes": machine.traffic_seconds(work.packed, work.packed),
+        }
 
     def workspace(self, problem):
         return self._plan(problem).workspace(get_num_threads())

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..kernels import cpu
 from ..threads import get_num_threads, single_threaded_blas
-from .base import ConvAlgorithm
+from . import machine
+from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "Im2col"]
 
@@ -33,14 +34,6 @@ MIN_PART = 16
 ALIGNMENT = 64
 INT_MAX = 2**31 - 1
 
-# Measured on Zen 4: float32 operations a second of one core's GEMM by the widest instruction set; bytes a second of patches and
-# of operands; seconds of a call, of a GEMM inside it and of copying one run of neighbouring elements.
-GEMM_RATE = {"baseline": 25e9, "avx2": 60e9, "avx512": 105e9}
-PATCH_RATE = 20e9
-OPERAND_RATE = 20e9
-CALL_SECONDS = 5e-6
-GEMM_SECONDS = 1e-6
-RUN_SECONDS = 4e-9
 # A GEMM side s runs at s / (s + half) of the full rate: edge tiles and packing.
 HALF_FILTERS, HALF_COLUMNS, HALF_PIXELS = 4, 12, 16
 
@@ -54,7 +47,7 @@ class _Blocks(NamedTuple):
     bytes: int
 
 
-class Im2col(ConvAlgorithm):
+class Im2col(Modelled):
     """Patch matrix and GEMM, in all three directions."""
 
     name = "im2col"
@@ -68,24 +61,34 @@ class Im2col(ConvAlgorithm):
             return f"the patches of one pixel exceed the workspace limit of {WORKSPACE_LIMIT >> 20} MB"
         return None
 
-    def cost(self, problem):
+    def terms(self, problem):
         blocks = _blocks(problem, get_num_threads())
-        itemsize = problem.itemsize
+        workers, item = blocks.workers, problem.itemsize
         columns = problem.w_shape[1] * problem.taps
         pixels = problem.batch * problem.out_height * problem.out_width
         filters = problem.out_channels // problem.groups
         efficiency = filters / (filters + HALF_FILTERS) * columns / (columns + HALF_COLUMNS) * pixels / (pixels + HALF_PIXELS)
-        rate = GEMM_RATE.get(cpu.available()[-1], GEMM_RATE["baseline"]) * 4 / itemsize * max(efficiency, 1e-3)
-        work = problem.flops / rate + problem.bytes / OPERAND_RATE + blocks.gemms * GEMM_SECONDS
+        terms = {
+            "call": machine.call_seconds(),
+            "gemm": machine.compute_seconds(problem.flops / 2 / max(efficiency, 1e-3), problem.dtype, workers),
+            "gemms": blocks.gemms / workers * machine.call_seconds(1),
+            "data": machine.traffic_seconds(problem.bytes, problem.bytes, workers),
+        }
         if not _is_dense(problem):
             nhwc = problem.memory_format == "nhwc"
-            # Channels of a tap lie together in NHWC, pixels of a row in NCHW; input gradients are read, added and written back.
+            # Channels of a tap lie together in NHWC, pixels of a row in NCHW.
             joined = problem.groups == 1 and problem.dilation[1] == 1
             taps = problem.kernel_height if joined else problem.taps
             runs = pixels * problem.groups * (taps if nhwc else columns / problem.out_width)
-            passes = 2 if problem.direction == "input_grad" or not nhwc else 1
-            work += runs * RUN_SECONDS + passes * pixels * columns * problem.groups * itemsize / PATCH_RATE
-        return CALL_SECONDS + work / blocks.workers
+            terms["runs"] = machine.compute_seconds(runs * machine.lanes(problem), problem.dtype, workers)
+            patches = pixels * columns * problem.groups * item
+            # Strided pixels are copied one by one.
+            alone = not nhwc and problem.stride[1] > 1
+            terms["strided" if alone else "patches"] = machine.traffic_seconds(patches, min(patches, PATCH_BYTES), workers)
+        return terms
+
+    def model(self, problem):
+        return self.name if problem.direction == "forward" else f"{self.name} {problem.direction}"
 
     def workspace(self, problem):
         return _blocks(problem, get_num_threads()).bytes
@@ -101,6 +104,11 @@ class Im2col(ConvAlgorithm):
         elif problem.direction == "weight_grad":
             terms = problem.batch * problem.out_height * problem.out_width
         return terms / 2 + 2
+
+    def pack_terms(self, problem):
+        if problem.memory_format == "nchw" and not (problem.direction == "input_grad" and _is_dense(problem)):
+            return {"view": machine.call_seconds(1)}
+        return super().pack_terms(problem)
 
     def pack(self, problem, w):
         k, c, kh, kw = problem.w_shape

@@ -1,91 +1,132 @@
-"""What a cost model needs to know of the machine: rates of its units, per instruction set.
+"""What cost models know of the machine: rates of its units, and a factor for each kind of work of each algorithm.
 
-The numbers are defaults measured on one current server core; ratios between algorithms matter, not their absolute values.
+    predicted seconds = sum over an algorithm's terms of factor * seconds at the machine's full rates
+
+The shipped constants, one set per instruction set, are `data/machine.json`, read on first use; `fastconv calibrate` measures those of
+a machine, and `calibrated` puts them in force.
 """
 
 from __future__ import annotations
+
+import contextlib
+import contextvars
+import dataclasses
+import functools
+import json
+import math
+from importlib import resources
 
 from ..kernels import cpu
 from ..threads import get_num_threads
 
 __all__ = [
-    "call_seconds", "compute_seconds", "direct_seconds", "memory_seconds", "sum_error", "vector_bytes", "winograd_seconds",
+    "Constants", "calibrated", "call_seconds", "compute_seconds", "constants", "lanes", "predict", "shipped", "sum_error",
+    "traffic_seconds",
 ]  # fmt: skip
 
 _VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}
-# Float32 multiply-adds per second of one core in a register-tiled loop; float64 runs at half of it.
-_FMA_RATE = {"baseline": 13e9, "avx2": 50e9, "avx512": 56e9}
-# Bytes per second that one core moves from beyond its second-level cache.
-_BANDWIDTH = 12e9
-# Entering a kernel from Python, and a parallel region.
-_CALL = 4e-6
-_FORK = 5e-6
-# Of a second thread and more, on one memory.
-_THREAD_EFFICIENCY = 0.9
 
 
-def vector_bytes():
-    """Width of a vector register of the instruction set in use."""
-    return _VECTOR_BYTES[cpu.isa()]
+@dataclasses.dataclass(frozen=True)
+class Constants:
+    """Rates of one machine on one instruction set.
+
+    Attributes
+    ----------
+    fma : float
+        Float32 multiply-adds per second of one core in a register-tiled loop; float64 runs at half of it.
+    near, far, memory : float
+        Bytes per second that one core moves in the second-level cache, the last-level cache, and memory.
+    near_bytes, far_bytes : float
+        Sizes of these caches.
+    call, fork : float
+        Seconds of entering a kernel from Python, and of a parallel region.
+    thread_efficiency : float
+        Of a second thread and more.
+    factors : dict of str to dict of str to float
+        By the name of a model and of its term; a term that is not there has factor 1.
+    """
+
+    fma: float
+    near: float
+    far: float
+    memory: float
+    near_bytes: float
+    far_bytes: float
+    call: float
+    fork: float
+    thread_efficiency: float
+    factors: dict[str, dict[str, float]]
+
+    def __post_init__(self):
+        rates = [getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "factors"]
+        for value in (*rates, *(factor for terms in self.factors.values() for factor in terms.values())):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+                raise ValueError(f"{value!r} is not a rate")
 
 
-def call_seconds():
+_calibrated = contextvars.ContextVar("fastconv_machine", default=None)
+
+
+@functools.cache
+def shipped(isa):
+    """The constants that ship with the package, measured on one current server core."""
+    text = resources.files("fastconv").joinpath("data/machine.json").read_text("utf-8")
+    sets = json.loads(text)
+    return Constants(**sets.get(isa, sets["baseline"]))
+
+
+def constants():
+    """The constants in force."""
+    return _calibrated.get() or shipped(cpu.isa())
+
+
+@contextlib.contextmanager
+def calibrated(found):
+    """Costs inside a ``with`` block are predicted with these constants, in this Python thread; None: with the shipped ones."""
+    token = _calibrated.set(found)
+    try:
+        yield
+    finally:
+        _calibrated.reset(token)
+
+
+def predict(model, terms):
+    """Seconds of work given as seconds at full rates by term, with the factors of a model."""
+    factors = constants().factors.get(model, {})
+    return sum(factors.get(term, 1.0) * seconds for term, seconds in terms.items())
+
+
+def lanes(problem):
+    """Elements in a vector register of the instruction set in use."""
+    return _VECTOR_BYTES[cpu.isa()] // problem.itemsize
+
+
+def call_seconds(threads=None):
     """Fixed time of one call."""
-    return _CALL + (_FORK if get_num_threads() > 1 else 0)
+    found = constants()
+    return found.call + (found.fork if _threads(threads) > 1 else 0)
 
 
-def _speedup():
-    return 1 + (get_num_threads() - 1) * _THREAD_EFFICIENCY
+def compute_seconds(multiply_adds, dtype, threads=None):
+    """Time of so many multiply-adds at the peak rate."""
+    found = constants()
+    return multiply_adds / (found.fma * (1 if dtype == "float32" else 0.5) * _speedup(found, threads))
 
 
-def compute_seconds(multiply_adds, dtype, efficiency=1.0):
-    """Time of so many multiply-adds at a share of the peak."""
-    rate = _FMA_RATE[cpu.isa()] * (1 if dtype == "float32" else 0.5)
-    return multiply_adds / (rate * efficiency * _speedup())
+def traffic_seconds(nbytes, footprint, threads=None):
+    """Time to move so many bytes of data that takes `footprint` bytes in all, from the level that holds it."""
+    found = constants()
+    rate = found.near if footprint <= found.near_bytes else found.far if footprint <= found.far_bytes else found.memory
+    return nbytes / (rate * _speedup(found, threads))
 
 
-def memory_seconds(nbytes):
-    """Time to move so many bytes from or to memory."""
-    return nbytes / (_BANDWIDTH * _speedup())
+def _threads(threads):
+    return get_num_threads() if threads is None else threads
 
 
-def direct_seconds(problem, pixels_in_lanes):
-    """Direct convolution's: multiply-adds, lanes left empty by narrow groups included, plus packing and traffic."""
-    vector = vector_bytes() // problem.itemsize
-    filters = problem.out_channels // problem.groups
-    channels = problem.w_shape[1]
-    if problem.direction == "input_grad":
-        filters, channels = channels, filters
-    pixels = max(1, problem.batch) * problem.out_height * problem.out_width
-    products = pixels * problem.taps * problem.in_channels * problem.out_channels / problem.groups
-    moved = problem.bytes
-    if pixels_in_lanes:
-        # A copied vector costs about as much as a product of two vectors, for each filter.
-        overhead = (1 + 2 / filters) * -(-pixels // vector) * vector / pixels
-    else:
-        bundled = filters < vector and vector % filters == 0 and channels <= filters
-        overhead = 2 if bundled else -(-filters // vector) * vector / filters * (1 + 1 / channels)
-        if problem.memory_format == "nchw" and problem.direction != "weight_grad":
-            moved *= 2
-    return call_seconds() + compute_seconds(products * overhead, problem.dtype, 0.85) + memory_seconds(moved)
-
-
-def winograd_seconds(problem, m, r):
-    """Winograd's: products of the tiles, transforms, and the transformed filters read once per block."""
-    points = (m + r - 1) ** 2
-    height, width = (problem.height, problem.width) if problem.direction == "input_grad" else (problem.out_height, problem.out_width)
-    tiles = problem.batch * -(-height // m) * -(-width // m)
-    vector = vector_bytes() // problem.itemsize
-    channels, filters = problem.in_channels // problem.groups, problem.out_channels // problem.groups
-    padded = -(-filters // vector) * vector
-    products = points * tiles * channels * padded * problem.groups
-    # About two multiply-adds per point and axis on the way in, as many on the way out.
-    transforms = 2 * 2 * 2 * points * tiles * (problem.in_channels + problem.out_channels)
-    filters_read = points * channels * padded * problem.groups * problem.itemsize
-    return (
-        call_seconds() + compute_seconds(products, problem.dtype, 0.85) + compute_seconds(transforms, problem.dtype, 0.5)
-        + memory_seconds(problem.bytes + filters_read / 2)
-    )  # fmt: skip
+def _speedup(found, threads):
+    return 1 + (_threads(threads) - 1) * found.thread_efficiency
 
 
 def sum_error(problem):

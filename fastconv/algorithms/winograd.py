@@ -7,12 +7,12 @@ from ..memory import aligned_empty
 from ..problem import DIRECTIONS
 from ..threads import get_num_threads
 from . import machine
-from .base import ConvAlgorithm
+from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "Winograd"]
 
 
-class Winograd(ConvAlgorithm):
+class Winograd(Modelled):
     """F(m x m, r x r): (m + r - 1)^2 products for m^2 outputs instead of m^2 r^2.
 
     Source: Winograd, Arithmetic Complexity of Computations (1980); Lavin and Gray, "Fast algorithms for convolutional neural
@@ -45,8 +45,41 @@ class Winograd(ConvAlgorithm):
             return "depthwise: there are no channels to multiply over"
         return None
 
-    def cost(self, problem):
-        return machine.winograd_seconds(problem, self.m, self.r)
+    def terms(self, problem):
+        vector, item, groups = machine.lanes(problem), problem.itemsize, problem.groups
+        forward = problem.direction != "input_grad"
+        height, width = (problem.out_height, problem.out_width) if forward else (problem.height, problem.width)
+        tiles = problem.batch * -(-height // self.m) * -(-width // self.m)
+        depth, filters = problem.in_channels // groups, problem.out_channels // groups
+        if not forward:
+            depth, filters = filters, depth
+        into, out = (groups * -(-channels // vector) * vector for channels in (depth, filters))
+        points = (self.m + self.r - 1) ** 2
+        blocks = max(1, tiles / self._block_tiles(problem))
+        weights = points * depth * out * item
+        terms = {
+            "call": machine.call_seconds(),
+            "products": machine.compute_seconds(points * tiles * depth * out, problem.dtype),
+            "starts": machine.compute_seconds(points * tiles * out, problem.dtype),
+            "transforms": machine.compute_seconds(points * tiles * (into + out), problem.dtype),
+            # Transformed filters, or sums of the weight gradient, once per block.
+            "filters": machine.traffic_seconds(blocks * weights, weights),
+            "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+        }
+        if problem.memory_format == "nchw":
+            terms["transposes"] = machine.traffic_seconds(problem.bytes, problem.bytes)
+        if problem.direction == "weight_grad":
+            terms["results"] = machine.compute_seconds(points * depth * out, problem.dtype)
+        return terms
+
+    def pack_terms(self, problem):
+        read = problem.out_channels * problem.w_shape[1] * problem.itemsize
+        written = (self.m + self.r - 1) ** 2 * read
+        return {
+            "call": machine.call_seconds(),
+            "reads": machine.traffic_seconds(problem.taps * read, problem.taps * read),
+            "writes": machine.traffic_seconds(written, written),
+        }
 
     def error(self, problem):
         # The transforms' part does not depend on the number of channels or tiles; their sum adds to it as any sum does.

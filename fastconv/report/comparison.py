@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 
 from ..functional import plan
+from ..selection.heuristic import GOOD_PICK
 from ..selection.measure import survey
 from .accuracy import Accuracy
 from .tables import Layer
@@ -19,8 +20,6 @@ from .tables import Layer
 __all__ = ["Comparison", "Measurement", "Row", "Total", "compare"]
 
 SCHEMA = "fastconv.comparison/1"
-# A heuristic's pick that is at most this much slower than the fastest counts as good.
-GOOD_PICK = 1.25
 # Whose time speed-ups are relative to, and who does what others cannot, if it does every layer; else the last that does.
 BASELINE = "im2col"
 

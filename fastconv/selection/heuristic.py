@@ -6,14 +6,17 @@ import dataclasses
 
 import numpy as np
 
-from ..algorithms import registry
+from ..algorithms import machine, registry
 from ..errors import UnsupportedProblemError
+from . import calibration
 from .record import fastest
 
-__all__ = ["PRUNE_FACTOR", "Candidate", "best", "choose", "forced", "judge", "survivors"]
+__all__ = ["GOOD_PICK", "PRUNE_FACTOR", "Candidate", "best", "choose", "forced", "judge", "survivors"]
 
 # Candidates predicted to be slower than the best by more than this factor are not timed.
 PRUNE_FACTOR = 3.0
+# A pick that is at most this much slower than the fastest counts as good.
+GOOD_PICK = 1.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +54,11 @@ class Candidate:
 
 
 def judge(problem, config):
-    """A `Candidate` for every registered algorithm, in order."""
+    """A `Candidate` for every registered algorithm, in order; predictions are those of this machine's calibration, if it has one."""
     algorithms = registry.registered()
     fallback = algorithms[-1]
-    return [_judge_one(a, fallback, problem, config) for a in algorithms]
+    with machine.calibrated(calibration.load(config)):
+        return [_judge_one(a, fallback, problem, config) for a in algorithms]
 
 
 def survivors(candidates):

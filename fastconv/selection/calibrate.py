@@ -1,0 +1,203 @@
+"""Measures the constants of this machine: rates of its units, then the factors of each algorithm on small varied problems.
+
+    rates      of multiply-adds, caches, memory, calls and threads
+      |
+    samples    every algorithm on `calibration_problems`, with its terms at these rates
+      |
+    fit        factors, starting from the constants in force
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+
+from ..algorithms import get, machine
+from ..algorithms.modelled import Modelled
+from ..kernels import cpu
+from ..problem import DIRECTIONS, MEMORY_FORMATS, ConvProblem
+from ..threads import get_num_threads, num_threads
+from . import calibration, environment, heuristic
+from .fit import fit
+from .measure import measure
+from .options import get_config
+from .race import race
+
+__all__ = ["Calibration", "calibrate", "calibration_problems"]
+
+# None of them is a layer of a shipped table, so that the tables test the result.
+_SHAPES = (
+    # 3x3
+    "1x32x28x28,48x3x3,p1", "1x96x20x20,96x3x3,p1", "1x24x64x64,24x3x3,p1", "1x192x12x12,160x3x3,p1", "1x320x8x8,320x3x3,p1",
+    "1x448x6x6,448x3x3,p1", "8x48x16x16,48x3x3,p1", "4x16x30x30,32x3x3,p1", "1x64x100x100,64x3x3,p1", "1x3x128x128,32x3x3,p1",
+    "16x96x6x6,96x3x3,p1", "16x3x30x30,32x3x3,p1", "1x192x40x40,256x3x3,p1", "1x20x33x31,36x3x3,p1",
+    # strided
+    "1x48x40x40,64x3x3,s2,p1", "1x192x20x20,192x3x3,s2,p1", "8x96x16x16,128x3x3,s2,p1", "1x3x160x160,32x7x7,s2,p3",
+    "1x3x128x128,48x8x8,s8", "1x3x160x160,48x9x9,s4,p2", "1x3x160x160,32x3x3,s2,p1",
+    # 1x1
+    "1x96x28x28,128x1x1", "1x320x14x14,192x1x1", "1x192x15x15,768x1x1", "1x640x7x7,320x1x1", "1x48x60x60,192x1x1",
+    "1x192x60x60,48x1x1", "1x192x28x28,256x1x1,s2", "4x128x8x8,256x1x1",
+    # larger kernels
+    "1x48x20x20,48x5x5,p2", "1x32x40x40,32x5x5,p2", "1x80x12x12,96x5x5,p2", "1x48x28x28,48x7x7,p3", "1x16x60x60,24x7x7,p3",
+    "1x16x48x48,16x11x11,p5", "1x12x60x60,12x17x17,p8", "1x96x15x15,96x1x7,p0x3",
+    # dilated, grouped
+    "1x96x30x30,96x3x3,p2,d2", "1x128x30x30,96x3x3,p8,d8", "1x64x28x28,64x3x3,p1,g4", "1x160x16x16,160x3x3,p1,g20",
+    # depthwise
+    "1x48x40x40,48x3x3,p1,g48", "1x192x15x15,192x3x3,p1,g192", "1x96x30x30,96x3x3,s2,p1,g96", "1x384x8x8,384x3x3,p1,g384",
+    "1x96x24x24,96x5x5,p2,g96", "1x64x28x28,64x7x7,p3,g64", "1x64x20x20,64x11x11,p5,g64", "1x32x48x48,32x25x25,p12,g32",
+)  # fmt: skip
+# Visits shapes, formats and directions evenly, so that a budget that ends early has seen some of each: no factor of their number.
+_STRIDE = 131
+
+# A problem's timings; candidates predicted to take this many times as long as the best are left out.
+_PROBLEM_SECONDS = 0.12
+_PRUNE = 8.0
+# The least weight of an algorithm far behind the best: only near the best do predictions decide.
+_LEAST_WEIGHT = 0.05
+
+_RATE_SECONDS = 0.3
+# Where other programs hold the cores, regions of several threads take any time: these limits keep the figures believable.
+_LEAST_EFFICIENT, _MOST_EFFICIENT = 0.5, 1.0
+_SHORTEST_FORK, _LONGEST_FORK = 5e-7, 5e-5
+# Filters and pixels of this product stay in the second-level cache.
+_PEAK = ConvProblem.parse("1x256x14x16,256x1x1", memory_format="nhwc")
+_EMPTY = ConvProblem.parse("1x1x1x1,1x1x1", memory_format="nhwc")
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What calibrating found.
+
+    Attributes
+    ----------
+    constants : Constants
+    problems : int
+        How many were measured.
+    before, after : float
+        Share of them on which the pick of the heuristic takes at most `heuristic.GOOD_PICK` times as long as the fastest.
+    """
+
+    constants: machine.Constants
+    problems: int
+    before: float
+    after: float
+
+
+def calibration_problems():
+    """The built-in problems: every shape in all directions and memory formats."""
+    problems = [
+        ConvProblem.parse(shape, direction=direction, memory_format=memory_format)
+        for shape in _SHAPES
+        for direction in DIRECTIONS
+        for memory_format in MEMORY_FORMATS
+    ]
+    return [problems[i * _STRIDE % len(problems)] for i in range(len(problems))]
+
+
+def calibrate(*, time_budget=None, progress=iter):
+    """Measure this machine on the instruction set in use; nothing is stored.
+
+    Parameters
+    ----------
+    time_budget : float, optional
+        Seconds after which no further problem is measured; with few problems the factors stay near those in force.
+    progress : callable
+        Wraps the list of problems, as `tqdm.tqdm` does.
+
+    Returns
+    -------
+    Calibration
+    """
+    end = time.monotonic() + (np.inf if time_budget is None else time_budget)
+    before = calibration.load(get_config()) or machine.shipped(cpu.isa())
+    rates = dataclasses.replace(before, **_rates(before))
+    measured = {}
+    with num_threads(1), machine.calibrated(before):
+        for problem in progress(calibration_problems()):
+            if measured and time.monotonic() > end:
+                break
+            measured[problem] = _measured(problem)
+        found = dataclasses.replace(rates, factors=_factors(rates, measured))
+        shares = [_good_share(constants, measured) for constants in (before, found)]
+    return Calibration(found, len(measured), *shares)
+
+
+def _measured(problem):
+    candidates = heuristic.judge(problem, get_config().replace(precision="medium"))
+    eligible = [c for c in candidates if c.eligible]
+    least = min(c.predicted for c in eligible)
+    timed = [c.algorithm for c in eligible if c.predicted <= _PRUNE * least]
+    return measure(problem, timed, _PROBLEM_SECONDS)[0]
+
+
+def _factors(rates, measured):
+    """The factors of all models at new rates; those without a sample keep theirs."""
+    samples = {}
+    with machine.calibrated(rates):
+        for problem, figures in measured.items():
+            best = min(figure.seconds for figure in figures.values())
+            for name, figure in figures.items():
+                algorithm = get(name)
+                if not isinstance(algorithm, Modelled):
+                    continue
+                weight = max(_LEAST_WEIGHT, best / figure.seconds)
+                samples.setdefault(algorithm.model(problem), []).append((algorithm.terms(problem), figure.seconds, weight))
+                if figure.pack_seconds:
+                    pack = algorithm.pack_terms(problem), figure.pack_seconds, 1.0
+                    samples.setdefault(algorithm.pack_model(), []).append(pack)
+    return rates.factors | {model: fit(rows, rates.factors.get(model, {})) for model, rows in sorted(samples.items())}
+
+
+def _good_share(constants, measured):
+    good = 0
+    with machine.calibrated(constants):
+        for problem, figures in measured.items():
+            pick = min(figures, key=lambda name: get(name).cost(problem))  # noqa: B023 -- called at once
+            good += figures[pick].seconds <= heuristic.GOOD_PICK * min(figure.seconds for figure in figures.values())
+    return good / len(measured)
+
+
+# -- rates --------------------------------------------------------------------------------------------------------------
+
+
+def _rates(shipped):
+    with num_threads(1):
+        peak, call = _seconds(_PEAK), _seconds(_EMPTY)
+    found = {"fma": _PEAK.flops / 2 / (peak - call), "call": call}
+    threads = get_num_threads()
+    if threads > 1:
+        parallel = (peak - call) / max(_seconds(_PEAK) - call, 1e-9)
+        found["thread_efficiency"] = min(_MOST_EFFICIENT, max(_LEAST_EFFICIENT, (parallel - 1) / (threads - 1)))
+        found["fork"] = min(_LONGEST_FORK, max(_SHORTEST_FORK, _seconds(_EMPTY) - call))
+    sizes = _cache_bytes()
+    near = sizes.get(2, shipped.near_bytes)
+    far = max(near, sizes.get(3, shipped.far_bytes))
+    # Half a cache, so that other data has room; beyond the last, several times its size.
+    for name, footprint in (("near", near / 2), ("far", min(far / 2, 8 * near)), ("memory", 4 * far)):
+        found[name] = _copy_rate(int(footprint))
+    rounded = {name: float(f"{value:.4g}") for name, value in found.items()}
+    return rounded | {"near_bytes": near, "far_bytes": far}
+
+
+def _seconds(problem):
+    return measure(problem, [get("direct")], _RATE_SECONDS)[0]["direct"].seconds
+
+
+def _copy_rate(footprint):
+    """Bytes read and written per second by copying one half of so many bytes to the other."""
+    source = np.zeros(footprint // 2, np.uint8)
+    target = np.ones_like(source)
+    return 2 * source.size / race({"copy": lambda: np.copyto(target, source)}, _RATE_SECONDS)["copy"].seconds
+
+
+def _cache_bytes():
+    """Sizes by level, of those that the environment tells."""
+    units = {"K": 2**10, "M": 2**20}
+    sizes = {}
+    for entry in filter(None, environment.describe()["caches"].split(", ")):
+        level, size = entry.split()
+        if level[1:].isdigit() and size[:-1].isdigit() and size[-1] in units:
+            sizes[int(level[1:])] = int(size[:-1]) * units[size[-1]]
+    return sizes
