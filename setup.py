@@ -57,6 +57,7 @@ class BuildExt(build_ext):
             extension.extra_link_args += link_openmp
             usable.append(extension)
         self.extensions = usable
+        self.parallel = None  # `ParallelCompiler` works within an extension, on the compiler that all of them share
         self.force = True  # setuptools looks at an extension's sources only; `is_current` knows the headers and flags too
         super().build_extensions()
 

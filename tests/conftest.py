@@ -8,6 +8,14 @@ import pytest  # noqa: E402
 from fastconv.kernels import cpu  # noqa: E402
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory):
+    """Neither reads nor writes the user's stored plans, in child processes as little as here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASTCONV_CACHE_DIR", str(tmp_path_factory.mktemp("store")))
+        yield
+
+
 @pytest.fixture
 def isa(request):
     """Runs the test with one instruction set; parametrised indirectly."""

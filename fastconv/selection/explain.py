@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 
 import numpy as np
 
@@ -131,8 +130,10 @@ class Explanation:
         return "\n".join([self._title(), *lines])
 
     def _repr_html_(self):
+        import html  # in a notebook only
+
         head = "".join(f"<th>{h}</th>" for h in _HEADERS)
-        body = "".join(_html_row(row) for row in self.rows)
+        body = "".join(_html_row(row, html.escape) for row in self.rows)
         title = html.escape(self._title())
         return f"<table><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -217,8 +218,8 @@ def _cells(row):
     )
 
 
-def _html_row(row):
-    cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row))
+def _html_row(row, escape):
+    cells = "".join(f"<td>{escape(cell)}</td>" for cell in _cells(row))
     return f'<tr style="font-weight: bold">{cells}</tr>' if row.chosen else f"<tr>{cells}</tr>"
 
 

@@ -70,7 +70,7 @@ class config(contextlib.ContextDecorator):  # noqa: N801 -- used like a function
     cache_dir : path or None
         Folder of the stored plans; None: ``FASTCONV_CACHE_DIR``, else the user's cache folder.
     lock : path or None
-        A file of plans that `fastconv.selection.lock.export` wrote; its choices come before all others.
+        A file of plans that `fastconv.selection.Lock.write` wrote; its choices come before all others.
 
     Raises
     ------
