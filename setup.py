@@ -166,8 +166,11 @@ extensions += [extension(name, [str(KERNELS / f"{name}.pyx")]) for name in ("_cp
 
 setup(
     ext_modules=cythonize(
-        extensions, include_path=[str(KERNELS)], build_dir="build/cython", language_level=3,
+        extensions,
+        include_path=[str(KERNELS)],
+        build_dir="build/cython",
+        language_level=3,
         compiler_directives={"cdivision": True},
-    ),  # fmt: skip
+    ),
     cmdclass={"build_ext": BuildExt},
 )

@@ -3,9 +3,9 @@ import os
 # Idle OpenMP threads sleep instead of spinning: tests use more threads than a busy machine has cores to spare.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import pytest  # noqa: E402
+import pytest
 
-from fastconv.kernels import cpu  # noqa: E402
+from fastconv.kernels import cpu
 
 
 @pytest.fixture(scope="session", autouse=True)

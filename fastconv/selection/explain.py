@@ -139,7 +139,9 @@ class Explanation:
 
     def _title(self):
         p = self.problem
-        packing = "" if p.direction == "weight_grad" else ", weights packed " + ("once" if self.packed_once else "in every call")
+        packing = (
+            "" if p.direction == "weight_grad" else ", weights packed " + ("once" if self.packed_once else "in every call")
+        )
         return (
             f"{p.direction} {p} {p.dtype} {p.memory_format}, {self.threads} thread(s){packing}\n"
             f"{self.algorithm}: {_SOURCES[self.source]}"
@@ -192,7 +194,9 @@ def _why_not(candidate, choice, record, candidates):
     if choice.source in ("forced", "lock"):
         return choice.source, f"{winner} was {'asked for' if choice.source == 'forced' else 'locked'}"
     if choice.source == "heuristic":
-        predicted = {c.algorithm.name: c.predicted + (0 if choice.packed_once else c.predicted_pack) for c in candidates if c.eligible}
+        predicted = {
+            c.algorithm.name: c.predicted + (0 if choice.packed_once else c.predicted_pack) for c in candidates if c.eligible
+        }
         return "slower", f"predicted {_times(predicted[name], predicted[winner])}"
     if name in record.measured:
         totals = [record.measured[n].total(choice.packed_once) for n in (name, winner)]

@@ -6,14 +6,14 @@ import os
 import stat
 
 import pytest
-from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
-from toys import Toy
 
 import fastconv as fc
 from fastconv import selection
 from fastconv.kernels import cpu
 from fastconv.selection import environment, store
 from fastconv.selection.record import Measurement, Record, Rejection
+from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
+from toys import Toy
 
 P = fc.ConvProblem.parse("1x4x6x6,4x3x3")
 M = Measurement(1e-3, 2e-4, 0.1, 100, 20.0)
