@@ -9,7 +9,7 @@ from fastconv.kernels import cpu
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_store(tmp_path_factory):
+def temporary_store(tmp_path_factory):
     """Neither reads nor writes the user's stored plans, in child processes as little as here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FASTCONV_CACHE_DIR", str(tmp_path_factory.mktemp("store")))
