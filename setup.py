@@ -26,7 +26,7 @@ INSTRUCTION_SETS = {"baseline": []}
 if X86:
     INSTRUCTION_SETS["avx2"] = ["-mavx2", "-mfma", "-mtune=haswell"]
     INSTRUCTION_SETS["avx512"] = [
-        "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mavx2", "-mfma", "-mtune=skylake-avx512",
+        "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mavx2", "-mfma", "-mprfchw", "-mtune=skylake-avx512",
         "-mprefer-vector-width=512",
     ]  # fmt: skip
 

@@ -10,69 +10,63 @@ from ..threads import get_num_threads
 from . import machine
 from .base import ConvAlgorithm
 
-__all__ = ["ALGORITHMS", "Direct"]
+__all__ = ["ALGORITHMS", "Direct", "DirectKernels"]
 
 
-class Direct(ConvAlgorithm):
-    """Sums of products in the order of their definition, a tile of results held in registers.
+class DirectKernels(ConvAlgorithm):
+    """What the two tilings of kernels/direct.h share."""
 
-    Channels-last data has filters in the vector lanes and is read in place; NCHW data has pixels in the lanes, read through a panel of
-    patches that stays in the cache. Small NCHW images, whose pixels would leave lanes empty, are converted and take the first form.
-    Source: the indirect convolution of Dukhan, "The Indirect Convolution Algorithm" (2019), and the panels of BLIS.
-    """
-
-    name = "direct"
-
-    def supports(self, problem):
-        return None
+    _pixel_lanes: bool
 
     def cost(self, problem):
-        return machine.direct_seconds(problem, pixel_lanes(problem))
-
-    def workspace(self, problem):
-        double, threads = problem.dtype == "float64", get_num_threads()
-        if problem.direction == "weight_grad":
-            return cpu.kernels().direct_weight_grad_workspace(problem.geometry, double, threads)
-        backward = problem.direction == "input_grad"
-        return cpu.kernels().direct_workspace(problem.geometry, backward, pixel_lanes(problem), double, threads)
+        return machine.direct_seconds(problem, self._pixel_lanes)
 
     def error(self, problem):
         return machine.sum_error(problem)
 
+    def workspace(self, problem):
+        return cpu.kernels().direct_workspace(
+            problem.geometry, problem.direction == "input_grad", self._pixel_lanes, problem.dtype == "float64", get_num_threads()
+        )
+
     def pack(self, problem, w):
-        kernels, backward, lanes = cpu.kernels(), problem.direction == "input_grad", pixel_lanes(problem)
-        size = kernels.direct_packed_size(problem.geometry, backward, lanes, problem.dtype == "float64")
+        kernels, backward = cpu.kernels(), problem.direction == "input_grad"
+        size = kernels.direct_packed_size(problem.geometry, backward, self._pixel_lanes, problem.dtype == "float64")
         packed = aligned_empty(size, w.dtype)
-        kernels.direct_pack(problem.geometry, backward, lanes, w, packed, np.empty(3 * problem.taps, np.int64))
+        kernels.direct_pack(problem.geometry, backward, self._pixel_lanes, w, packed, np.empty(3 * problem.taps, np.int64))
         return packed
 
     def run(self, problem, x, packed, bias, activation, out, workspace):
-        kernels, threads = cpu.kernels(), get_num_threads()
+        cpu.kernels().direct_run(
+            problem.geometry, problem.direction == "input_grad", self._pixel_lanes, x, packed, bias,
+            activation.code if activation else 0, activation.slope if activation else 0.0, out, workspace, get_num_threads(),
+        )  # fmt: skip
+
+
+class Direct(DirectKernels):
+    """Sums of products in the order of their definition, a tile of pixels x filters held in registers, filters in the vector lanes.
+
+    Channels-last data is read in place through pointers, one per pixel and kernel position; NCHW data is converted on the way in and out.
+    Source: Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129).
+    """
+
+    name = "direct"
+    _pixel_lanes = False
+
+    def supports(self, problem):
+        return None
+
+    def workspace(self, problem):
         if problem.direction == "weight_grad":
-            kernels.direct_weight_grad(problem.geometry, x, packed, out, workspace, threads)
+            kernels, double = cpu.kernels(), problem.dtype == "float64"
+            return kernels.direct_weight_grad_workspace(problem.geometry, double, get_num_threads())
+        return super().workspace(problem)
+
+    def run(self, problem, x, packed, bias, activation, out, workspace):
+        if problem.direction == "weight_grad":
+            cpu.kernels().direct_weight_grad(problem.geometry, x, packed, out, workspace, get_num_threads())
         else:
-            kernels.direct_run(
-                problem.geometry, problem.direction == "input_grad", pixel_lanes(problem), x, packed, bias, activation.code,
-                activation.slope, out, workspace, threads,
-            )  # fmt: skip
-
-
-# Below this share of used lanes an NCHW problem is converted to channels-last.
-_LANES_USED = 0.8
-
-
-def pixel_lanes(problem):
-    """Whether pixels rather than filters fill the vector lanes."""
-    if problem.memory_format == "nhwc":
-        return False
-    if problem.direction == "forward":
-        filters, rows = problem.out_channels // problem.groups, problem.out_height * problem.out_width
-    else:
-        filters, rows = problem.w_shape[1], -(-problem.height // problem.stride[0]) * -(-problem.width // problem.stride[1])
-    pixels = max(problem.batch, 1) * rows
-    vector = machine.vector_bytes() // problem.itemsize
-    used = [n / (-(-n // vector) * vector) for n in (pixels, filters)]
-    return used[0] >= min(_LANES_USED, used[1])
+            super().run(problem, x, packed, bias, activation, out, workspace)
 
 
 ALGORITHMS = [Direct()]

@@ -56,14 +56,18 @@ def direct_seconds(problem, pixels_in_lanes):
     channels = problem.w_shape[1]
     if problem.direction == "input_grad":
         filters, channels = channels, filters
-    pixels = problem.batch * problem.out_height * problem.out_width
+    pixels = max(1, problem.batch) * problem.out_height * problem.out_width
     products = pixels * problem.taps * problem.in_channels * problem.out_channels / problem.groups
+    moved = problem.bytes
     if pixels_in_lanes:
-        # One copied vector costs about as much as one product of two vectors, for each filter.
-        overhead = 1 + 2 / filters
+        # A copied vector costs about as much as a product of two vectors, for each filter.
+        overhead = (1 + 2 / filters) * -(-pixels // vector) * vector / pixels
     else:
-        overhead = -(-filters // vector) * vector / filters * (1 + 1 / channels)
-    return call_seconds() + compute_seconds(products * overhead, problem.dtype, 0.85) + memory_seconds(problem.bytes)
+        bundled = filters < vector and vector % filters == 0 and channels <= filters
+        overhead = 2 if bundled else -(-filters // vector) * vector / filters * (1 + 1 / channels)
+        if problem.memory_format == "nchw" and problem.direction != "weight_grad":
+            moved *= 2
+    return call_seconds() + compute_seconds(products * overhead, problem.dtype, 0.85) + memory_seconds(moved)
 
 
 def winograd_seconds(problem, m, r):

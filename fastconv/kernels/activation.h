@@ -5,12 +5,6 @@
 enum { ACT_NONE, ACT_RELU, ACT_RELU6, ACT_LEAKY_RELU, ACT_SIGMOID, ACT_SILU };
 #endif
 
-#if IS_DOUBLE
-typedef int64_t NAME(ivec_t) __attribute__((vector_size(SIMD_BYTES)));
-#else
-typedef int32_t NAME(ivec_t) __attribute__((vector_size(SIMD_BYTES)));
-#endif
-
 /* Lanes of a where the mask is all ones, of b where it is zero. */
 INLINE vec NAME(select)(NAME(ivec_t) mask, vec a, vec b) {
     return (vec)((mask & (NAME(ivec_t))a) | (~mask & (NAME(ivec_t))b));

@@ -5,7 +5,7 @@
  *   pixels are read in place through pointers,       NR patches are copied to a panel [tap][channel][NR] that stays in
  *   one per tap, padding from a row of zeros         the second-level cache, whatever the stride, padding or dilation
  *
- * Packed weights: for each phase, group and panel of NR filters [tap][channel][NR]; with pixels in the lanes, for each phase, group and
+ * Packed weights: for each phase, group and panel of NR filters [tap][channel][NR], narrow groups bundled: [tap][channel][VL]; with pixels in the lanes, for each phase, group and
  * block of at most MR filters [tap][channel][block].
  */
 #include "gemm.h"
@@ -20,6 +20,7 @@ enum {
     BLOCK_BYTES = 256 * 1024,     /* that they take at most, a quarter of a second-level cache */
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
+    SMALL_FILTERS = 8 * 1024,     /* of a group, which stay in the first-level cache while tiles pass by */
     MERGE_CHANNELS = 16,          /* fewer channels than this: a kernel row is read as one run of kw * c values */
     STRIP_BYTES = 128 * 1024      /* padded input rows held for that */
 };
@@ -32,6 +33,12 @@ typedef struct {
 
 /* Blocks of at most `size` that differ by at most one. */
 INLINE int64_t blocks_of(int64_t total, int64_t size) { return CEIL_DIV(total, size); }
+
+/* Groups whose filters share one vector: as many as fill it, where their channels fit one vector too and none is left over. */
+static int64_t bundled_groups(const operands *o, int64_t groups, int64_t lanes) {
+    const int64_t bundle = o->columns < lanes && lanes % o->columns == 0 ? lanes / o->columns : 1;
+    return o->depth <= o->columns && groups % bundle == 0 ? bundle : 1;
+}
 
 static int reads_merged_rows(const geometry *s, int input_grad) {
     return !input_grad && s->g == 1 && s->dw == 1 && s->c < MERGE_CHANNELS && s->kw > 1;
@@ -92,8 +99,17 @@ INLINE REAL NAME(weight)(const geometry *s, int input_grad, const REAL *w, int64
 
 static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
     const operands o = operands_of(s, input_grad);
+    const int64_t bundle = bundled_groups(&o, s->g, VL);
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
+        if (bundle > 1) {
+            for (int64_t g = 0; g < s->g; g += bundle)
+                for (int64_t t = 0; t < p.taps; t++)
+                    for (int64_t c = 0; c < o.depth; c++)
+                        for (int64_t j = 0; j < VL; j++)
+                            *packed++ = NAME(weight)(s, input_grad, w, g + j / o.columns, j % o.columns, c, p.tap[t].index);
+            continue;
+        }
         for (int64_t g = 0; g < s->g; g++)
             for (int64_t j0 = 0; j0 < o.columns; j0 += NR)
                 for (int64_t t = 0; t < p.taps; t++)
@@ -126,7 +142,9 @@ typedef struct {
     REAL *out;
     int activation;
     REAL slope;
-    const REAL *zeros; /* o.depth of them */
+    const REAL *zeros; /* a pixel of them */
+    /* Groups computed together, and channels of source and destination from one such bundle to the next. */
+    int64_t bundle, depth_step, column_step;
 } NAME(direct_job);
 
 /* Consecutive pixels of a block that one call of the kernel computes: the taps that reach any source pixel, for each of them which tap it
@@ -147,8 +165,8 @@ static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t gro
     const REAL *image[GEMM_MR];
     for (int64_t i = 0; i < count; i++) {
         y[i] = q * p->step_h, x[i] = r * p->step_w;
-        image[i] = job->x + n * o->src_h * o->src_w * o->src_c + group * o->depth;
-        tile->out[i] = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c + group * o->columns;
+        image[i] = job->x + n * o->src_h * o->src_w * o->src_c + group * job->depth_step;
+        tile->out[i] = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c + group * job->column_step;
         if (++r == p->w) {
             r = 0;
             if (++q == p->h) q = 0, n++;
@@ -173,18 +191,30 @@ static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t gro
 /* Panels [j0, j1) of the filters over tiles of pixels. */
 static void NAME(filter_tiles)(const NAME(direct_job) *job, int64_t group, const NAME(pixel_tile) *tiles, int64_t count, int64_t taps,
                                int64_t depth, int64_t j0, int64_t j1) {
-    const int64_t panels = CEIL_DIV(job->o.columns, NR);
-    for (int64_t j = j0; j < j1; j++) {
-        const REAL *b = job->packed + (group * panels + j) * taps * depth * NR;
+    const operands *o = &job->o;
+    if (job->bundle > 1) {
+        const REAL *b = job->packed + group * taps * depth * VL;
         for (int64_t i = 0; i < count; i++) {
             const NAME(pixel_tile) *t = tiles + i;
-            REAL *out[GEMM_MR];
-            for (int64_t q = 0; q < t->count; q++) out[q] = t->out[q] + j * NR;
-            const NAME(sink) sink = {out, MIN(NR, job->o.columns - j * NR),
-                                     job->bias ? job->bias + group * ROUND_UP(job->o.columns, NR) + j * NR : NULL,
-                                     0, job->activation, job->slope};
-            NAME(dot)((int)t->count, t->rows, t->taps, depth, b, t->taps == taps ? NULL : t->which, &sink);
+            const NAME(sink) sink = {t->out, VL, job->bias ? job->bias + group * VL : NULL, 0, job->activation, job->slope};
+            NAME(bundle)((int)t->count, t->rows, t->taps, depth, o->columns, job->depth_step, b, t->taps == taps ? NULL : t->which,
+                         &sink);
         }
+        return;
+    }
+    const int64_t panels = CEIL_DIV(o->columns, NR), size = taps * depth * NR;
+    /* Filters that fit the first-level cache are all met by one tile, whose outputs then are written together; larger ones are read
+     * once for all tiles. */
+    const int tile_first = (j1 - j0) * size * (int64_t)sizeof(REAL) <= SMALL_FILTERS;
+    for (int64_t q = 0; q < count * (j1 - j0); q++) {
+        const int64_t i = tile_first ? q / (j1 - j0) : q % count, j = j0 + (tile_first ? q % (j1 - j0) : q / count);
+        const NAME(pixel_tile) *t = tiles + i;
+        REAL *out[GEMM_MR];
+        for (int64_t m = 0; m < t->count; m++) out[m] = t->out[m] + j * NR;
+        const NAME(sink) sink = {out, MIN(NR, o->columns - j * NR), job->bias ? job->bias + (group * panels + j) * NR : NULL, 0,
+                                 job->activation, job->slope};
+        NAME(dot)((int)t->count, t->rows, t->taps, depth, job->packed + (group * panels + j) * size, t->taps == taps ? NULL : t->which,
+                  &sink);
     }
 }
 
@@ -281,7 +311,8 @@ static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
 static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *storage, char *scratch, int64_t each, int threads) {
     const geometry *s = job->s;
     const operands o = job->o;
-    const int64_t panels = CEIL_DIV(o.columns, NR);
+    const int64_t groups = s->g / job->bundle, panels = job->bundle > 1 ? 1 : CEIL_DIV(o.columns, NR);
+    const int64_t panel = job->bundle > 1 ? VL : NR;
     if (reads_merged_rows(s, input_grad)) {
         const int64_t strips = blocks_of(s->oh, MIN(strip_rows(s, sizeof(REAL)), CEIL_DIV(s->n * s->oh, threads)));
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -301,12 +332,12 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
         const int shared = threads > 1 && total / blocks < 2 * GEMM_MR && panels >= threads;
         const int64_t parts = shared ? least : blocks, chunks = shared ? threads : 1;
 #pragma omp parallel for num_threads(threads) schedule(static)
-        for (int64_t i = 0; i < parts * s->g * chunks; i++) {
-            const int64_t k = i / (s->g * chunks), g = i / chunks % s->g, m = i % chunks;
+        for (int64_t i = 0; i < parts * groups * chunks; i++) {
+            const int64_t k = i / (groups * chunks), g = i / chunks % groups, m = i % chunks;
             NAME(filters_item)(job, &p, g, total * k / parts, total * (k + 1) / parts, panels * m / chunks, panels * (m + 1) / chunks,
                                scratch + thread_index() * each);
         }
-        job->packed += s->g * panels * p.taps * o.depth * NR;
+        job->packed += groups * panels * p.taps * o.depth * panel;
     }
 }
 
@@ -482,7 +513,7 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
             bytes += ROUND_UP(s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * (int64_t)sizeof(REAL), CACHE_LINE);
         return bytes + threads * ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE);
     }
-    bytes += ROUND_UP(o.depth * (int64_t)sizeof(REAL), CACHE_LINE);
+    bytes += MAX(ROUND_UP(o.depth * (int64_t)sizeof(REAL), CACHE_LINE), SIMD_BYTES);
     bytes += ROUND_UP(s->g * ROUND_UP(o.columns, NR) * (int64_t)sizeof(REAL), CACHE_LINE);
     if (!s->channels_last) bytes += NAME(converted_bytes)(s);
     return bytes + threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
@@ -490,7 +521,7 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
 
 static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes, const REAL *x, const REAL *packed, const REAL *bias,
                              int activation, REAL slope, REAL *out, char *workspace, int threads) {
-    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL};
+    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, 1, 0, 0};
     const operands *o = &job.o;
     tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
     if (pixel_lanes) {
@@ -503,12 +534,15 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
         NAME(direct_pixels)(&job, input_grad, storage, workspace, ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE), threads);
         return;
     }
-    REAL *zeros = (REAL *)aligned_take(&workspace, o->depth * sizeof(REAL));
-    memset(zeros, 0, o->depth * sizeof(REAL));
+    job.bundle = bundled_groups(o, s->g, VL);
+    job.depth_step = job.bundle * o->depth, job.column_step = job.bundle * o->columns;
+    const int64_t zero_bytes = MAX(ROUND_UP(o->depth * (int64_t)sizeof(REAL), CACHE_LINE), SIMD_BYTES);
+    REAL *zeros = (REAL *)aligned_take(&workspace, zero_bytes);
+    memset(zeros, 0, zero_bytes);
     job.zeros = zeros;
     const int64_t padded = ROUND_UP(o->columns, NR);
     REAL *padded_bias = (REAL *)aligned_take(&workspace, s->g * padded * sizeof(REAL));
-    if (bias) {
+    if (bias && job.bundle == 1) {
         for (int64_t g = 0; g < s->g; g++)
             for (int64_t j = 0; j < padded; j++) padded_bias[g * padded + j] = j < o->columns ? bias[g * o->columns + j] : 0;
         job.bias = padded_bias;

@@ -28,10 +28,18 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
         NAME(finish_tile)(sink, rows, tile);                                                                \
     }
 
+/* The lines the tile will be stored to, asked for while it is computed: they rarely are in the first-level cache. */
+#define FETCH_TILE(rows, vectors)                                                                           \
+    UNROLL for (int i = 0; i < rows; i++) {                                                                 \
+        UNROLL for (int j = 0; j < vectors; j++) __builtin_prefetch(sink->out[i] + j * VL, 1);              \
+        __builtin_prefetch(sink->out[i] + vectors * VL - 1, 1);                                             \
+    }
+
 INLINE void NAME(dot_tile)(const int rows, const int vectors, const REAL *const *a, int64_t taps, int64_t depth,
                            const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
     vec acc[GEMM_MR][2];
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
+    FETCH_TILE(rows, vectors);
     for (int64_t t = 0; t < taps; t++, a += rows) {
         const REAL *p[GEMM_MR];
         UNROLL for (int i = 0; i < rows; i++) p[i] = a[i];
@@ -52,6 +60,7 @@ INLINE void NAME(outer_tile)(const int rows, const int vectors, const NAME(segme
                              int64_t a_step, int64_t b_step, const NAME(sink) *sink) {
     vec acc[GEMM_MR][2];
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
+    FETCH_TILE(rows, vectors);
     for (int64_t s = 0; s < count; s++) {
         const REAL *a = segments[s].a, *b = segments[s].b;
         for (int64_t p = 0; p < segments[s].length; p++, a += a_step, b += b_step) {
@@ -64,6 +73,28 @@ INLINE void NAME(outer_tile)(const int rows, const int vectors, const NAME(segme
         }
     }
     STORE_TILE(rows, vectors, NAME(splat)(sink->bias[i]));
+}
+
+/* Narrow groups: lanes are the filters of several groups, each of which sees its own input channels. One input vector per pixel and tap
+ * holds the channels of all of them; a permutation spreads channel c of every group over that group's lanes. */
+INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t taps, int64_t depth, int64_t columns, int64_t channels,
+                              const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+    const int vectors = 1;
+    vec acc[GEMM_MR][1];
+    NAME(ivec_t) first;
+    for (int l = 0; l < VL; l++) first[l] = l / columns * depth;
+    UNROLL for (int i = 0; i < rows; i++) acc[i][0] = (vec){0};
+    for (int64_t t = 0; t < taps; t++, a += rows) {
+        vec x[GEMM_MR];
+        UNROLL for (int i = 0; i < rows; i++) x[i] = channels >= VL ? NAME(load)(a[i]) : NAME(load_part)(a[i], channels);
+        const REAL *b = all_b + (which ? which[t] : t) * depth * VL;
+        NAME(ivec_t) index = first;
+        for (int64_t c = 0; c < depth; c++, b += VL, index += 1) {
+            const vec w = *(const vec *)b;
+            UNROLL for (int i = 0; i < rows; i++) acc[i][0] += NAME(permute)(x[i], index) * w;
+        }
+    }
+    STORE_TILE(rows, vectors, NAME(load)(sink->bias));
 }
 
 #undef STORE_TILE
@@ -89,6 +120,14 @@ void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t depth, cons
     case 2 * rows + 2: NAME(outer_tile)(rows, 2, segments, count, a_step, b_step, sink); break;
 void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t a_step, int64_t b_step, const NAME(sink) *sink) {
     switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(rows) \
+    case rows: NAME(bundle_tile)(rows, a, taps, depth, columns, channels, b, which, sink); break;
+void NAME(bundle)(int rows, const REAL *const *a, int64_t taps, int64_t depth, int64_t columns, int64_t channels, const REAL *b,
+                  const int32_t *which, const NAME(sink) *sink) {
+    switch (rows) { EACH_ROW_COUNT(CASE) }
 }
 #undef CASE
 #undef EACH_ROW_COUNT

@@ -3,6 +3,26 @@
 typedef REAL NAME(vec_t) __attribute__((vector_size(SIMD_BYTES), may_alias));
 typedef REAL NAME(uvec_t) __attribute__((vector_size(SIMD_BYTES), may_alias, aligned(sizeof(REAL))));
 
+/* Lane l of the result is lane index[l] of v. */
+#if IS_DOUBLE
+typedef int64_t NAME(ivec_t) __attribute__((vector_size(SIMD_BYTES)));
+#else
+typedef int32_t NAME(ivec_t) __attribute__((vector_size(SIMD_BYTES)));
+#endif
+INLINE vec NAME(permute)(vec v, NAME(ivec_t) index) {
+#if defined(__AVX512F__) && IS_DOUBLE
+    return (vec)_mm512_permutexvar_pd((__m512i)index, (__m512d)v);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_permutexvar_ps((__m512i)index, (__m512)v);
+#elif defined(__AVX2__) && !IS_DOUBLE
+    return (vec)_mm256_permutevar8x32_ps((__m256)v, (__m256i)index);
+#else
+    vec r;
+    for (int l = 0; l < VL; l++) r[l] = v[index[l]];
+    return r;
+#endif
+}
+
 INLINE vec NAME(load)(const REAL *p) { return *(const NAME(uvec_t) *)p; }
 INLINE void NAME(store)(REAL *p, vec v) { *(NAME(uvec_t) *)p = v; }
 INLINE vec NAME(splat)(REAL s) { return s - (vec){0}; }
