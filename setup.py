@@ -57,6 +57,7 @@ class BuildExt(build_ext):
             extension.extra_link_args += link_openmp
             usable.append(extension)
         self.extensions = usable
+        self.parallel = None  # `ParallelCompiler` works within an extension, on the compiler that all of them share
         self.force = True  # setuptools looks at an extension's sources only; `is_current` knows the headers and flags too
         super().build_extensions()
 
@@ -165,8 +166,11 @@ extensions += [extension(name, [str(KERNELS / f"{name}.pyx")]) for name in ("_cp
 
 setup(
     ext_modules=cythonize(
-        extensions, include_path=[str(KERNELS)], build_dir="build/cython", language_level=3,
+        extensions,
+        include_path=[str(KERNELS)],
+        build_dir="build/cython",
+        language_level=3,
         compiler_directives={"cdivision": True},
-    ),  # fmt: skip
+    ),
     cmdclass={"build_ext": BuildExt},
 )

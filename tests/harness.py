@@ -202,8 +202,8 @@ def shared_scale(p, scale, data):
 def tolerance(algorithm, p, data, *, scale=None, each_output=False):
     """The published bound c * eps * |x| conv |w| on the operands in `data`; `scale` is |x| conv |w| if that is known already.
 
-    An algorithm that is not local in its non-finite values computes in tiles, and one rounding error is shared by the outputs of
-    a tile: unless `each_output` is held to its own |x| conv |w|, `shared_scale` takes its place.
+    An algorithm that is not local in its non-finite values computes in tiles, and one rounding error is shared by the outputs
+    of a tile: unless `each_output` is held to its own |x| conv |w|, `shared_scale` takes its place.
     """
     if scale is None:
         scale = reference.scale(p, **data)

@@ -9,12 +9,12 @@ import math
 
 import numpy as np
 import pytest
-from harness import HIGHEST, KINDS, assert_close, assert_equal, is_exact_on_integers, operands, run, runs
-from problems import CASES, DIRECTIONS, DTYPES, EVERYWHERE, HARD_CASES, MEMORY_FORMATS, MORE, ORDINARY_CASES, problem
 
 from fastconv import algorithms
 from fastconv.algorithms import ACTIVATIONS
 from fastconv.threads import num_threads
+from harness import HIGHEST, KINDS, assert_close, assert_equal, is_exact_on_integers, operands, run, runs
+from problems import CASES, DIRECTIONS, DTYPES, EVERYWHERE, HARD_CASES, MEMORY_FORMATS, MORE, ORDINARY_CASES, problem
 
 FORMS = tuple(itertools.product(DTYPES, MEMORY_FORMATS))
 EVERY_RUN = runs(EVERYWHERE, DIRECTIONS) + runs(MORE, DIRECTIONS, [HIGHEST])

@@ -4,16 +4,16 @@ import itertools
 
 import numpy as np
 import pytest
-from harness import HIGHEST, operands, run, runs
-from problems import CASES, DIRECTIONS, DTYPES, MEMORY_FORMATS, problem
 
 from fastconv import algorithms, reference
 from fastconv.threads import num_threads
+from harness import HIGHEST, operands, run, runs
+from problems import CASES, DIRECTIONS, DTYPES, MEMORY_FORMATS, problem
 
 NON_FINITE_CASES = {name: CASES[name] for name in (
     "3 to 17 channels", "35 to 64 channels", "first layer", "1x1", "tiles do not divide", "stride 2",
-    "stride beyond the kernel", "dilation", "groups", "depthwise", "depthwise with stride", "depthwise 5x5, multiplier 3", "5x5",
-    "large kernel", "padding beyond the kernel",
+    "stride beyond the kernel", "dilation", "groups", "depthwise", "depthwise with stride", "depthwise 5x5, multiplier 3",
+    "5x5", "large kernel", "padding beyond the kernel",
 )}  # fmt: skip
 OPERANDS = {"forward": ("x", "w"), "input_grad": ("gy", "w"), "weight_grad": ("x", "gy")}
 

@@ -4,13 +4,13 @@ import concurrent.futures
 import os
 
 import pytest
-from harness import HIGHEST, assert_close, operands, run, runs
-from problems import CASES, DIRECTIONS, DTYPES, EVERYWHERE, MEMORY_FORMATS, problem
-from subprocesses import TESTS, assert_succeeded, python
 
 from fastconv import algorithms
 from fastconv.kernels import cpu
 from fastconv.threads import num_threads
+from harness import HIGHEST, assert_close, operands, run, runs
+from problems import CASES, DIRECTIONS, DTYPES, EVERYWHERE, MEMORY_FORMATS, problem
+from subprocesses import TESTS, assert_succeeded, python
 
 SHARED_CASES = {name: CASES[name] for name in (
     "several blocks of tiles", "1x1", "stride 2", "groups", "depthwise", "5x5", "large kernel",
