@@ -151,7 +151,7 @@ def explain(shape, effort, lock_path, **options):
 
 @main.command()
 @click.option(
-    "--time-budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Measure no further problem after this time."
+    "--time-budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Start no problem after this time."
 )
 @click.option(
     "--json",

@@ -38,7 +38,7 @@ def run(*arguments, exit_code=0):
 
 
 def test_help_names_the_commands_and_tables():
-    assert all(command in run("--help").stdout for command in ("compare", "tune", "explain", "show-versions"))
+    assert all(command in run("--help").stdout for command in ("compare", "tune", "explain", "calibrate", "show-versions"))
     assert all(name in run("compare", "--help").stdout for name in table_names())
 
 
@@ -113,6 +113,31 @@ def test_a_lock_file_is_replayed(table, tmp_path):
 def test_explain_lists_every_algorithm():
     out = run("explain", SHAPE, "--effort", "heuristic").stdout
     assert all(name in out for name in names())
+
+
+@pytest.fixture
+def quick_rates(monkeypatch):
+    monkeypatch.setattr("fastconv.selection.calibrate._RATE_SECONDS", 0.01)
+    monkeypatch.setattr("fastconv.selection.calibrate._PROBLEM_SECONDS", 0.01)
+
+
+def test_calibrate_shows_shares_and_keeps_the_constants(quick_rates, tmp_path):
+    out = run("calibrate", "--time-budget", "0.001", "--json", str(tmp_path / "machine.json")).stdout
+    assert "before" in out and "after" in out and "fma" in out
+    (kept,) = (tmp_path / "cache").glob("*/machine.json")
+    assert str(kept) in out
+    assert json.loads(kept.read_text())["constants"] == json.loads((tmp_path / "machine.json").read_text())
+
+
+def test_calibrate_keeps_json_clean(quick_rates):
+    assert json.loads(run("calibrate", "--time-budget", "0.001", "--json", "-").stdout)["fma"] > 0
+
+
+def test_calibrate_refuses_a_cache_folder_that_cannot_be_written(quick_rates, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FASTCONV_CACHE_DIR", str(tmp_path / "file"))
+    error = run("calibrate", "--time-budget", "0.001", exit_code=2).stderr
+    assert error.startswith("fastconv: ") and "machine.json" in error and error.count("\n") == 1
 
 
 def test_show_versions_has_what_a_bug_report_needs():

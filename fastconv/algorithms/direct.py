@@ -102,14 +102,16 @@ class Direct(DirectKernels):
 
 
 def _weight_grad_terms(problem, pixels, padded):
-    """Of tiles of (tap, channel) rows and `padded` filters, with the sums in registers while they run over a strip of pixels."""
+    """Of tiles of (tap, channel) rows x `padded` filters, with the sums in registers while they run over a strip of pixels."""
     item, vector, channels = problem.itemsize, machine.lanes(problem), problem.w_shape[1]
     row_bytes = problem.width * problem.stride[0] * problem.in_channels * item + problem.out_width * padded * item
     strip = max(_STRIP_PIXELS, _STRIP_BYTES / row_bytes * problem.out_width)
     copied = item * (problem.batch * problem.height * problem.width * problem.in_channels + pixels * padded)
     sums = problem.taps * channels * padded * item
     merged = problem.groups == 1 and problem.dilation[1] == 1
-    rows = (problem.kernel_height if merged else problem.taps) * -(-channels * (problem.kernel_width if merged else 1) // TILE_ROWS)
+    # A kernel row is tiled as one where its values lie together.
+    runs, length = (problem.kernel_height, problem.kernel_width * channels) if merged else (problem.taps, channels)
+    rows = runs * -(-length // TILE_ROWS)
     return {
         "call": machine.call_seconds(),
         "products": machine.compute_seconds(pixels * problem.taps * channels * padded, problem.dtype),

@@ -43,8 +43,8 @@ _BLOCKS = (4, 7, 13, 26)
 # What of the spectra should stay in the second-level cache.
 _CACHE_BYTES = 1536 << 10
 
-# What tilings are chosen by, fitted to timings on one AVX-512 core (Zen 4), in seconds. Packed filters depend on the tiling, so that
-# calibration leaves these alone. Arithmetic on shorter vectors takes longer.
+# What tilings are chosen by, fitted to timings on one AVX-512 core (Zen 4), in seconds. Packed filters depend on the tiling, so
+# that calibration leaves these alone. Arithmetic on shorter vectors takes longer.
 _STEP_SECONDS = 0.75e-9  # one vector through one stage of a transform
 _FMA_SECONDS = 0.35e-9  # one multiply-add of vectors in the complex GEMM
 _PRODUCT_SECONDS = 0.8e-9  # one multiply-add of vectors where both operands are read from memory
@@ -236,7 +236,7 @@ def _candidate(problem, lanes, y, x):
 
 
 def _block_traffic(tiles, block, per_tile, filters):
-    """(seconds of memory traffic, tiles in a block, bytes of filters and of spilled data) if at most `block` tiles go together."""
+    """(seconds of memory traffic, tiles in a block, bytes of filters and of spilled data) for `block` tiles at most."""
     blocks = _ceil(tiles, block)
     block = _ceil(tiles, blocks)
     spilled = tiles * 2 * per_tile if block * per_tile > _CACHE_BYTES else 0

@@ -55,7 +55,8 @@ class Winograd(Modelled):
             depth, filters = filters, depth
         into, out = (groups * -(-channels // vector) * vector for channels in (depth, filters))
         points = (self.m + self.r - 1) ** 2
-        blocks = max(1, tiles / self._block_tiles(problem))
+        block = min(tiles, self._block_tiles(problem))
+        blocks = max(1, tiles / max(1, block))
         weights = points * depth * out * item
         terms = {
             "call": machine.call_seconds(),
@@ -66,6 +67,9 @@ class Winograd(Modelled):
             "filters": machine.traffic_seconds(blocks * weights, weights),
             "data": machine.traffic_seconds(problem.bytes, problem.bytes),
         }
+        scratch = points * (depth + filters) * item * block
+        if scratch > machine.constants().near_bytes:
+            terms["spills"] = machine.traffic_seconds(2 * points * tiles * (into + out) * item, scratch)
         if problem.memory_format == "nchw":
             terms["transposes"] = machine.traffic_seconds(problem.bytes, problem.bytes)
         if problem.direction == "weight_grad":

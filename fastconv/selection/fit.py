@@ -1,4 +1,4 @@
-"""Fits the factors of a cost model to measured times: least squares on the logarithms, kept near known factors where nothing tells."""
+"""Fits the factors of a cost model to measured times: least squares on logarithms, near known factors where nothing tells."""
 
 from __future__ import annotations
 

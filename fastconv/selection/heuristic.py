@@ -54,7 +54,7 @@ class Candidate:
 
 
 def judge(problem, config):
-    """A `Candidate` for every registered algorithm, in order; predictions are those of this machine's calibration, if it has one."""
+    """A `Candidate` for every registered algorithm, in order; this machine's calibration, if there is one, predicts."""
     algorithms = registry.registered()
     fallback = algorithms[-1]
     with machine.calibrated(calibration.load(config)):
