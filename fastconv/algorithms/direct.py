@@ -88,6 +88,20 @@ class Direct(DirectKernels):
             terms["conversion"] = machine.traffic_seconds(2 * problem.bytes, 2 * problem.bytes)
         return terms
 
+    def pack_terms(self, problem):
+        # Panels of two vectors of filters, mostly empty where groups are narrow.
+        panel, groups = 2 * machine.lanes(problem), problem.groups
+        depth, filters = problem.in_channels // groups, problem.out_channels // groups
+        if problem.direction == "input_grad":
+            depth, filters = filters, depth
+        panels = problem.itemsize * groups * -(-filters // panel) * panel * depth * problem.taps
+        terms = super().pack_terms(problem) | {"panels": machine.traffic_seconds(panels, panels, threads=1)}
+        if problem.direction == "input_grad" and (problem.taps == 1 or problem.stride != (1, 1)):
+            # One by one, where a phase has no whole kernel to transpose.
+            values = machine.lanes(problem) * problem.taps * depth * filters * groups
+            terms["scattered"] = machine.compute_seconds(values, problem.dtype, threads=1)
+        return terms
+
     def workspace(self, problem):
         if problem.direction == "weight_grad":
             kernels, double = cpu.kernels(), problem.dtype == "float64"

@@ -87,9 +87,6 @@ class Im2col(Modelled):
             terms["strided" if alone else "patches"] = machine.traffic_seconds(patches, min(patches, PATCH_BYTES), workers)
         return terms
 
-    def model(self, problem):
-        return self.name if problem.direction == "forward" else f"{self.name} {problem.direction}"
-
     def workspace(self, problem):
         return _blocks(problem, get_num_threads()).bytes
 

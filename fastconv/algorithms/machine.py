@@ -2,8 +2,8 @@
 
     predicted seconds = sum over an algorithm's terms of factor * seconds at the machine's full rates
 
-The shipped constants, a set per instruction set, are `data/machine.json`, read on first use; `fastconv calibrate` measures those
-of a machine, and `calibrated` puts them in force.
+The shipped constants, by instruction set, are `data/machine.json`, read on first use; `fastconv calibrate` measures those of
+a machine, and `calibrated` puts them in force.
 """
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ class Modelled(ConvAlgorithm):
 
     def model(self, problem):
         """Name of the factors of `terms`."""
-        return f"{self.name} weight_grad" if problem.direction == "weight_grad" else self.name
+        return self.name if problem.direction == "forward" else f"{self.name} {problem.direction}"
 
-    def pack_model(self):
-        """Name of the factors of `pack_terms`."""
-        return f"{self.name} pack"
+    def pack_model(self, problem):
+        """Name of the factors of `pack_terms`; gradients have the filters transposed."""
+        return f"{self.name} pack" if problem.direction == "forward" else f"{self.name} transposed pack"
 
     def cost(self, problem):
         return machine.predict(self.model(problem), self.terms(problem))
@@ -36,4 +36,4 @@ class Modelled(ConvAlgorithm):
     def pack_cost(self, problem):
         if problem.direction == "weight_grad":
             return 0.0
-        return machine.predict(self.pack_model(), self.pack_terms(problem))
+        return machine.predict(self.pack_model(problem), self.pack_terms(problem))

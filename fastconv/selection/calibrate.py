@@ -146,7 +146,7 @@ def _factors(rates, measured):
                 samples.setdefault(algorithm.model(problem), []).append((algorithm.terms(problem), figure.seconds, weight))
                 if figure.pack_seconds:
                     pack = algorithm.pack_terms(problem), figure.pack_seconds, 1.0
-                    samples.setdefault(algorithm.pack_model(), []).append(pack)
+                    samples.setdefault(algorithm.pack_model(problem), []).append(pack)
     return rates.factors | {model: fit(rows, rates.factors.get(model, {})) for model, rows in sorted(samples.items())}
 
 

@@ -119,7 +119,7 @@ def test_shipped_factors_belong_to_terms():
         for problem in calibrate.calibration_problems():
             if algorithm.supports(problem) is None:
                 known.setdefault(algorithm.model(problem), set()).update(algorithm.terms(problem))
-                known.setdefault(algorithm.pack_model(), set()).update(algorithm.pack_terms(problem))
+                known.setdefault(algorithm.pack_model(problem), set()).update(algorithm.pack_terms(problem))
     for isa in cpu.available():
         for model, factors in machine.shipped(isa).factors.items():
             assert factors.keys() <= known.get(model, factors.keys()), model
