@@ -35,14 +35,14 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
         __builtin_prefetch(sink->out[i] + vectors * VL - 1, 1);                                             \
     }
 
-INLINE void NAME(dot_tile)(const int rows, const int vectors, const REAL *const *a, int64_t taps, int64_t depth,
+INLINE void NAME(dot_tile)(const int rows, const int vectors, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
                            const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
     vec acc[GEMM_MR][2];
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
     FETCH_TILE(rows, vectors);
     for (int64_t t = 0; t < taps; t++, a += rows) {
         const REAL *p[GEMM_MR];
-        UNROLL for (int i = 0; i < rows; i++) p[i] = a[i];
+        UNROLL for (int i = 0; i < rows; i++) p[i] = a[i] + offset;
         const REAL *b = all_b + (which ? which[t] : t) * depth * NR;
         for (int64_t c = 0; c < depth; c++, b += NR) {
             vec b0 = *(const vec *)b, b1 = vectors > 1 ? *(const vec *)(b + VL) : (vec){0};
@@ -77,16 +77,20 @@ INLINE void NAME(outer_tile)(const int rows, const int vectors, const NAME(segme
 
 /* Narrow groups: lanes are the filters of several groups, each of which sees its own input channels. One input vector per pixel and tap
  * holds the channels of all of them; a permutation spreads channel c of every group over that group's lanes. */
-INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t taps, int64_t depth, int64_t columns, int64_t channels,
-                              const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns,
+                              int64_t channels, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
     const int vectors = 1;
     vec acc[GEMM_MR][1];
     NAME(ivec_t) first;
-    for (int l = 0; l < VL; l++) first[l] = l / columns * depth;
+    for (int l = 0; l < VL; l++) first[l] = l / columns * depth % VL; /* lanes beyond the last group get anything */
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = (vec){0};
+    FETCH_TILE(rows, vectors);
     for (int64_t t = 0; t < taps; t++, a += rows) {
         vec x[GEMM_MR];
-        UNROLL for (int i = 0; i < rows; i++) x[i] = channels >= VL ? NAME(load)(a[i]) : NAME(load_part)(a[i], channels);
+        UNROLL for (int i = 0; i < rows; i++) {
+            const REAL *p = a[i] + offset;
+            x[i] = channels >= VL ? NAME(load)(p) : NAME(load_part)(p, channels);
+        }
         const REAL *b = all_b + (which ? which[t] : t) * depth * VL;
         NAME(ivec_t) index = first;
         for (int64_t c = 0; c < depth; c++, b += VL, index += 1) {
@@ -95,6 +99,42 @@ INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t taps
         }
     }
     STORE_TILE(rows, vectors, NAME(load)(sink->bias));
+}
+
+typedef REAL NAME(nvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias));
+typedef REAL NAME(unvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias, aligned(sizeof(REAL))));
+
+INLINE void NAME(narrow_tile)(const int rows, const int groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps,
+                              int64_t depth, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+    NAME(nvec_t) acc[GEMM_MR][NARROW_GROUPS];
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int g = 0; g < groups; g++) acc[i][g] = (NAME(nvec_t)){0};
+    UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(sink->out[i], 1);
+    for (int64_t t = 0; t < taps; t++, a += rows) {
+        const REAL *p[GEMM_MR];
+        UNROLL for (int i = 0; i < rows; i++) p[i] = a[i] + offset;
+        const REAL *b = all_b + (which ? which[t] : t) * depth * NARROW_GROUPS * NL;
+        for (int64_t c = 0; c < depth; c++, b += NARROW_GROUPS * NL)
+            UNROLL for (int g = 0; g < groups; g++) {
+                const NAME(nvec_t) w = *(const NAME(nvec_t) *)(b + g * NL);
+                UNROLL for (int i = 0; i < rows; i++) acc[i][g] += (p[i][g * depth + c] - (NAME(nvec_t)){0}) * w;
+            }
+    }
+    if (sink->bias) {
+        UNROLL for (int g = 0; g < groups; g++) {
+            const NAME(nvec_t) bias = *(const NAME(unvec_t) *)(sink->bias + g * columns);
+            UNROLL for (int i = 0; i < rows; i++) acc[i][g] += bias;
+        }
+    }
+    if (columns == NL && !sink->accumulate && !sink->activation) {
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(sink->out[i] + g * NL) = acc[i][g];
+        return;
+    }
+    /* A group's vector begins behind the one before's filters, over its empty lanes. */
+    REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(tile + i * NR + g * columns) = acc[i][g];
+    NAME(finish_tile)(sink, rows, tile);
 }
 
 #undef STORE_TILE
@@ -107,10 +147,10 @@ INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t taps
 #endif
 
 #define CASE(rows)                                                                      \
-    case 2 * rows + 1: NAME(dot_tile)(rows, 1, a, taps, depth, b, which, sink); break;  \
-    case 2 * rows + 2: NAME(dot_tile)(rows, 2, a, taps, depth, b, which, sink); break;
-void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t depth, const REAL *b, const int32_t *which,
-               const NAME(sink) *sink) {
+    case 2 * rows + 1: NAME(dot_tile)(rows, 1, a, offset, taps, depth, b, which, sink); break;  \
+    case 2 * rows + 2: NAME(dot_tile)(rows, 2, a, offset, taps, depth, b, which, sink); break;
+void NAME(dot_at)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, const REAL *b, const int32_t *which,
+                  const NAME(sink) *sink) {
     switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
 }
 #undef CASE
@@ -124,10 +164,19 @@ void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t
 #undef CASE
 
 #define CASE(rows) \
-    case rows: NAME(bundle_tile)(rows, a, taps, depth, columns, channels, b, which, sink); break;
-void NAME(bundle)(int rows, const REAL *const *a, int64_t taps, int64_t depth, int64_t columns, int64_t channels, const REAL *b,
-                  const int32_t *which, const NAME(sink) *sink) {
+    case rows: NAME(bundle_tile)(rows, a, offset, taps, depth, columns, channels, b, which, sink); break;
+void NAME(bundle)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns, int64_t channels,
+                  const REAL *b, const int32_t *which, const NAME(sink) *sink) {
     switch (rows) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(rows)                                                                                               \
+    case 2 * rows + 1: NAME(narrow_tile)(rows, 1, columns, a, offset, taps, depth, b, which, sink); break;       \
+    case 2 * rows + 2: NAME(narrow_tile)(rows, NARROW_GROUPS, columns, a, offset, taps, depth, b, which, sink); break;
+void NAME(narrow)(int rows, int64_t groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
+                  const REAL *b, const int32_t *which, const NAME(sink) *sink) {
+    switch (2 * rows + groups) { EACH_ROW_COUNT(CASE) }
 }
 #undef CASE
 #undef EACH_ROW_COUNT
