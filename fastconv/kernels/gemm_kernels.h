@@ -104,20 +104,30 @@ INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t offs
 typedef REAL NAME(nvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias));
 typedef REAL NAME(unvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias, aligned(sizeof(REAL))));
 
+/* Several steps of the reduction a row: more pointers than registers are loaded once for all of them. */
+#define NARROW_STEPS (NARROW_GROUPS > 1 ? 1 : 4)
+INLINE void NAME(narrow_steps)(const int rows, const int groups, const int steps, const REAL *const *a, int64_t offset, int64_t depth,
+                               const REAL *b, NAME(nvec_t) acc[GEMM_MR][NARROW_GROUPS]) {
+    NAME(nvec_t) w[4 * NARROW_GROUPS];
+    UNROLL for (int c = 0; c < steps * groups; c++) w[c] = *(const NAME(nvec_t) *)(b + c / groups * NARROW_GROUPS * NL + c % groups * NL);
+    UNROLL for (int i = 0; i < rows; i++) {
+        const REAL *p = a[i] + offset;
+        UNROLL for (int c = 0; c < steps * groups; c++)
+            acc[i][c % groups] += (p[c % groups * depth + c / groups] - (NAME(nvec_t)){0}) * w[c];
+    }
+}
+
 INLINE void NAME(narrow_tile)(const int rows, const int groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps,
                               int64_t depth, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
     NAME(nvec_t) acc[GEMM_MR][NARROW_GROUPS];
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int g = 0; g < groups; g++) acc[i][g] = (NAME(nvec_t)){0};
     UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(sink->out[i], 1);
     for (int64_t t = 0; t < taps; t++, a += rows) {
-        const REAL *p[GEMM_MR];
-        UNROLL for (int i = 0; i < rows; i++) p[i] = a[i] + offset;
         const REAL *b = all_b + (which ? which[t] : t) * depth * NARROW_GROUPS * NL;
-        for (int64_t c = 0; c < depth; c++, b += NARROW_GROUPS * NL)
-            UNROLL for (int g = 0; g < groups; g++) {
-                const NAME(nvec_t) w = *(const NAME(nvec_t) *)(b + g * NL);
-                UNROLL for (int i = 0; i < rows; i++) acc[i][g] += (p[i][g * depth + c] - (NAME(nvec_t)){0}) * w;
-            }
+        int64_t c = 0;
+        for (; c + NARROW_STEPS <= depth; c += NARROW_STEPS, b += NARROW_STEPS * NARROW_GROUPS * NL)
+            NAME(narrow_steps)(rows, groups, NARROW_STEPS, a, offset + c, depth, b, acc);
+        for (; c < depth; c++, b += NARROW_GROUPS * NL) NAME(narrow_steps)(rows, groups, 1, a, offset + c, depth, b, acc);
     }
     if (sink->bias) {
         UNROLL for (int g = 0; g < groups; g++) {
