@@ -98,8 +98,15 @@ static int64_t run_of_taps(const phase *p, int64_t src_w, int64_t r) {
     return end - r;
 }
 
+/* Whether tiles lie in one row of the image each, so that neighbouring outputs share their input. */
+static int tiles_rows(const geometry *s, const filter_layout *l) {
+    return l->kind != WIDE && s->kw == ROW_TAPS && s->sw == 1 && s->dw == 1;
+}
+
 /* Tiles of a block of so many pixels, at most. */
-static int64_t tile_count(const geometry *s, int64_t pixels) { return splits_rows(s) ? pixels : blocks_of(pixels, GEMM_MR); }
+static int64_t tile_count(const geometry *s, const filter_layout *l, int64_t pixels) {
+    return splits_rows(s) || tiles_rows(s, l) ? pixels : blocks_of(pixels, GEMM_MR);
+}
 
 /* Output rows of a strip of merged rows. */
 static int64_t strip_rows(const geometry *s, int64_t item) {
@@ -163,6 +170,7 @@ typedef struct {
     REAL slope;
     const REAL *zeros; /* a pixel of them */
     filter_layout layout;
+    int rows; /* tiles_rows */
 } NAME(direct_job);
 
 /* Consecutive pixels of a block that one call of the kernel computes: the taps that reach any source pixel, for each of them which tap it
@@ -206,6 +214,26 @@ static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t fir
     }
 }
 
+/* Fill a tile of outputs that lie in one row: `taps` counts the kernel rows that reach the image, for each of which there are its taps
+ * from left to right and a pointer per input pixel. */
+static void NAME(point_row)(const NAME(direct_job) *job, const phase *p, int64_t first, NAME(pixel_tile) *tile) {
+    const operands *o = &job->o;
+    const int64_t n = first / (p->h * p->w), q = first / p->w % p->h, r = first % p->w, width = tile->count + ROW_TAPS - 1;
+    REAL *out = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c;
+    for (int64_t i = 0; i < tile->count; i++, out += p->xs * o->dst_c) tile->out[i] = out;
+    tile->taps = 0;
+    for (int64_t t = 0; t < p->taps; t += ROW_TAPS) {
+        const int64_t y = q * p->step_h + p->tap[t].dy, left = MIN(p->tap[t].dx, p->tap[t + ROW_TAPS - 1].dx), x = r + left;
+        if (y < 0 || y >= o->src_h) continue;
+        const REAL **rows = tile->rows + tile->taps * width, *image = job->x + (n * o->src_h + y) * o->src_w * o->src_c;
+        for (int64_t i = 0; i < width; i++)
+            rows[i] = (uint64_t)(x + i) < (uint64_t)o->src_w ? image + (x + i) * o->src_c : job->zeros;
+        for (int64_t m = 0; m < ROW_TAPS; m++)
+            tile->which[tile->taps * ROW_TAPS + m] = (int32_t)(p->tap[t].dx == left ? t + m : t + ROW_TAPS - 1 - m);
+        tile->taps++;
+    }
+}
+
 /* Panel u of the filters over a tile of pixels. */
 static void NAME(filter_tile)(const NAME(direct_job) *job, const NAME(pixel_tile) *t, int64_t taps, int64_t depth, int64_t u) {
     const operands *o = &job->o;
@@ -218,7 +246,11 @@ static void NAME(filter_tile)(const NAME(direct_job) *job, const NAME(pixel_tile
     REAL *out[GEMM_MR];
     for (int64_t m = 0; m < t->count; m++) out[m] = t->out[m] + column;
     const NAME(sink) sink = {out, MIN(NR, groups * o->columns - j), bias, 0, job->activation, job->slope};
-    if (l->kind == WIDE)
+    if (job->rows && l->kind == NARROW)
+        NAME(narrow_row)((int)t->count, groups, o->columns, t->rows, offset, t->taps, depth, b, t->which, &sink);
+    else if (job->rows)
+        NAME(bundle_row)((int)t->count, t->rows, offset, t->taps, depth, o->columns, o->src_c - offset, b, t->which, &sink);
+    else if (l->kind == WIDE)
         NAME(dot_at)((int)t->count, t->rows, offset, t->taps, depth, b, which, &sink);
     else if (l->kind == NARROW)
         NAME(narrow)((int)t->count, groups, o->columns, t->rows, offset, t->taps, depth, b, which, &sink);
@@ -250,7 +282,7 @@ static void NAME(spread_rows)(NAME(pixel_tile) *tiles, int64_t count, int64_t de
 /* One item of work: pixels [first, last), panels [u0, u1). */
 static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int64_t first, int64_t last, int64_t u0, int64_t u1,
                                char *scratch) {
-    const int64_t pixels = last - first, room = MAX(1, p->taps), most = tile_count(job->s, pixels);
+    const int64_t pixels = last - first, room = MAX(1, p->taps), most = tile_count(job->s, &job->layout, pixels);
     NAME(pixel_tile) *tiles = (NAME(pixel_tile) *)aligned_take(&scratch, most * sizeof *tiles);
     const REAL **rows = (const REAL **)aligned_take(&scratch, pixels * room * sizeof(REAL *));
     REAL **out = (REAL **)aligned_take(&scratch, pixels * sizeof(REAL *));
@@ -259,11 +291,14 @@ static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int6
     const int split = splits_rows(job->s);
     for (int64_t i = first; i < last; count++) {
         /* Even tiles; where many taps read only padding, tiles end where a tap begins or ends to read the image. */
-        const int64_t left = last - i;
+        const int64_t left = job->rows ? MIN(last - i, p->w - i % p->w) : last - i;
         int64_t size = CEIL_DIV(left, blocks_of(left, GEMM_MR));
         if (split) size = MIN(size, run_of_taps(p, job->o.src_w, i % p->w));
         tiles[count] = (NAME(pixel_tile)){size, 0, rows + (i - first) * room, which + count * room, out + (i - first)};
-        NAME(point)(job, p, i, tiles + count);
+        if (job->rows)
+            NAME(point_row)(job, p, i, tiles + count);
+        else
+            NAME(point)(job, p, i, tiles + count);
         i += size;
     }
     if (spreads_rows(job->s, job->o.depth * sizeof(REAL), p->taps) && u1 - u0 > 1) {
@@ -323,7 +358,8 @@ static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
                BLOCK_PIXELS * (s->kh + 1) * pointer + 4 * CACHE_LINE;
     }
     const operands o = operands_of(s, input_grad);
-    const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, pixels), taps = s->kh * s->kw;
+    const filter_layout l = layout_of(&o, sizeof(REAL));
+    const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, &l, pixels), taps = s->kh * s->kw;
     const int64_t spread = spreads_rows(s, o.depth * sizeof(REAL), 1) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
     return most * tile + pixels * (taps + 1) * pointer + most * taps * (int64_t)sizeof(int32_t) + spread + 5 * CACHE_LINE;
 }
@@ -540,7 +576,7 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
 
 static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes, const REAL *x, const REAL *packed, const REAL *bias,
                              int activation, REAL slope, REAL *out, char *workspace, int threads) {
-    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}};
+    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0};
     const operands *o = &job.o;
     tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
     if (pixel_lanes) {
@@ -554,6 +590,7 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
         return;
     }
     job.layout = layout_of(o, sizeof(REAL));
+    job.rows = !reads_merged_rows(s, input_grad) && tiles_rows(s, &job.layout);
     REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));
     memset(zeros, 0, o->src_c * sizeof(REAL));
     job.zeros = zeros;

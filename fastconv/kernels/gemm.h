@@ -5,6 +5,7 @@
  *
  *   narrow: dot for groups of few filters, in vectors of at most 32 bytes
  *   bundle: dot for groups of fewer, several of them side by side in one vector
+ *   narrow_row, bundle_row: the same for ROW_TAPS taps over consecutive pixels, each spread over the lanes once for all of the taps
  *
  * i runs over at most GEMM_MR rows, j over NR = 2 VL columns (two vectors). Both keep the whole tile of results in registers: per step
  * of p two vectors of B are loaded and each value of A is broadcast once for two multiply-adds, so that the multipliers are the
@@ -18,6 +19,7 @@
  * 64-byte vectors; enough groups at a time that the multipliers' latency is hidden. */
 #define NARROW_BYTES MIN(32, SIMD_BYTES)
 #define NARROW_GROUPS (GEMM_MR < 8 ? 2 : 1)
+enum { ROW_TAPS = 3 };
 #endif
 #ifndef NL
 #define NL ((int)(NARROW_BYTES / sizeof(REAL)))
@@ -61,3 +63,10 @@ SHARED void NAME(narrow)(int rows, int64_t groups, int64_t columns, const REAL *
  * `channels`: readable values behind each pointer of a and the offset. */
 SHARED void NAME(bundle)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns, int64_t channels,
                          const REAL *b, const int32_t *which, const NAME(sink) *sink);
+
+/* Rows of ROW_TAPS taps: a: taps x (rows + ROW_TAPS - 1) pointers to consecutive pixels, of which row i meets i, i + 1, ...; `which`: taps x
+ * ROW_TAPS taps of b. */
+SHARED void NAME(narrow_row)(int rows, int64_t groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
+                             const REAL *b, const int32_t *which, const NAME(sink) *sink);
+SHARED void NAME(bundle_row)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns,
+                             int64_t channels, const REAL *b, const int32_t *which, const NAME(sink) *sink);

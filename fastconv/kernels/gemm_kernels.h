@@ -101,26 +101,74 @@ INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t offs
     STORE_TILE(rows, vectors, NAME(load)(sink->bias));
 }
 
+/* What pixel j of a row of pixels adds to the outputs that reach it. */
+#define ADD_ROW(acc, rows, j, x, w)                                                                  \
+    UNROLL for (int m = 0; m < ROW_TAPS; m++) if (j >= m && j - m < rows) acc[j - m] += x * w[m];
+
+INLINE void NAME(bundle_row_tile)(const int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns,
+                                  int64_t channels, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+    const int vectors = 1;
+    vec acc[GEMM_MR][1], sum[GEMM_MR];
+    NAME(ivec_t) first;
+    for (int l = 0; l < VL; l++) first[l] = l / columns * depth % VL;
+    UNROLL for (int i = 0; i < rows; i++) sum[i] = (vec){0};
+    FETCH_TILE(rows, vectors);
+    for (int64_t t = 0; t < taps; t++, a += rows + ROW_TAPS - 1, which += ROW_TAPS) {
+        NAME(ivec_t) index = first;
+        for (int64_t c = 0; c < depth; c++, index += 1) {
+            vec w[ROW_TAPS];
+            UNROLL for (int m = 0; m < ROW_TAPS; m++) w[m] = *(const vec *)(all_b + (which[m] * depth + c) * VL);
+            UNROLL for (int j = 0; j < rows + ROW_TAPS - 1; j++) {
+                const REAL *p = a[j] + offset;
+                const vec x = NAME(permute)(channels >= VL ? NAME(load)(p) : NAME(load_part)(p, channels), index);
+                ADD_ROW(sum, rows, j, x, w)
+            }
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++) acc[i][0] = sum[i];
+    STORE_TILE(rows, vectors, NAME(load)(sink->bias));
+}
+
 typedef REAL NAME(nvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias));
 typedef REAL NAME(unvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias, aligned(sizeof(REAL))));
+
+INLINE void NAME(store_narrow)(const int rows, const int groups, int64_t columns, NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR],
+                               const NAME(sink) *sink) {
+    if (sink->bias) {
+        UNROLL for (int g = 0; g < groups; g++) {
+            const NAME(nvec_t) bias = *(const NAME(unvec_t) *)(sink->bias + g * columns);
+            UNROLL for (int i = 0; i < rows; i++) acc[g][i] += bias;
+        }
+    }
+    if (columns == NL && !sink->accumulate && !sink->activation) {
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(sink->out[i] + g * NL) = acc[g][i];
+        return;
+    }
+    /* A group's vector begins behind the one before's filters, over its empty lanes. */
+    REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(tile + i * NR + g * columns) = acc[g][i];
+    NAME(finish_tile)(sink, rows, tile);
+}
 
 /* Several steps of the reduction a row: more pointers than registers are loaded once for all of them. */
 #define NARROW_STEPS (NARROW_GROUPS > 1 ? 1 : 4)
 INLINE void NAME(narrow_steps)(const int rows, const int groups, const int steps, const REAL *const *a, int64_t offset, int64_t depth,
-                               const REAL *b, NAME(nvec_t) acc[GEMM_MR][NARROW_GROUPS]) {
+                               const REAL *b, NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR]) {
     NAME(nvec_t) w[4 * NARROW_GROUPS];
     UNROLL for (int c = 0; c < steps * groups; c++) w[c] = *(const NAME(nvec_t) *)(b + c / groups * NARROW_GROUPS * NL + c % groups * NL);
     UNROLL for (int i = 0; i < rows; i++) {
         const REAL *p = a[i] + offset;
         UNROLL for (int c = 0; c < steps * groups; c++)
-            acc[i][c % groups] += (p[c % groups * depth + c / groups] - (NAME(nvec_t)){0}) * w[c];
+            acc[c % groups][i] += (p[c % groups * depth + c / groups] - (NAME(nvec_t)){0}) * w[c];
     }
 }
 
 INLINE void NAME(narrow_tile)(const int rows, const int groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps,
                               int64_t depth, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
-    NAME(nvec_t) acc[GEMM_MR][NARROW_GROUPS];
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int g = 0; g < groups; g++) acc[i][g] = (NAME(nvec_t)){0};
+    NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR];
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int g = 0; g < groups; g++) acc[g][i] = (NAME(nvec_t)){0};
     UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(sink->out[i], 1);
     for (int64_t t = 0; t < taps; t++, a += rows) {
         const REAL *b = all_b + (which ? which[t] : t) * depth * NARROW_GROUPS * NL;
@@ -129,24 +177,29 @@ INLINE void NAME(narrow_tile)(const int rows, const int groups, int64_t columns,
             NAME(narrow_steps)(rows, groups, NARROW_STEPS, a, offset + c, depth, b, acc);
         for (; c < depth; c++, b += NARROW_GROUPS * NL) NAME(narrow_steps)(rows, groups, 1, a, offset + c, depth, b, acc);
     }
-    if (sink->bias) {
-        UNROLL for (int g = 0; g < groups; g++) {
-            const NAME(nvec_t) bias = *(const NAME(unvec_t) *)(sink->bias + g * columns);
-            UNROLL for (int i = 0; i < rows; i++) acc[i][g] += bias;
-        }
-    }
-    if (columns == NL && !sink->accumulate && !sink->activation) {
-        UNROLL for (int i = 0; i < rows; i++)
-            UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(sink->out[i] + g * NL) = acc[i][g];
-        return;
-    }
-    /* A group's vector begins behind the one before's filters, over its empty lanes. */
-    REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(tile + i * NR + g * columns) = acc[i][g];
-    NAME(finish_tile)(sink, rows, tile);
+    NAME(store_narrow)(rows, groups, columns, acc, sink);
 }
 
+INLINE void NAME(narrow_row_tile)(const int rows, const int groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps,
+                                  int64_t depth, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+    NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR];
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int g = 0; g < groups; g++) acc[g][i] = (NAME(nvec_t)){0};
+    UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(sink->out[i], 1);
+    for (int64_t t = 0; t < taps; t++, a += rows + ROW_TAPS - 1, which += ROW_TAPS)
+        for (int64_t c = 0; c < depth; c++)
+            UNROLL for (int g = 0; g < groups; g++) {
+                NAME(nvec_t) w[ROW_TAPS];
+                UNROLL for (int m = 0; m < ROW_TAPS; m++)
+                    w[m] = *(const NAME(nvec_t) *)(all_b + ((which[m] * depth + c) * NARROW_GROUPS + g) * NL);
+                UNROLL for (int j = 0; j < rows + ROW_TAPS - 1; j++) {
+                    const NAME(nvec_t) x = a[j][offset + g * depth + c] - (NAME(nvec_t)){0};
+                    ADD_ROW(acc[g], rows, j, x, w)
+                }
+            }
+    NAME(store_narrow)(rows, groups, columns, acc, sink);
+}
+
+#undef ADD_ROW
 #undef STORE_TILE
 
 /* A real kernel for every number of rows: a tail must not run at scalar speed. */
@@ -186,6 +239,23 @@ void NAME(bundle)(int rows, const REAL *const *a, int64_t offset, int64_t taps, 
     case 2 * rows + 2: NAME(narrow_tile)(rows, NARROW_GROUPS, columns, a, offset, taps, depth, b, which, sink); break;
 void NAME(narrow)(int rows, int64_t groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
                   const REAL *b, const int32_t *which, const NAME(sink) *sink) {
+    switch (2 * rows + groups) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(rows) \
+    case rows: NAME(bundle_row_tile)(rows, a, offset, taps, depth, columns, channels, b, which, sink); break;
+void NAME(bundle_row)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns, int64_t channels,
+                      const REAL *b, const int32_t *which, const NAME(sink) *sink) {
+    switch (rows) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(rows)                                                                                                   \
+    case 2 * rows + 1: NAME(narrow_row_tile)(rows, 1, columns, a, offset, taps, depth, b, which, sink); break;       \
+    case 2 * rows + 2: NAME(narrow_row_tile)(rows, NARROW_GROUPS, columns, a, offset, taps, depth, b, which, sink); break;
+void NAME(narrow_row)(int rows, int64_t groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
+                      const REAL *b, const int32_t *which, const NAME(sink) *sink) {
     switch (2 * rows + groups) { EACH_ROW_COUNT(CASE) }
 }
 #undef CASE
