@@ -49,6 +49,23 @@ def memory_seconds(nbytes):
     return nbytes / (_BANDWIDTH * _speedup())
 
 
+def _lane_overhead(problem, filters, channels, vector):
+    """Time of direct convolution with filters in the lanes over that of full vectors; see kernels/direct.h."""
+    backward = problem.direction == "weight_grad"
+    permutes = cpu.isa() == "avx512" or cpu.isa() == "avx2" and problem.itemsize == 4
+    bundle = vector // max(filters, channels) if permutes else 1
+    narrow = min(vector, 32 // problem.itemsize)
+    if bundle > 1 and (problem.groups > 1 or not backward):
+        lanes = vector / bundle
+    elif filters <= narrow and not backward:
+        lanes = narrow
+    else:
+        return -(-filters // vector) * vector / filters * (1 + 1 / channels)
+    in_rows = problem.kernel_width == 3 and problem.stride[1] == problem.dilation[1] == 1 and not backward
+    # Elsewhere every product spreads its input over the lanes anew.
+    return lanes / filters * (1.15 if in_rows else 1.5)
+
+
 def direct_seconds(problem, pixels_in_lanes):
     """Direct convolution's: multiply-adds, lanes left empty by narrow groups included, plus packing and traffic."""
     vector = vector_bytes() // problem.itemsize
@@ -60,11 +77,10 @@ def direct_seconds(problem, pixels_in_lanes):
     products = pixels * problem.taps * problem.in_channels * problem.out_channels / problem.groups
     moved = problem.bytes
     if pixels_in_lanes:
-        # A copied vector costs about as much as a product of two vectors, for each filter.
-        overhead = (1 + 2 / filters) * -(-pixels // vector) * vector / pixels
+        # A copied vector costs about as much as several products of two vectors, for each filter.
+        overhead = (1 + 6 / filters) * -(-pixels // vector) * vector / pixels
     else:
-        bundled = filters < vector and vector % filters == 0 and channels <= filters
-        overhead = 2 if bundled else -(-filters // vector) * vector / filters * (1 + 1 / channels)
+        overhead = _lane_overhead(problem, filters, channels, vector)
         if problem.memory_format == "nchw" and problem.direction != "weight_grad":
             moved *= 2
     return call_seconds() + compute_seconds(products * overhead, problem.dtype, 0.85) + memory_seconds(moved)

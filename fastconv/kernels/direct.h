@@ -42,21 +42,25 @@ typedef struct {
     int64_t together, lanes, width, panels;
 } filter_layout;
 
-/* Groups that a vector must hold for the permutations of `bundle` to cost less than half-empty vectors; 0: permutations are slow. */
-static int64_t least_bundle(int64_t item) {
-    (void)item;
+/* Whether one instruction permutes the lanes of a vector. */
+static int permutes_lanes(int64_t item) {
 #if defined(__AVX512F__)
-    return 4;
+    return item <= 8;
 #elif defined(__AVX2__)
-    return item == 4 ? 2 : 0;
+    return item == 4;
 #else
-    return 0;
+    return item < 4;
 #endif
 }
 
+/* Groups whose filters share a vector, where their channels fit one too; 1: none do. */
+static int64_t bundle_of(int64_t depth, int64_t columns, int64_t item) {
+    return permutes_lanes(item) ? MAX(1, SIMD_BYTES / item / MAX(columns, depth)) : 1;
+}
+
 static filter_layout layout_of(const operands *o, int64_t item) {
-    const int64_t vector = SIMD_BYTES / item, narrow = NARROW_BYTES / item, bundle = vector / MAX(o->columns, o->depth);
-    if (least_bundle(item) && bundle >= least_bundle(item)) return (filter_layout){BUNDLED, bundle, o->columns, vector, 1};
+    const int64_t vector = SIMD_BYTES / item, narrow = NARROW_BYTES / item, bundle = bundle_of(o->depth, o->columns, item);
+    if (bundle > 1) return (filter_layout){BUNDLED, bundle, o->columns, vector, 1};
     if (o->columns <= narrow) return (filter_layout){NARROW, NARROW_GROUPS, narrow, NARROW_GROUPS * narrow, 1};
     return (filter_layout){WIDE, 1, 2 * vector, 2 * vector, CEIL_DIV(o->columns, 2 * vector)};
 }

@@ -6,6 +6,7 @@
  *   narrow: dot for groups of few filters, in vectors of at most 32 bytes
  *   bundle: dot for groups of fewer, several of them side by side in one vector
  *   narrow_row, bundle_row: the same for ROW_TAPS taps over consecutive pixels, each spread over the lanes once for all of the taps
+ *   outer_bundle: outer for such groups, for their weight gradient
  *
  * i runs over at most GEMM_MR rows, j over NR = 2 VL columns (two vectors). Both keep the whole tile of results in registers: per step
  * of p two vectors of B are loaded and each value of A is broadcast once for two multiply-adds, so that the multipliers are the
@@ -15,11 +16,11 @@
 #ifndef FASTCONV_GEMM_ARGUMENTS
 #define FASTCONV_GEMM_ARGUMENTS
 #define SHARED __attribute__((visibility("hidden")))
-/* Of `narrow`: one operand of each multiply-add is broadcast from memory, two of which cores can do per cycle but not all of them with
- * 64-byte vectors; enough groups at a time that the multipliers' latency is hidden. */
+/* Of `narrow`: vectors of 32 bytes, which most cores multiply two of per cycle; enough groups at a time that the multipliers' latency is
+ * hidden. */
 #define NARROW_BYTES MIN(32, SIMD_BYTES)
 #define NARROW_GROUPS (GEMM_MR < 8 ? 2 : 1)
-enum { ROW_TAPS = 3 };
+enum { ROW_TAPS = 3, BUNDLE_CHANNELS = GEMM_MR < 8 ? 2 : 4 };
 #endif
 #ifndef NL
 #define NL ((int)(NARROW_BYTES / sizeof(REAL)))
@@ -70,3 +71,8 @@ SHARED void NAME(narrow_row)(int rows, int64_t groups, int64_t columns, const RE
                              const REAL *b, const int32_t *which, const NAME(sink) *sink);
 SHARED void NAME(bundle_row)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns,
                              int64_t channels, const REAL *b, const int32_t *which, const NAME(sink) *sink);
+
+/* out[t out_step + c VL + j] = sum_s sum_p a_s[p a_step + t tap_step + j / columns depth + c] b_s[p b_step + j], added to what out holds
+ * on `accumulate`; t < taps <= ROW_TAPS, c < channels <= BUNDLE_CHANNELS, j < VL. Whole vectors of a and b are read. */
+SHARED void NAME(outer_bundle)(int taps, int channels, const NAME(segment) *segments, int64_t count, int64_t tap_step, int64_t a_step,
+                               int64_t b_step, int64_t depth, int64_t columns, REAL *out, int64_t out_step, int accumulate);

@@ -129,6 +129,29 @@ INLINE void NAME(bundle_row_tile)(const int rows, const REAL *const *a, int64_t 
     STORE_TILE(rows, vectors, NAME(load)(sink->bias));
 }
 
+INLINE void NAME(outer_bundle_tile)(const int taps, const int channels, const NAME(segment) *segments, int64_t count, int64_t tap_step,
+                                    int64_t a_step, int64_t b_step, int64_t depth, int64_t columns, REAL *out, int64_t out_step,
+                                    int accumulate) {
+    vec acc[ROW_TAPS][BUNDLE_CHANNELS];
+    NAME(ivec_t) index[BUNDLE_CHANNELS];
+    for (int l = 0; l < VL; l++) index[0][l] = l / columns * depth % VL;
+    UNROLL for (int c = 1; c < channels; c++) index[c] = index[0] + c;
+    UNROLL for (int t = 0; t < taps; t++)
+        UNROLL for (int c = 0; c < channels; c++) acc[t][c] = accumulate ? NAME(load)(out + t * out_step + c * VL) : (vec){0};
+    for (int64_t s = 0; s < count; s++) {
+        const REAL *a = segments[s].a, *b = segments[s].b;
+        for (int64_t p = 0; p < segments[s].length; p++, a += a_step, b += b_step) {
+            const vec y = NAME(load)(b);
+            UNROLL for (int t = 0; t < taps; t++) {
+                const vec x = NAME(load)(a + t * tap_step);
+                UNROLL for (int c = 0; c < channels; c++) acc[t][c] += NAME(permute)(x, index[c]) * y;
+            }
+        }
+    }
+    UNROLL for (int t = 0; t < taps; t++)
+        UNROLL for (int c = 0; c < channels; c++) NAME(store)(out + t * out_step + c * VL, acc[t][c]);
+}
+
 typedef REAL NAME(nvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias));
 typedef REAL NAME(unvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias, aligned(sizeof(REAL))));
 
@@ -258,5 +281,21 @@ void NAME(narrow_row)(int rows, int64_t groups, int64_t columns, const REAL *con
                       const REAL *b, const int32_t *which, const NAME(sink) *sink) {
     switch (2 * rows + groups) { EACH_ROW_COUNT(CASE) }
 }
+#undef CASE
+
+#define CASE(taps, channels)                                                                                                       \
+    case taps * 8 + channels:                                                                                                      \
+        NAME(outer_bundle_tile)(taps, channels, segments, count, tap_step, a_step, b_step, depth, columns, out, out_step, accumulate); \
+        break;
+#if GEMM_MR < 8
+#define EACH_CHANNEL_COUNT(taps) CASE(taps, 1) CASE(taps, 2)
+#else
+#define EACH_CHANNEL_COUNT(taps) CASE(taps, 1) CASE(taps, 2) CASE(taps, 3) CASE(taps, 4)
+#endif
+void NAME(outer_bundle)(int taps, int channels, const NAME(segment) *segments, int64_t count, int64_t tap_step, int64_t a_step,
+                        int64_t b_step, int64_t depth, int64_t columns, REAL *out, int64_t out_step, int accumulate) {
+    switch (taps * 8 + channels) { EACH_CHANNEL_COUNT(1) EACH_CHANNEL_COUNT(2) EACH_CHANNEL_COUNT(3) }
+}
+#undef EACH_CHANNEL_COUNT
 #undef CASE
 #undef EACH_ROW_COUNT
