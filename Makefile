@@ -54,8 +54,8 @@ clean:
 	find fastconv -name '*.so' -delete
 
 # Symbol tables are of no use in a wheel; Apple's linker has no such option any more.
-STRIP := $(if $(filter Linux,$(shell uname -s)),-Wl$(comma)-s)
 comma := ,
+STRIP := $(if $(filter Linux,$(shell uname -s)),-Wl$(comma)-s)
 
 $(STAMPS)/venv:
 	$(PYTHON) -m venv $(VENV)

@@ -31,7 +31,7 @@ _DEFINED_IN = {
 }
 _SUBMODULES = ("algorithms", "reference", "selection")
 
-__all__ = ["__version__", *_DEFINED_IN, *_SUBMODULES]  # noqa: PLE0604
+__all__ = ["__version__", *_DEFINED_IN, *_SUBMODULES]
 
 
 def __getattr__(name):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .errors import InvalidArgumentError, InvalidTypeError
+from .memory import aligned_empty
 
 __all__ = ["as_bias", "as_plain", "checked_out", "conform", "empty", "require_disjoint", "require_shape"]
 
 # Work np.shares_memory may spend on proving two strided arrays disjoint before they count as overlapping.
 _OVERLAP_WORK = 10_000
+# Elements from which on results are aligned and their memory is used again: below, NumPy's allocator is faster.
+_LARGE = 2**16
 
 
 def as_plain(name, a):
@@ -33,9 +38,14 @@ def conform(a, dtype, memory_format="nchw"):
 def empty(shape, dtype, memory_format="nchw"):
     """A new array of NCHW `shape`, laid out in `memory_format`."""
     if memory_format == "nchw":
-        return np.empty(shape, dtype)
+        return _empty(shape, dtype)
     n, c, h, w = shape
-    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    return _empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+
+
+def _empty(shape, dtype):
+    size = math.prod(shape)
+    return aligned_empty(size, dtype).reshape(shape) if size >= _LARGE else np.empty(shape, dtype)
 
 
 def as_bias(b, problem):

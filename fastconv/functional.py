@@ -204,7 +204,9 @@ def _gradient_problem(direction, gy, main, other, x_shape, w_shape, stride, padd
     """The problem of a gradient; `main` is the (name, array) whose memory format counts, `other` the other operand."""
     dtype = as_conv_array(*main).dtype
     if as_conv_array(*other).dtype != dtype:
-        raise InvalidTypeError(f"{other[0]}: dtype {other[1].dtype} differs from {main[0]}'s {main[1].dtype}; convert one of them")
+        raise InvalidTypeError(
+            f"{other[0]}: dtype {other[1].dtype} differs from {main[0]}'s {main[1].dtype}; convert one of them"
+        )
     problem = ConvProblem.from_shapes(
         x_shape, w_shape, stride=stride, padding=padding, dilation=dilation, groups=groups, direction=direction,
         dtype=dtype.name, memory_format=memory_format_of(main[1]),

@@ -103,7 +103,9 @@ class ConvProblem:
             if _product(getattr(self, name)) * self.itemsize > _MAX_BYTES:
                 raise InvalidArgumentError(f"{name}: {getattr(self, name)} is too large: its size overflows 64 bits")
         if max(*padded, *self.extent, *self.stride) > 2**31 - 1:
-            raise InvalidArgumentError(f"padding: the padded input {padded[0]}x{padded[1]} is too large; at most 2**31-1 a side")
+            raise InvalidArgumentError(
+                f"padding: the padded input {padded[0]}x{padded[1]} is too large; at most 2**31-1 a side"
+            )
 
     # -- making one -------------------------------------------------------------------------------------------------
 

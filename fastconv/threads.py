@@ -15,7 +15,7 @@ import ctypes
 import os
 import threading
 
-from .problem import require_at_least, as_integer
+from .problem import as_integer, require_at_least
 
 __all__ = ["get_num_threads", "num_threads", "pin", "set_num_threads", "single_threaded_blas", "unpin"]
 
@@ -134,7 +134,7 @@ single_threaded_blas = _SingleThreadedBlas()
 def _scipy_blas():
     """Controllers of the BLAS that SciPy calls; threadpoolctl takes milliseconds to find them, hence once a process."""
     import scipy
-    import scipy.linalg.cython_blas  # noqa: F401  (loads the library)
+    import scipy.linalg.cython_blas  # loads the library
     from threadpoolctl import ThreadpoolController
 
     blas = ThreadpoolController().select(user_api="blas").lib_controllers

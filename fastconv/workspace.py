@@ -11,7 +11,7 @@ import weakref
 
 import numpy as np
 
-from .memory import aligned_empty
+from .memory import aligned_empty, release_blocks
 
 __all__ = ["give_back", "release_workspaces", "take"]
 
@@ -75,7 +75,7 @@ def give_back(buffer):
 
 
 def release_workspaces():
-    """Free the scratch memory of all threads that is not in use at this moment.
+    """Free the scratch memory of all threads, and the large results kept for reuse, that are not in use at this moment.
 
     Examples
     --------
@@ -86,6 +86,7 @@ def release_workspaces():
         arenas = list(_arenas)
     for arena in arenas:
         arena.free.clear()
+    release_blocks()
 
 
 def _after_fork():

@@ -1,6 +1,7 @@
 """Runs algorithms through their contract alone, with everything around them poisoned, and holds them to their error bound."""
 
 import functools
+import itertools
 import zlib
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from fastconv import algorithms, reference
 from fastconv.algorithms.base import as_activation
 from fastconv.kernels import cpu
-from problems import problem
+from problems import DTYPES, MEMORY_FORMATS, problem
 
 # Elements of sentinel before and after every array. Odd, so that arrays start at addresses no vector is aligned to.
 MARGIN = 17
@@ -35,12 +36,23 @@ def runs(cases, directions=("forward",), isas=None, *, empty=False):
         for algorithm in algorithms.registered():
             for name, text in cases.items():
                 for direction in directions:
-                    p = problem(text, direction)
-                    if algorithm.supports(p) is None and (p.batch or empty):
+                    if forms(algorithm, text, direction) and (problem(text).batch or empty):
                         values = (isa, algorithm.name, text) + ((direction,) if len(directions) > 1 else ())
                         slug = "-".join([isa, algorithm.name, name.replace(" ", "_"), *values[3:]])
                         params.append(pytest.param(*values, id=slug))
     return params
+
+
+def forms(algorithm, text, direction="forward"):
+    """The problem in each dtype and memory format that the algorithm supports."""
+    problems = (problem(text, direction, *form) for form in itertools.product(DTYPES, MEMORY_FORMATS))
+    return [p for p in problems if algorithm.supports(p) is None]
+
+
+def in_supported_format(algorithm, p):
+    """The problem, in the memory format that the algorithm supports if it does not do both."""
+    formats = (p.memory_format, *MEMORY_FORMATS)
+    return next(q for q in (p.replace(memory_format=f) for f in formats) if algorithm.supports(q) is None)
 
 
 # -- data -------------------------------------------------------------------------------------------------------------
@@ -202,8 +214,8 @@ def shared_scale(p, scale, data):
 def tolerance(algorithm, p, data, *, scale=None, each_output=False):
     """The published bound c * eps * |x| conv |w| on the operands in `data`; `scale` is |x| conv |w| if that is known already.
 
-    An algorithm that is not local in its non-finite values computes in tiles, and one rounding error is shared by the outputs of
-    a tile: unless `each_output` is held to its own |x| conv |w|, `shared_scale` takes its place.
+    An algorithm that is not local in its non-finite values computes in tiles, and one rounding error is shared by the outputs
+    of a tile: unless `each_output` is held to its own |x| conv |w|, `shared_scale` takes its place.
     """
     if scale is None:
         scale = reference.scale(p, **data)

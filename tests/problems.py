@@ -1,7 +1,7 @@
 """The convolutions that every algorithm is tested on.
 
-Small ones, chosen for their edges: channel counts around the vector lengths (4 to 16 lanes), tiles that do not divide, images of
-one pixel, padding beyond the kernel, windows that skip pixels.
+Small ones, chosen for their edges: channel counts around the vector lengths (4 to 16 lanes), tiles that do not divide, images
+of one pixel, padding beyond the kernel, windows that skip pixels.
 """
 
 from fastconv.problem import DIRECTIONS, DTYPES, MEMORY_FORMATS, ConvProblem

@@ -102,7 +102,9 @@ def test_optimizers_import_numpy_only():
     for path in MODULES:
         if part_of(path) == "optim":
             roots = {name.split(".")[0] for _, name in imports(path)}
-            assert roots <= {"numpy", "fastconv", "__future__", "math", "abc", "typing", "dataclasses", "collections"}, name_of(path)
+            assert roots <= {"numpy", "fastconv", "__future__", "math", "abc", "typing", "dataclasses", "collections"}, name_of(
+                path
+            )
 
 
 def test_only_threads_changes_the_thread_counts_of_others():

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from harness import in_format, operands
-from problems import problem
 
 import fastconv as fc
 from fastconv import reference
+from harness import in_format, operands
+from problems import problem
 
 SHAPES = ["2x5x9x8,6x3x3,p1", "2x6x7x7,4x1x1,g2", "1x4x9x9,4x3x3,s2,p1,g4", "1x1x6x5,3x2x2"]
 
@@ -134,7 +134,9 @@ def test_the_layout_of_the_bias_does_not_matter(layout):
     np.testing.assert_allclose(y, reference.forward(p, data["x"], data["w"], data["bias"]), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("layout", [non_contiguous, reversed_axes, fortran_order, channels_last, channels_last_slice, misaligned])
+@pytest.mark.parametrize(
+    "layout", [non_contiguous, reversed_axes, fortran_order, channels_last, channels_last_slice, misaligned]
+)
 def test_out_of_any_layout_receives_the_result_and_nothing_around_it(layout):
     p = problem(SHAPES[0])
     data = operands(p)

@@ -9,11 +9,11 @@ import threading
 
 import numpy as np
 import pytest
-from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
-from toys import Toy
 
 import fastconv as fc
 from fastconv import selection, workspace
+from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
+from toys import Toy
 
 SHAPE = "2x4x7x6,6x3x2,s2x1,p1.0x0.1,d1x2,g2"
 PARAMETERS = {"stride": (2, 1), "padding": ((1, 0), (0, 1)), "dilation": (1, 2), "groups": 2}
@@ -50,9 +50,7 @@ def test_gradients_are_adjoint_to_the_convolution(arrays):
 def test_bias_and_activation(arrays):
     x, w, _, b = arrays
     y = fc.conv2d(x, w, **PARAMETERS)
-    np.testing.assert_array_equal(
-        fc.conv2d(x, w, b, activation="relu", **PARAMETERS), np.maximum(y + b[:, None, None], 0)
-    )
+    np.testing.assert_array_equal(fc.conv2d(x, w, b, activation="relu", **PARAMETERS), np.maximum(y + b[:, None, None], 0))
 
 
 # -- layouts ----------------------------------------------------------------------------------------------------------
@@ -133,7 +131,7 @@ def test_empty_batches(dtype):
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, nhwc, with_holes], ids=["nchw", "nhwc", "with holes"])
 @pytest.mark.parametrize("source", [np.ascontiguousarray, nhwc], ids=["nchw", "nhwc"])
 def test_out_of_any_layout_is_written_and_returned(layout, source, arrays):
-    x, w, gy, b = arrays
+    x, w, _, b = arrays
     y = fc.conv2d(x, w, b, **PARAMETERS)
     conv = fc.plan(fc.ConvProblem.from_arrays(source(x), w, **PARAMETERS)).prepare(w, b)
     for call in (lambda out: fc.conv2d(source(x), w, b, out=out, **PARAMETERS), lambda out: conv(source(x), out=out)):
@@ -202,14 +200,22 @@ BAD_FORWARD = {
     "groups 0": ({"groups": 0}, VALUE, "groups: got 0"),
     "groups not dividing": ({"w": W[:, :2], "groups": 3}, VALUE, "w: expects in_channels"),
     "activation unknown": ({"activation": "tanh"}, VALUE, "activation: got 'tanh'"),
-    "algorithm unknown": ({"algorithm": "magic"}, fc.UnknownAlgorithmError, "algorithm: 'magic' is not registered; there are toy"),
+    "algorithm unknown": (
+        {"algorithm": "magic"},
+        fc.UnknownAlgorithmError,
+        "algorithm: 'magic' is not registered; there are toy",
+    ),
     "algorithm no text": ({"algorithm": None}, TYPE, "algorithm: got None"),
     "out a list": ({"out": []}, TYPE, "out: got list"),
     "out of other shape": ({"out": GY[:1]}, VALUE, "out: got shape"),
     "out of other dtype": ({"out": GY.astype("f8")}, TYPE, "out: dtype float64"),
     "out byte-swapped": ({"out": GY.astype(">f4")}, TYPE, "out: dtype >f4"),
     "out read-only": ({"out": read_only(GY)}, VALUE, "out: the array is read-only"),
-    "out zero-stride": ({"out": np.lib.stride_tricks.as_strided(GY.copy(), strides=(0, 0, 0, 0))}, VALUE, "out: several elements"),
+    "out zero-stride": (
+        {"out": np.lib.stride_tricks.as_strided(GY.copy(), strides=(0, 0, 0, 0))},
+        VALUE,
+        "out: several elements",
+    ),
 }
 
 
@@ -226,11 +232,26 @@ def test_bad_arguments_of_conv2d_raise_one_clear_error(toy, arguments, kind, mes
 
 
 BAD_GRADIENTS = {
-    "gy of other shape": (fc.conv2d_input_grad, (GY[:, :, 1:], W, X.shape), VALUE, r"gy: got shape \(2, 6, 4, 4\), expected \(2, 6, 5, 4\)"),
-    "gy of other dtype": (fc.conv2d_input_grad, (GY.astype("f8"), W, X.shape), TYPE, "w: dtype float32 differs from gy's float64"),
+    "gy of other shape": (
+        fc.conv2d_input_grad,
+        (GY[:, :, 1:], W, X.shape),
+        VALUE,
+        r"gy: got shape \(2, 6, 4, 4\), expected \(2, 6, 5, 4\)",
+    ),
+    "gy of other dtype": (
+        fc.conv2d_input_grad,
+        (GY.astype("f8"), W, X.shape),
+        TYPE,
+        "w: dtype float32 differs from gy's float64",
+    ),
     "gy of other batch": (fc.conv2d_weight_grad, (GY[:1], X, W.shape), VALUE, "gy: got shape"),
     "gy a list": (fc.conv2d_weight_grad, ([1.0], X, W.shape), TYPE, "gy: got list"),
-    "x of other dtype": (fc.conv2d_weight_grad, (GY, X.astype("f8"), W.shape), TYPE, "gy: dtype float32 differs from x's float64"),
+    "x of other dtype": (
+        fc.conv2d_weight_grad,
+        (GY, X.astype("f8"), W.shape),
+        TYPE,
+        "gy: dtype float32 differs from x's float64",
+    ),
     "x_shape an int": (fc.conv2d_input_grad, (GY, W, 7), TYPE, "x_shape: got int"),
     "x_shape of 3": (fc.conv2d_input_grad, (GY, W, (2, 4, 7)), VALUE, "x_shape: got"),
     "x_shape of floats": (fc.conv2d_input_grad, (GY, W, (2, 4, 7.0, 6)), TYPE, "x_shape: got 7.0"),
@@ -313,7 +334,7 @@ def test_bad_preparations():
 
 def test_forced_algorithm_is_used_or_refused_with_the_reason(register_only):  # noqa: F811
     picky, other = register_only(Toy("picky", refuses="only on Sundays"), Toy("other", cost=9.0))
-    with pytest.raises(fc.UnsupportedProblemError, match="'picky' cannot do .*: only on Sundays"):
+    with pytest.raises(fc.UnsupportedProblemError, match=r"'picky' cannot do .*: only on Sundays"):
         fc.conv2d(X, W, algorithm="picky")
     assert fc.plan(fc.ConvProblem.from_arrays(X, W), algorithm="other").algorithm is other
     with fc.config(workspace_limit=0, precision="highest", deny="other"):

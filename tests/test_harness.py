@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from harness import assert_close, assert_equal, operands, run
-from problems import problem
 
 from fastconv import reference
 from fastconv.algorithms import ConvAlgorithm
+from harness import assert_close, assert_equal, operands, run
+from problems import problem
 
 P = problem("2x3x6x7,5x3x3,p1")
 

@@ -31,11 +31,21 @@ def test_imports_neither_scipy_nor_other_heavy_packages():
     assert not heavy & set(process.stdout.split())
 
 
+COMPARES_BEFORE_AND_AFTER = """
+import os, threading
+import numpy
+
+def running():
+    tasks = "/proc/self/task"
+    return len(os.listdir(tasks)) if os.path.isdir(tasks) else threading.active_count()
+
+environment, threads = dict(os.environ), running()
+import fastconv
+fastconv.conv2d
+assert environment == dict(os.environ)
+assert threads == running()
+"""
+
+
 def test_touches_neither_environment_nor_threads():
-    process = python("-c", (
-        "import os, threading\nimport numpy\nenvironment, threads = dict(os.environ), len(os.listdir('/proc/self/task')) "
-        "if os.path.isdir('/proc/self/task') else threading.active_count()\nimport fastconv\nfastconv.conv2d\n"
-        "assert environment == dict(os.environ)\n"
-        "assert threads == (len(os.listdir('/proc/self/task')) if os.path.isdir('/proc/self/task') else threading.active_count())"
-    ))  # fmt: skip
-    assert_succeeded(process)
+    assert_succeeded(python("-c", COMPARES_BEFORE_AND_AFTER))

@@ -115,9 +115,9 @@ def test_without_a_usable_value_the_default_is_the_cpus_of_this_process(monkeypa
     [(0, InvalidArgumentError), (-1, InvalidArgumentError), *((n, InvalidTypeError) for n in (1.5, True, "2"))],
 )
 def test_a_number_that_is_none_is_refused_by_name(n, kind):
-    with pytest.raises(kind, match="^n: "):
+    with pytest.raises(kind, match=r"^n: "):
         set_num_threads(n)
-    with pytest.raises(kind, match="^n: "), num_threads(n):
+    with pytest.raises(kind, match=r"^n: "), num_threads(n):
         pass
 
 

@@ -10,7 +10,9 @@ from fastconv.algorithms import ConvAlgorithm
 class Toy(ConvAlgorithm):
     """Right for every problem; what it predicts, claims and takes is up to the test."""
 
-    def __init__(self, name, *, seconds=0.0, pack_seconds=0.0, cost=1.0, pack_cost=0.0, workspace=0, error=20.0, local=True, refuses=None):
+    def __init__(
+        self, name, *, seconds=0.0, pack_seconds=0.0, cost=1.0, pack_cost=0.0, workspace=0, error=20.0, local=True, refuses=None
+    ):
         self.name, self.local_non_finite = name, local
         self.seconds, self.pack_seconds, self.refuses = seconds, pack_seconds, refuses
         self._cost, self._pack_cost, self._workspace, self._error = cost, pack_cost, workspace, error
@@ -76,7 +78,7 @@ def _windows(problem, padded):
 
 
 def _padded(problem, x):
-    n, c, h, w = x.shape
+    n, c = x.shape[:2]
     return np.pad(x, ((0, 0), (0, 0), *problem.padding)).reshape(n, problem.groups, c // problem.groups, *_padded_size(problem))
 
 

@@ -33,7 +33,8 @@ class DirectKernels(ConvAlgorithm):
         kernels, backward = cpu.kernels(), problem.direction == "input_grad"
         size = kernels.direct_packed_size(problem.geometry, backward, self._pixel_lanes, problem.dtype == "float64")
         packed = aligned_empty(size, w.dtype)
-        kernels.direct_pack(problem.geometry, backward, self._pixel_lanes, w, packed, np.empty(3 * problem.taps, np.int64))
+        scratch = aligned_empty(kernels.direct_pack_workspace(problem.geometry), np.uint8)
+        kernels.direct_pack(problem.geometry, backward, self._pixel_lanes, w, packed, scratch)
         return packed
 
     def run(self, problem, x, packed, bias, activation, out, workspace):

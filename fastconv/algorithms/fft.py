@@ -166,9 +166,7 @@ def _channels(problem):
 def _choose(problem, lanes):
     """The tiling of least predicted time on one thread, among those of moderate scratch, and that time."""
     candidates = [
-        _candidate(problem, lanes, y, x)
-        for y in _axis_choices(*_axis(problem, 0))
-        for x in _axis_choices(*_axis(problem, 1))
+        _candidate(problem, lanes, y, x) for y in _axis_choices(*_axis(problem, 0)) for x in _axis_choices(*_axis(problem, 1))
     ]
     least = min(scratch for _, scratch, _ in candidates)
     _, _, tiling, seconds = min(
@@ -279,7 +277,9 @@ class Fft(ConvAlgorithm):
             if problem.batch == 0:
                 out.fill(0)
                 return
-            plan.module.fft_weight_grad(problem.geometry, plan.tiling, plan.twiddle, plan.used, x, packed, out, workspace, threads)
+            plan.module.fft_weight_grad(
+                problem.geometry, plan.tiling, plan.twiddle, plan.used, x, packed, out, workspace, threads
+            )
         else:
             plan.module.fft_convolve(
                 problem.geometry, plan.tiling, plan.twiddle, plan.direction, plan.used, x, packed, bias, activation.code,

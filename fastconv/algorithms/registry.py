@@ -120,4 +120,6 @@ def _load_plugins():
             loaded = entry.load()
             _add(loaded() if isinstance(loaded, type) else loaded)
         except Exception as error:  # a broken plug-in must not break the library
-            warnings.warn(f"algorithm plug-in {entry.name!r} ({entry.value}) is left out: {error}", RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"algorithm plug-in {entry.name!r} ({entry.value}) is left out: {error}", RuntimeWarning, stacklevel=2
+            )

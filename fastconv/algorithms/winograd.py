@@ -54,7 +54,16 @@ class Winograd(ConvAlgorithm):
             terms = problem.batch * -(-problem.out_height // self.m) * -(-problem.out_width // self.m)
         else:
             terms = (problem.in_channels if problem.direction == "forward" else problem.out_channels) // problem.groups
-        return self._error + terms / 2
+        return self._error * self._hidden_kernel(problem) + terms / 2
+
+    def _hidden_kernel(self, problem):
+        """Kernel positions to those that meet the image at once: each tile transforms all of them, and the largest |x| conv |w| of
+        an image smaller than the kernel holds only these."""
+        if problem.direction == "weight_grad":
+            return 1
+        gradient = problem.direction == "input_grad"
+        height, width = (problem.out_height, problem.out_width) if gradient else (problem.height, problem.width)
+        return self.r**2 / max(1, min(self.r, height) * min(self.r, width))
 
     def workspace(self, problem):
         return cpu.kernels().winograd_workspace(

@@ -1,7 +1,8 @@
 """Winograd's transform matrices from interpolation points, in rational arithmetic.
 
-F(m, r) computes m outputs of an r-tap correlation with n = m + r - 1 products: y = A^T [(G g) * (B^T d)]. By Toom and Cook, with n - 1
-finite points a_j and infinity (Lavin and Gray, arXiv:1509.09308; Blahut, Fast Algorithms for Signal Processing, chapter 5):
+F(m, r) computes m outputs of an r-tap correlation with n = m + r - 1 products: y = A^T [(G g) * (B^T d)]. By Toom and Cook,
+with n - 1 finite points a_j and infinity (Lavin and Gray, arXiv:1509.09308; Blahut, Fast Algorithms for Signal Processing,
+chapter 5):
 
     B^T  row j: coefficients of the product of (x - a_l) over l != j;  last row: of the product over all l
     G    row j: (1, a_j, a_j^2, ...) / product of (a_j - a_l) over l != j;  last row: (0, ..., 0, 1)
@@ -16,8 +17,9 @@ __all__ = ["POINTS", "matrices"]
 
 _HALF, _UNIT = Fraction(1, 2), Fraction(1)
 
-# Finite points by the number n of all points. In pairs of opposite sign, so that a transform shares their even and odd halves; the values
-# have the smallest float32 error of the short fractions tried: F(4, 3) with 3/4 and 3/2 has a third of the error of 1 and 2.
+# Finite points by the number n of all points. In pairs of opposite sign, so that a transform shares their even and odd halves;
+# the values have the smallest float32 error of the short fractions tried: F(4, 3) with 3/4 and 3/2 has a third of the error of
+# 1 and 2.
 POINTS = {
     4: (Fraction(0), _UNIT, -_UNIT),
     6: (Fraction(0), 3 * _HALF / 2, -3 * _HALF / 2, 3 * _HALF, -3 * _HALF),

@@ -4,7 +4,10 @@
 cdef extern from *:
     """
     #if defined(__x86_64__) || defined(_M_X64)
-    static int cpu_has_avx2(void) { __builtin_cpu_init(); return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+    static int cpu_has_avx2(void) {
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    }
     static int cpu_has_avx512(void) {
         __builtin_cpu_init();
         return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&

@@ -14,7 +14,8 @@ INLINE vec NAME(select)(NAME(ivec_t) mask, vec a, vec b) {
  * exponent bits. Arguments are clamped to where the result is a normal number. A NaN stays a NaN. */
 INLINE vec NAME(exp)(vec x) {
 #if IS_DOUBLE
-    const REAL lo = -708.0, hi = 708.0, magic = 6755399441055744.0, c1 = 6.93147180369123816490e-01, c2 = 1.90821492927058770002e-10;
+    const REAL lo = -708.0, hi = 708.0, magic = 6755399441055744.0;
+    const REAL c1 = 6.93147180369123816490e-01, c2 = 1.90821492927058770002e-10;
     enum { DEGREE = 12, MANTISSA = 52, BIAS = 1023 };
 #else
     const REAL lo = -87.0f, hi = 88.0f, magic = 12582912.0f, c1 = 6.93359375e-01f, c2 = -2.12194440e-4f;

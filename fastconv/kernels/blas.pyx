@@ -1,3 +1,4 @@
+# cython: freethreading_compatible=True
 """The BLAS that SciPy was built with, as addresses that kernels call.
 
 Importing this imports scipy.linalg, which takes about 0.4 s: it is done at the first use of an algorithm that needs BLAS.

@@ -4,7 +4,8 @@
             \\          |          /
                    kernels()                       the highest that the CPU and FASTCONV_ISA allow, imported at first use
 
-`FASTCONV_ISA` (baseline, avx2, avx512, amx) sets the highest instruction set to use; a set the machine lacks means the next lower.
+`FASTCONV_ISA` (baseline, avx2, avx512, amx) sets the highest instruction set to use; a set the machine lacks means the next
+lower.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ cdef extern from "depthwise.h" nogil:
     void depthwise_correlate_f64(const geometry *g, int direction, const double *source, const double *w, const double *bias,
                                  int activation, double slope, double *dest, void *workspace, int threads)
     void depthwise_weight_grad_f32(const geometry *g, const float *x, const float *gy, float *dw, void *workspace, int threads)
-    void depthwise_weight_grad_f64(const geometry *g, const double *x, const double *gy, double *dw, void *workspace, int threads)
+    void depthwise_weight_grad_f64(const geometry *g, const double *x, const double *gy, double *dw, void *workspace,
+                                   int threads)
 
 
 def depthwise_workspace(cnp.ndarray shape not None, int direction, int itemsize, int threads):
@@ -30,8 +31,8 @@ def depthwise_correlate(cnp.ndarray shape not None, int direction, cnp.ndarray s
     cdef void *scratch = data(workspace)
     if is_double(source):
         with nogil:
-            depthwise_correlate_f64(g, direction, <double *>s, <double *>wp, <double *>b, activation, slope, <double *>d, scratch,
-                                    threads)
+            depthwise_correlate_f64(g, direction, <double *>s, <double *>wp, <double *>b, activation, slope, <double *>d,
+                                    scratch, threads)
     else:
         with nogil:
             depthwise_correlate_f32(g, direction, <float *>s, <float *>wp, <float *>b, activation, slope, <float *>d, scratch,

@@ -9,11 +9,15 @@ int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, i
     return s->kh * s->kw * o.depth * (pixel_lanes ? s->g * o.columns : panels_of(&l, s->g) * l.width);
 }
 
-void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *taps) {
+int64_t direct_pack_workspace(const geometry *s) {
+    return s->kh * s->kw * ((int64_t)sizeof(tap) + SIMD_BYTES) + SIMD_BYTES;
+}
+
+void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace) {
     if (is_double)
-        (pixel_lanes ? direct_pack_pixels_f64 : direct_pack_filters_f64)(s, input_grad, w, packed, taps);
+        (pixel_lanes ? direct_pack_pixels_f64 : direct_pack_filters_f64)(s, input_grad, w, packed, workspace);
     else
-        (pixel_lanes ? direct_pack_pixels_f32 : direct_pack_filters_f32)(s, input_grad, w, packed, taps);
+        (pixel_lanes ? direct_pack_pixels_f32 : direct_pack_filters_f32)(s, input_grad, w, packed, workspace);
 }
 
 int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads) {

@@ -35,6 +35,12 @@ typedef struct {
 /* Blocks of at most `size` that differ by at most one. */
 INLINE int64_t blocks_of(int64_t total, int64_t size) { return CEIL_DIV(total, size); }
 
+/* Where OIHW weights hold (destination channel j, source channel c, tap) of group g. */
+static int64_t weight_index(const geometry *s, int input_grad, int64_t g, int64_t j, int64_t c, int64_t tap) {
+    const int64_t cg = s->c / s->g, kg = s->k / s->g, k = input_grad ? c : j, channel = input_grad ? j : c;
+    return ((g * kg + k) * cg + channel) * s->kh * s->kw + tap;
+}
+
 /* How the filters of a direction lie in vectors: `panels` of `width` lanes for every `together` groups; a group's filters take `lanes` of
  * them, the last of which may be empty. The kernel for each kind is `dot`, `narrow` or `bundle`. */
 typedef struct {
@@ -126,25 +132,48 @@ static int splits_columns(const geometry *s, int input_grad) { return !input_gra
 
 /* -- packing --------------------------------------------------------------------------------------------------------- */
 
-/* Weight (destination channel j, source channel c, tap) of group g. */
-INLINE REAL NAME(weight)(const geometry *s, int input_grad, const REAL *w, int64_t g, int64_t j, int64_t c, int64_t tap) {
+/* [tap][channel][NR] for a panel: from each source channel the taps of VL filters, transposed to lanes. `lanes` is scratch for a vector per
+ * tap. */
+static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, int64_t g, int64_t j0, const phase *p, const operands *o,
+                             REAL *packed, REAL *lanes) {
     const int64_t cg = s->c / s->g, kg = s->k / s->g, taps = s->kh * s->kw;
-    return input_grad ? w[((g * kg + c) * cg + j) * taps + tap] : w[((g * kg + j) * cg + c) * taps + tap];
+    /* Elements from filter to filter and from channel to channel. */
+    const int64_t filter = input_grad ? taps : cg * taps, channel = input_grad ? cg * taps : taps;
+    const REAL *from = w + g * kg * cg * taps + j0 * filter;
+    const int64_t count = MIN(NR, o->columns - j0);
+    if (count < NR) memset(packed, 0, p->taps * o->depth * NR * sizeof(REAL));
+    if (taps == 1 && channel == 1) { /* 1x1: filters x channels as they are */
+        NAME(transpose)(from, filter, count, o->depth * p->taps, packed, NR);
+        return;
+    }
+    for (int64_t c = 0; c < o->depth; c++)
+        for (int64_t j = 0; j < count; j += VL) {
+            NAME(transpose)(from + j * filter + c * channel, filter, MIN(VL, count - j), taps, lanes, VL);
+            for (int64_t t = 0; t < p->taps; t++)
+                NAME(store_n)(packed + (t * o->depth + c) * NR + j, *(const vec *)(lanes + p->tap[t].index * VL), count - j);
+        }
 }
 
 static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, sizeof(REAL));
+    /* Behind the taps, and aligned. */
+    REAL *lanes = (REAL *)ROUND_UP((intptr_t)(storage + s->kh * s->kw), SIMD_BYTES);
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
+        if (l.kind == WIDE) {
+            for (int64_t g = 0; g < s->g; g++)
+                for (int64_t j = 0; j < o.columns; j += NR, packed += p.taps * o.depth * NR)
+                    NAME(pack_panel)(s, input_grad, w, g, j, &p, &o, packed, lanes);
+            continue;
+        }
         for (int64_t u = 0; u < panels_of(&l, s->g); u++)
             for (int64_t t = 0; t < p.taps; t++)
                 for (int64_t c = 0; c < o.depth; c++)
                     for (int64_t j = 0; j < l.width; j++) {
-                        const int64_t part = j / l.lanes, g = u / l.panels * l.together + part;
-                        const int64_t column = u % l.panels * l.width + j % l.lanes;
+                        const int64_t part = j / l.lanes, column = j % l.lanes, g = u * l.together + part;
                         const int empty = part >= l.together || g >= s->g || column >= o.columns;
-                        *packed++ = empty ? 0 : NAME(weight)(s, input_grad, w, g, column, c, p.tap[t].index);
+                        *packed++ = empty ? 0 : w[weight_index(s, input_grad, g, column, c, p.tap[t].index)];
                     }
     }
 }
@@ -155,11 +184,15 @@ static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, const RE
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         for (int64_t g = 0; g < s->g; g++)
-            for (int64_t i = 0; i < blocks; i++)
+            for (int64_t i = 0; i < blocks; i++) {
+                const int64_t j0 = o.columns * i / blocks, j1 = o.columns * (i + 1) / blocks;
+                const int64_t filter = input_grad ? s->kh * s->kw : o.depth * s->kh * s->kw;
                 for (int64_t t = 0; t < p.taps; t++)
-                    for (int64_t c = 0; c < o.depth; c++)
-                        for (int64_t j = o.columns * i / blocks; j < o.columns * (i + 1) / blocks; j++)
-                            *packed++ = NAME(weight)(s, input_grad, w, g, j, c, p.tap[t].index);
+                    for (int64_t c = 0; c < o.depth; c++) {
+                        const REAL *from = w + weight_index(s, input_grad, g, j0, c, p.tap[t].index);
+                        for (int64_t j = 0; j < j1 - j0; j++) *packed++ = from[j * filter];
+                    }
+            }
     }
 }
 

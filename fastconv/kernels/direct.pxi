@@ -2,6 +2,7 @@
 
 cdef extern from "direct_api.h" nogil:
     int64_t c_direct_packed_size "direct_packed_size"(const geometry *, int, int, int)
+    int64_t c_direct_pack_workspace "direct_pack_workspace"(const geometry *)
     void c_direct_pack "direct_pack"(const geometry *, int, int, int, const void *, void *, void *)
     int64_t c_direct_workspace "direct_workspace"(const geometry *, int, int, int, int)
     void c_direct_run "direct_run"(const geometry *, int, int, int, const void *, const void *, const void *, int, double,
@@ -15,14 +16,19 @@ def direct_packed_size(cnp.ndarray shape not None, bint input_grad, bint pixel_l
     return c_direct_packed_size(shape_of(shape), input_grad, pixel_lanes, double)
 
 
+def direct_pack_workspace(cnp.ndarray shape not None):
+    """Bytes of scratch that direct_pack needs."""
+    return c_direct_pack_workspace(shape_of(shape))
+
+
 def direct_pack(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, cnp.ndarray w not None,
-                cnp.ndarray packed not None, cnp.ndarray taps not None):
-    """Arrange OIHW weights; `taps` is int64 scratch, three per kernel position."""
+                cnp.ndarray packed not None, cnp.ndarray workspace not None):
+    """Arrange OIHW weights."""
     cdef const geometry *s = shape_of(shape)
     cdef bint double = is_double(w)
     cdef const void *source = data(w)
     cdef void *target = data(packed)
-    cdef void *scratch = data(taps)
+    cdef void *scratch = data(workspace)
     with nogil:
         c_direct_pack(s, input_grad, pixel_lanes, double, source, target, scratch)
 

@@ -4,7 +4,8 @@
 #include "geometry.h"
 
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double); /* elements */
-void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *taps);
+int64_t direct_pack_workspace(const geometry *s); /* bytes */
+void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace);
 int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads); /* bytes */
 void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *x, const void *packed,
                 const void *bias, int activation, double slope, void *out, void *workspace, int threads);

@@ -162,11 +162,13 @@ static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REA
             }
         }
     }
-    const int64_t unit = p.together * columns;
-    /* [unit][kh][kw][c][k] to OIHW; with merged rows row_depth runs over (kw, c), which is the same order. */
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t k = 0; k < s->k; k++)
-        for (int64_t c = 0; c < cg; c++)
-            for (int64_t t = 0; t < taps; t++)
-                dw[(k * cg + c) * taps + t] = sums[((k / unit * taps + t) * cg + c) * padded + k % unit];
+    /* [unit][kh][kw][c][k] to OIHW; with merged rows row_depth runs over (kw, c), which is the same order. A kernel position a row, or for
+     * 1x1 a channel a row. */
+    const int64_t outer = taps == 1 ? 1 : cg, rows = taps == 1 ? cg : taps, row_step = taps == 1 ? padded : cg * padded;
+#pragma omp parallel for num_threads(threads) schedule(static) collapse(3)
+    for (int64_t g = 0; g < s->g; g++)
+        for (int64_t j = 0; j < columns; j += NR)
+            for (int64_t c = 0; c < outer; c++)
+                NAME(transpose)(sums + (g / p.together * taps * cg + c) * padded + g % p.together * columns + j, row_step, rows,
+                                MIN(NR, columns - j), dw + ((g * columns + j) * cg + c) * taps, cg * taps);
 }

@@ -5,11 +5,15 @@
 #include <stdint.h>
 
 /* Where element (row, column) of the block finds its bias; a null bias pointer means none. */
-enum { BIAS_PER_ROW /* NCHW: a row holds pixels of one channel */, BIAS_PER_COLUMN /* NHWC: a row holds the channels of one pixel */ };
+enum {
+    BIAS_PER_ROW,   /* NCHW: a row holds pixels of one channel */
+    BIAS_PER_COLUMN /* NHWC: a row holds the channels of one pixel */
+};
 
 /* y: rows x columns elements, rows `ld` elements apart. */
 void epilogue_f32(float *y, int64_t rows, int64_t columns, int64_t ld, const float *bias, int axis, int activation, float slope);
-void epilogue_f64(double *y, int64_t rows, int64_t columns, int64_t ld, const double *bias, int axis, int activation, double slope);
+void epilogue_f64(double *y, int64_t rows, int64_t columns, int64_t ld, const double *bias, int axis, int activation,
+                  double slope);
 
 #endif
 

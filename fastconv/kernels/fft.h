@@ -211,8 +211,8 @@ static void NAME(transform)(const NAME(line_plan) *p, const REAL *re, const REAL
 }
 
 /* A line of interleaved complex pixels; `inverse` conjugates the exponents (the result is not divided by the points). */
-INLINE void NAME(transform_pixels)(const NAME(line_plan) *p, int inverse, const REAL *in, int64_t step, REAL *out, int64_t out_step,
-                                   REAL *scratch) {
+INLINE void NAME(transform_pixels)(const NAME(line_plan) *p, int inverse, const REAL *in, int64_t step, REAL *out,
+                                   int64_t out_step, REAL *scratch) {
     const int64_t re = inverse ? VL : 0, im = VL - re;
     NAME(transform)(p, in + re, in + im, step, out + re, out + im, out_step, scratch);
 }
@@ -739,7 +739,8 @@ void NAME(fft_pack)(const geometry *g, const fft_tiling *t, const REAL *twiddle,
 }
 
 void NAME(fft_convolve)(const geometry *g, const fft_tiling *t, const REAL *twiddle, int direction, const uint8_t *used,
-                        const REAL *src, const REAL *packed, const REAL *bias, int activation, double slope, REAL *dst, REAL *scratch, int threads) {
+                        const REAL *src, const REAL *packed, const REAL *bias, int activation, double slope, REAL *dst,
+                        REAL *scratch, int threads) {
     const fft_op op = fft_op_of(g, t, direction, used);
     const NAME(epilogue) e = {op.row_used, op.col_used, bias, activation, (REAL)slope};
     if (t->lanewise)

@@ -11,8 +11,8 @@ cdef extern from "fft_api.h":
     int64_t fft_pack_workspace_f64(const fft_tiling *, int) nogil
     void fft_pack_f32(const geometry *, const fft_tiling *, const float *, int, const float *, float *, float *, int) nogil
     void fft_pack_f64(const geometry *, const fft_tiling *, const double *, int, const double *, double *, double *, int) nogil
-    void fft_convolve_f32(const geometry *, const fft_tiling *, const float *, int, const uint8_t *, const float *, const float *,
-                          const float *, int, double, float *, float *, int) nogil
+    void fft_convolve_f32(const geometry *, const fft_tiling *, const float *, int, const uint8_t *, const float *,
+                          const float *, const float *, int, double, float *, float *, int) nogil
     void fft_convolve_f64(const geometry *, const fft_tiling *, const double *, int, const uint8_t *, const double *,
                           const double *, const double *, int, double, double *, double *, int) nogil
     void fft_weight_grad_f32(const geometry *, const fft_tiling *, const float *, const uint8_t *, const float *,
@@ -60,7 +60,8 @@ def fft_pack(cnp.ndarray shape not None, cnp.ndarray tiling not None, cnp.ndarra
     cdef bint double_precision = is_double(w)
     with nogil:
         if double_precision:
-            fft_pack_f64(g, t, <const double *>tw, direction, <const double *>source, <double *>target, <double *>scratch, threads)
+            fft_pack_f64(g, t, <const double *>tw, direction, <const double *>source, <double *>target, <double *>scratch,
+                         threads)
         else:
             fft_pack_f32(g, t, <const float *>tw, direction, <const float *>source, <float *>target, <float *>scratch, threads)
 
@@ -82,10 +83,12 @@ def fft_convolve(cnp.ndarray shape not None, cnp.ndarray tiling not None, cnp.nd
     with nogil:
         if double_precision:
             fft_convolve_f64(g, t, <const double *>tw, direction, results, <const double *>source,
-                             <const double *>filters, <const double *>b, activation, slope, <double *>target, <double *>scratch, threads)
+                             <const double *>filters, <const double *>b, activation, slope, <double *>target,
+                             <double *>scratch, threads)
         else:
             fft_convolve_f32(g, t, <const float *>tw, direction, results, <const float *>source,
-                             <const float *>filters, <const float *>b, activation, slope, <float *>target, <float *>scratch, threads)
+                             <const float *>filters, <const float *>b, activation, slope, <float *>target,
+                             <float *>scratch, threads)
 
 
 def fft_weight_grad(cnp.ndarray shape not None, cnp.ndarray tiling not None, cnp.ndarray twiddle not None, used,

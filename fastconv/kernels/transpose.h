@@ -41,7 +41,8 @@ INLINE void NAME(transpose_square)(vec *r) { STAGES(STAGE) }
 #undef STAGES
 
 /* b[j][i] = a[i][j] for i < rows, j < columns; steps in elements. */
-static __attribute__((unused)) void NAME(transpose)(const REAL *a, int64_t a_step, int64_t rows, int64_t columns, REAL *b, int64_t b_step) {
+static __attribute__((unused)) void NAME(transpose)(const REAL *a, int64_t a_step, int64_t rows, int64_t columns, REAL *b,
+                                                    int64_t b_step) {
     for (int64_t i = 0; i < rows; i += VL)
         for (int64_t j = 0; j < columns; j += VL) {
             const int64_t high = MIN(VL, rows - i), wide = MIN(VL, columns - j);

@@ -141,11 +141,20 @@ INLINE void NAME(wino_result_body)(const int pairs, const int outputs, const REA
     }
 }
 
-/* A tile of gy, `outputs` x `outputs` vectors, into Z. */
-INLINE void NAME(wino_gradient_body)(const int pairs, const int outputs, const vec *g, REAL *z, int64_t plane) {
+/* A tile of gy into Z or a filter into U: `size` x `size` vectors. */
+INLINE void NAME(wino_gradient_body)(const int pairs, const int size, const vec *g, REAL *z, int64_t plane) {
     vec o[MAX_POINTS * MAX_POINTS];
-    NAME(wino_kernel_2d)(pairs, outputs, g, o);
+    NAME(wino_kernel_2d)(pairs, size, g, o);
     UNROLL for (int i = 0; i < (2 * pairs + 2) * (2 * pairs + 2); i++) *(vec *)(z + i * plane) = o[i];
+}
+
+/* The weight gradient of VL filters, r x r vectors, from the sums of products. */
+INLINE void NAME(wino_sums_body)(const int pairs, const int r, const REAL *m, int64_t plane, REAL *out) {
+    const int n = 2 * pairs + 2;
+    vec v[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
+    UNROLL for (int i = 0; i < n * n; i++) v[i] = *(const vec *)(m + i * plane);
+    NAME(wino_result_2d)(pairs, r, v, o);
+    UNROLL for (int i = 0; i < r * r; i++) *(vec *)(out + i * VL) = o[i];
 }
 
 #define OUT_OF_LINE static __attribute__((noinline)) void
@@ -162,18 +171,24 @@ INSTANCE(1) INSTANCE(2) INSTANCE(3)
     }                                                                                                                                 \
     OUT_OF_LINE NAME(wino_gradient_##M##_##R)(const vec *g, REAL *z, int64_t plane) {                                                 \
         NAME(wino_gradient_body)(PAIRS, M, g, z, plane);                                                                              \
+    }                                                                                                                                 \
+    OUT_OF_LINE NAME(wino_filter_##M##_##R)(const vec *w, REAL *u, int64_t plane) {                                                   \
+        NAME(wino_gradient_body)(PAIRS, R, w, u, plane);                                                                              \
+    }                                                                                                                                 \
+    OUT_OF_LINE NAME(wino_sums_##M##_##R)(const REAL *m, int64_t plane, REAL *out) {                                                  \
+        NAME(wino_sums_body)(PAIRS, R, m, plane, out);                                                                                \
     }
 EACH_TILE(INSTANCE)
 #undef INSTANCE
 #undef OUT_OF_LINE
 
-/* The transforms of one tile size, and its matrices for what is not worth a function of its own. */
+/* The transforms of one tile size. */
 typedef struct {
     void (*data)(const REAL *, int64_t, int64_t, int64_t, REAL *, int64_t);
     void (*result)(const REAL *, int64_t, const REAL *, int, REAL, REAL *, int64_t, int64_t, int64_t, int64_t, int64_t);
     void (*gradient)(const vec *, REAL *, int64_t);
-    REAL filter[MAX_POINTS * MAX_POINTS];   /* n x r: G of F(m, r) */
-    REAL sums[MAX_POINTS * MAX_POINTS];     /* r x n: A^T of F(r, m) */
+    void (*filter)(const vec *, REAL *, int64_t);
+    void (*sums)(const REAL *, int64_t, REAL *);
 } NAME(wino_tile);
 
 /* The matrix of a transform as the kernels apply it, column by column: kind 0 B^T, 1 G, 2 A^T of F(m, r). Row-major. */
@@ -203,29 +218,12 @@ static NAME(wino_tile) NAME(wino_tile_of)(int m, int r) {
         t.data = NAME(wino_data_##PAIRS);                                           \
         t.result = NAME(wino_result_##M##_##R);                                     \
         t.gradient = NAME(wino_gradient_##M##_##R);                                 \
-        NAME(wino_matrix_body)(PAIRS, M, R, 1, t.filter);                           \
-        NAME(wino_matrix_body)(PAIRS, R, M, 2, t.sums);                             \
+        t.filter = NAME(wino_filter_##M##_##R);                                     \
+        t.sums = NAME(wino_sums_##M##_##R);                                         \
     }
     EACH_TILE(INSTANCE)
 #undef INSTANCE
     return t;
-}
-
-/* out = matrix in matrix^T, in: columns x columns vectors, matrix: rows x columns. */
-static void NAME(wino_apply)(const REAL *matrix, int rows, int columns, const vec *in, vec *out) {
-    vec half[MAX_POINTS * MAX_POINTS];
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) {
-            vec t = {0};
-            for (int k = 0; k < columns; k++) t += matrix[i * columns + k] * in[k * columns + j];
-            half[i * columns + j] = t;
-        }
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < rows; j++) {
-            vec t = {0};
-            for (int k = 0; k < columns; k++) t += matrix[j * columns + k] * half[i * columns + k];
-            out[i * rows + j] = t;
-        }
 }
 
 /* A tile at (y, x) of an NHWC image: V for all channels of a group. Pixels beyond the border are zero. */
@@ -413,21 +411,21 @@ static void NAME(wino_pack)(const geometry *s, int input_grad, int m, const REAL
     const int64_t cg = s->c / s->g, kg = s->k / s->g, depth = input_grad ? kg : cg, columns = input_grad ? cg : kg;
     const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR;
     const NAME(wino_tile) tile = NAME(wino_tile_of)(m, r);
+    /* Elements from filter to filter and from channel to channel. */
+    const int64_t taps = r * r, filter = input_grad ? taps : cg * taps, channel = input_grad ? cg * taps : taps;
 #pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
     for (int64_t g = 0; g < s->g; g++)
-        for (int64_t j = 0; j < 2 * panels; j++)
+        for (int64_t j = 0; j < 2 * panels; j++) {
+            const int64_t count = MIN(VL, columns - j * VL);
+            const REAL *from = w + g * kg * cg * taps + j * VL * filter;
+            vec lanes[MAX_POINTS * MAX_POINTS], flipped[MAX_POINTS * MAX_POINTS];
+            for (int i = 0; i < taps; i++) lanes[i] = flipped[i] = (vec){0};
             for (int64_t d = 0; d < depth; d++) {
-                REAL lanes[MAX_POINTS * MAX_POINTS][SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
-                vec o[MAX_POINTS * MAX_POINTS];
-                for (int l = 0; l < VL; l++) {
-                    const int64_t f = j * VL + l;
-                    const REAL *from = input_grad ? w + ((g * kg + d) * cg + f) * r * r : w + ((g * kg + f) * cg + d) * r * r;
-                    for (int i = 0; i < r * r; i++) lanes[i][l] = f < columns ? from[input_grad ? r * r - 1 - i : i] : 0;
-                }
-                NAME(wino_apply)(tile.filter, n, r, (const vec *)lanes, o);
-                REAL *to = u + g * n * n * plane + (j / 2 * depth + d) * NR + j % 2 * VL;
-                for (int i = 0; i < n * n; i++) *(vec *)(to + i * plane) = o[i];
+                if (count > 0) NAME(transpose)(from + d * channel, filter, count, taps, (REAL *)lanes, VL);
+                for (int i = 0; i < taps && input_grad; i++) flipped[i] = lanes[taps - 1 - i];
+                tile.filter(input_grad ? flipped : lanes, u + g * n * n * plane + (j / 2 * depth + d) * NR + j % 2 * VL, plane);
             }
+        }
 }
 
 /* -- weight gradient ----------------------------------------------------------------------------------------------------- */
@@ -476,6 +474,14 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
 static int64_t sums_plane(const wino_plan *p, int64_t nr) { return p->depth * ROUND_UP(p->columns, nr); }
 #endif
 
+/* The weight gradient of one channel and `lanes` filters from their sums. */
+static void NAME(wino_weights_out)(const NAME(wino_tile) *tile, const wino_plan *p, const REAL *sums, int64_t plane, int64_t lanes,
+                                   REAL *dw) {
+    REAL taps[MAX_POINTS * MAX_POINTS * SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
+    tile->sums(sums, plane, taps);
+    NAME(transpose)(taps, VL, p->r * p->r, lanes, dw, p->depth * p->r * p->r);
+}
+
 static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles, const REAL *x, const REAL *gy, REAL *dw, char *workspace,
                                    int threads) {
     const wino_plan plan = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
@@ -514,15 +520,9 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
             }
             share(p->depth, t.index, t.count, &begin, &end);
             for (int64_t c = begin; c < end; c++)
-                for (int64_t k = 0; k < p->columns; k += VL) {
-                    vec points[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
-                    for (int a = 0; a < n * n; a++) points[a] = *(const vec *)(group_sums + a * plane + c * padded + k);
-                    NAME(wino_apply)(tile.sums, r, n, points, o);
-                    for (int64_t l = 0; l < MIN(VL, p->columns - k); l++) {
-                        REAL *to = dw + ((g * p->columns + k + l) * p->depth + c) * r * r;
-                        for (int a = 0; a < r * r; a++) to[a] = ((const REAL *)&o[a])[l];
-                    }
-                }
+                for (int64_t k = 0; k < p->columns; k += VL)
+                    NAME(wino_weights_out)(&tile, p, group_sums + c * padded + k, plane, MIN(VL, p->columns - k),
+                                           dw + ((g * p->columns + k) * p->depth + c) * r * r);
             team_barrier(t);
         }
     }

@@ -77,7 +77,9 @@ def _eligible(locked, candidates):
         if candidate.algorithm.name == locked.algorithm:
             if candidate.eligible:
                 return candidate.algorithm
-            raise UnsupportedProblemError(f"lock: {locked.algorithm!r}, locked for {locked}, may not be used: {candidate.reason}")
+            raise UnsupportedProblemError(
+                f"lock: {locked.algorithm!r}, locked for {locked}, may not be used: {candidate.reason}"
+            )
     raise MissingPlanError(f"lock: {locked.algorithm!r}, locked for {locked}, is not registered here")
 
 

@@ -8,7 +8,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import os
 import pathlib
 import platform
 import re
@@ -60,7 +59,9 @@ def _build(kernels):
 def _cpu_model():
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            fields = dict(re.findall(r"^(vendor_id|model name|cpu family|model|stepping|CPU part)\s*:\s*(.*)$", file.read(), re.M))
+            fields = dict(
+                re.findall(r"^(vendor_id|model name|cpu family|model|stepping|CPU part)\s*:\s*(.*)$", file.read(), re.M)
+            )
     except OSError:
         fields = {}
     if not fields:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 
 import numpy as np
 
@@ -131,14 +130,18 @@ class Explanation:
         return "\n".join([self._title(), *lines])
 
     def _repr_html_(self):
+        import html  # in a notebook only
+
         head = "".join(f"<th>{h}</th>" for h in _HEADERS)
-        body = "".join(_html_row(row) for row in self.rows)
+        body = "".join(_html_row(row, html.escape) for row in self.rows)
         title = html.escape(self._title())
         return f"<table><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _title(self):
         p = self.problem
-        packing = "" if p.direction == "weight_grad" else ", weights packed " + ("once" if self.packed_once else "in every call")
+        packing = (
+            "" if p.direction == "weight_grad" else ", weights packed " + ("once" if self.packed_once else "in every call")
+        )
         return (
             f"{p.direction} {p} {p.dtype} {p.memory_format}, {self.threads} thread(s){packing}\n"
             f"{self.algorithm}: {_SOURCES[self.source]}"
@@ -191,7 +194,9 @@ def _why_not(candidate, choice, record, candidates):
     if choice.source in ("forced", "lock"):
         return choice.source, f"{winner} was {'asked for' if choice.source == 'forced' else 'locked'}"
     if choice.source == "heuristic":
-        predicted = {c.algorithm.name: c.predicted + (0 if choice.packed_once else c.predicted_pack) for c in candidates if c.eligible}
+        predicted = {
+            c.algorithm.name: c.predicted + (0 if choice.packed_once else c.predicted_pack) for c in candidates if c.eligible
+        }
         return "slower", f"predicted {_times(predicted[name], predicted[winner])}"
     if name in record.measured:
         totals = [record.measured[n].total(choice.packed_once) for n in (name, winner)]
@@ -217,8 +222,8 @@ def _cells(row):
     )
 
 
-def _html_row(row):
-    cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row))
+def _html_row(row, escape):
+    cells = "".join(f"<td>{escape(cell)}</td>" for cell in _cells(row))
     return f'<tr style="font-weight: bold">{cells}</tr>' if row.chosen else f"<tr>{cells}</tr>"
 
 

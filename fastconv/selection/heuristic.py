@@ -138,4 +138,8 @@ def _too_inaccurate(algorithm, error, fallback, problem, config):
     eps = float(np.finfo(problem.dtype).eps)
     # Rounding that grows with the number of terms is direct convolution's too; what counts is what comes on top of it.
     limit = config.max_error + eps * fallback.error(problem)
-    return None if eps * error <= limit else f"its error bound {eps * error:.1e} exceeds {fallback.name}'s by over {config.max_error:.1e}"
+    return (
+        None
+        if eps * error <= limit
+        else f"its error bound {eps * error:.1e} exceeds {fallback.name}'s by over {config.max_error:.1e}"
+    )

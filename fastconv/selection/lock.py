@@ -59,7 +59,11 @@ class LockedPlan:
         if not isinstance(entry["algorithm"], str) or not isinstance(entry["threads"], int) or entry["threads"] < 1:
             raise ValueError(f"not a plan: {entry}")
         return cls(
-            problem, entry["threads"], packing[entry["packing"]], entry["algorithm"], None if seconds is None else float(seconds)
+            problem,
+            entry["threads"],
+            packing[entry["packing"]],
+            entry["algorithm"],
+            None if seconds is None else float(seconds),
         )
 
     def __str__(self):
@@ -103,7 +107,9 @@ class Lock:
             with open(path, encoding="utf-8") as file:
                 data = json.load(file)
         except FileNotFoundError:
-            raise MissingPlanError(f"lock: there is no file {os.fspath(path)!r}; write it with `fastconv tune --lock`") from None
+            raise MissingPlanError(
+                f"lock: there is no file {os.fspath(path)!r}; write it with `fastconv tune --lock`"
+            ) from None
         except TypeError:
             raise InvalidArgumentError(f"lock: got {path!r}, expected the path of a lock file") from None
         except (OSError, ValueError) as error:

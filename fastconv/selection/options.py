@@ -50,17 +50,17 @@ def _interned(**values):
     return Config(**values)
 
 
-class config(contextlib.ContextDecorator):  # noqa: N801 -- used like a function
+class config(contextlib.ContextDecorator):
     """Options of the selection inside a ``with`` block, in this Python thread or task only.
 
     Parameters
     ----------
     effort : {"heuristic", "cached", "measure", "exhaustive", "replay"}
-        How a plan is found: by predicted cost alone; from the store, else by cost (the default); from the store, else by timing the
-        candidates; by timing them all anew; from the store, else `MissingPlanError`.
+        How a plan is found: by predicted cost alone; from the store, else by cost (the default); from the store, else by timing
+        the candidates; by timing them all anew; from the store, else `MissingPlanError`.
     precision : {"highest", "high", "medium"}
-        ``"highest"`` allows algorithms as accurate as direct convolution and local in their non-finite values; ``"high"`` (default)
-        those whose published error exceeds direct convolution's by at most `max_error`; ``"medium"`` all.
+        ``"highest"`` allows algorithms as accurate as direct convolution and local in their non-finite values; ``"high"``
+        (default) those whose published error exceeds direct convolution's by at most `max_error`; ``"medium"`` all.
     workspace_limit : int
         Bytes of scratch an algorithm may use. Holds for algorithms forced by name as well.
     max_error : float
@@ -70,7 +70,7 @@ class config(contextlib.ContextDecorator):  # noqa: N801 -- used like a function
     cache_dir : path or None
         Folder of the stored plans; None: ``FASTCONV_CACHE_DIR``, else the user's cache folder.
     lock : path or None
-        A file of plans that `fastconv.selection.lock.export` wrote; its choices come before all others.
+        A file of plans that `fastconv.selection.Lock.write` wrote; its choices come before all others.
 
     Raises
     ------

@@ -7,7 +7,6 @@ interference can only slow a call.
 from __future__ import annotations
 
 import dataclasses
-import statistics
 import time
 
 __all__ = ["Timing", "race"]
@@ -84,4 +83,6 @@ def _time(call, calls):
 
 def _timing(turns):
     fastest = min(turns)
+    import statistics  # costs a millisecond that calls under a stored or predicted plan need not spend
+
     return Timing(fastest, statistics.median(turns) / fastest - 1, len(turns))

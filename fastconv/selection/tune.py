@@ -34,8 +34,8 @@ def autotune(problems_or_network, *, time_budget=None, effort="measure", lock=No
     Returns
     -------
     list of Choice
-        In the order of the problems, without repetitions, for weights packed once; with ``.problem``, ``.algorithm``, ``.source`` and
-        ``.explain()``.
+        In the order of the problems, without repetitions, for weights packed once; with ``.problem``, ``.algorithm``,
+        ``.source`` and ``.explain()``.
 
     Raises
     ------

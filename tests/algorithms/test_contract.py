@@ -9,12 +9,23 @@ import math
 
 import numpy as np
 import pytest
-from harness import HIGHEST, KINDS, assert_close, assert_equal, is_exact_on_integers, operands, run, runs
-from problems import CASES, DIRECTIONS, DTYPES, EVERYWHERE, HARD_CASES, MEMORY_FORMATS, MORE, ORDINARY_CASES, problem
 
 from fastconv import algorithms
 from fastconv.algorithms import ACTIVATIONS
 from fastconv.threads import num_threads
+from harness import (
+    HIGHEST,
+    KINDS,
+    assert_close,
+    assert_equal,
+    forms,
+    in_supported_format,
+    is_exact_on_integers,
+    operands,
+    run,
+    runs,
+)  # fmt: skip
+from problems import CASES, DIRECTIONS, DTYPES, EVERYWHERE, HARD_CASES, MEMORY_FORMATS, MORE, ORDINARY_CASES, problem
 
 FORMS = tuple(itertools.product(DTYPES, MEMORY_FORMATS))
 EVERY_RUN = runs(EVERYWHERE, DIRECTIONS) + runs(MORE, DIRECTIONS, [HIGHEST])
@@ -33,8 +44,7 @@ def one_thread():
 @pytest.mark.parametrize(("isa", "name", "text", "direction"), EVERY_RUN, indirect=["isa"])
 def test_error_is_within_the_published_bound(isa, name, text, direction):
     algorithm = algorithms.get(name)
-    for dtype, memory_format in FORMS:
-        p = problem(text, direction, dtype, memory_format)
+    for p in forms(algorithm, text, direction):
         assert_close(algorithm, p, run(algorithm, p, operands(p)))
 
 
@@ -42,8 +52,7 @@ def test_error_is_within_the_published_bound(isa, name, text, direction):
 def test_integers_are_convolved_exactly_where_only_products_are_summed(isa, name, text, direction):
     algorithm = algorithms.get(name)
     options = {"with_bias": True, "activation": "relu"} if direction == "forward" else {}
-    for dtype, memory_format in FORMS:
-        p = problem(text, direction, dtype, memory_format)
+    for p in forms(algorithm, text, direction):
         data = operands(p, "integers")
         result = run(algorithm, p, data, bias=data["bias"] if options else None, activation=options.get("activation"))
         if is_exact_on_integers(algorithm):
@@ -56,8 +65,7 @@ def test_integers_are_convolved_exactly_where_only_products_are_summed(isa, name
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, ("leaky_relu", 0.25)], ids=str)
 def test_bias_and_activation_are_fused(isa, name, text, activation):
     algorithm = algorithms.get(name)
-    for dtype, memory_format in FORMS:
-        p = problem(text, "forward", dtype, memory_format)
+    for p in forms(algorithm, text):
         data = operands(p)
         for bias in (data["bias"], None):
             result = run(algorithm, p, data, bias=bias, activation=activation)
@@ -69,7 +77,7 @@ def test_error_is_within_the_published_bound_on_hard_data(isa, name, text, direc
     algorithm = algorithms.get(name)
     for dtype, kind in itertools.product(DTYPES, KINDS):
         # One memory format for each kind, in turns; the other test has both for all.
-        p = problem(text, direction, dtype, MEMORY_FORMATS[len(kind) % 2])
+        p = in_supported_format(algorithm, problem(text, direction, dtype, MEMORY_FORMATS[len(kind) % 2]))
         assert_close(algorithm, p, run(algorithm, p, operands(p, kind)), kind)
 
 
@@ -77,15 +85,14 @@ def test_error_is_within_the_published_bound_on_hard_data(isa, name, text, direc
 def test_error_is_within_the_bound_of_each_output_on_ordinary_layers(isa, name, text, direction):
     algorithm = algorithms.get(name)
     for dtype in DTYPES:
-        p = problem(text, direction, dtype)
+        p = in_supported_format(algorithm, problem(text, direction, dtype))
         assert_close(algorithm, p, run(algorithm, p, operands(p)), each_output=True)
 
 
 @pytest.mark.parametrize(("isa", "name", "text", "direction"), runs(CASES, DIRECTIONS, [HIGHEST], empty=True), indirect=["isa"])
 def test_planning_gives_plausible_and_repeatable_figures(isa, name, text, direction):
     algorithm = algorithms.get(name)
-    for dtype, memory_format in FORMS:
-        p = problem(text, direction, dtype, memory_format)
+    for p in forms(algorithm, text, direction):
         cost, error, workspace = algorithm.cost(p), algorithm.error(p), algorithm.workspace(p)
         assert math.isfinite(cost) and cost >= 0
         assert math.isfinite(error) and error > 0
@@ -112,7 +119,7 @@ def test_the_last_algorithm_accepts_every_problem():
 @pytest.mark.parametrize(("isa", "name", "text"), runs(EVERYWHERE, isas=[HIGHEST]), indirect=["isa"])
 def test_packed_weights_do_not_depend_on_the_number_of_threads(isa, name, text):
     algorithm = algorithms.get(name)
-    p = problem(text)
+    p = in_supported_format(algorithm, problem(text))
     data = operands(p)
     with num_threads(3):
         packed = algorithm.pack(p, data["w"])

@@ -4,12 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from harness import assert_close, assert_equal, operands, run
-from problems import DIRECTIONS, DTYPES, MEMORY_FORMATS, problem
 
 from fastconv import algorithms
 from fastconv.kernels import cpu
 from fastconv.threads import num_threads
+from harness import assert_close, assert_equal, operands, run
+from problems import DIRECTIONS, DTYPES, MEMORY_FORMATS, problem
 
 # Every specialised width of kernel with strides 1 and 2, the general loop, and output widths that end each tile of pixels.
 SHAPES = [

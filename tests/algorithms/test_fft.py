@@ -4,13 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from harness import assert_close, expected, operands, run
-from problems import DIRECTIONS, DTYPES, MEMORY_FORMATS, problem
 
 from fastconv import algorithms
 from fastconv.algorithms import fft as module
 from fastconv.kernels import cpu
 from fastconv.threads import num_threads
+from harness import assert_close, expected, operands, run
+from problems import DIRECTIONS, DTYPES, MEMORY_FORMATS, problem
 
 ALGORITHM = algorithms.get("fft")
 FACTORS = dict(module._FACTORS)
@@ -24,7 +24,13 @@ TILED = (
     "2x18x21x22,54x5x5,s3,p7.2x1.6,g18",
 )
 # Single tiles whose ends wrap around within the padding, and kernels nearly as long as the largest tile.
-WRAPPED = ("1x3x64x64,2x31x31,p15", "1x4x40x9,4x21x5,p20.3x2,g4", "1x2x20x20,3x9x9,p30", "1x2x5x70,2x1x128,p0x100", "1x1x250x2,1x250x1,p3x0")
+WRAPPED = (
+    "1x3x64x64,2x31x31,p15",
+    "1x4x40x9,4x21x5,p20.3x2,g4",
+    "1x2x20x20,3x9x9,p30",
+    "1x2x5x70,2x1x128,p0x100",
+    "1x1x250x2,1x250x1,p3x0",
+)
 
 
 @pytest.fixture(params=cpu.available())
@@ -66,7 +72,8 @@ def test_tiles_that_wrap_around_and_long_kernels(isa, text, direction):
 
 @pytest.mark.parametrize("text, direction", [
     ("1x2x6x7,3x3x3,p5", "forward"), ("1x17x5x5,17x2x2,p4,s3,g17", "forward"), ("1x17x9x9,17x1x1,s3,p2,g17", "input_grad"),
-    ("1x2x9x8,3x2x1,s3", "input_grad"), ("1x2x2x9,3x4x2,s9x1,p6x1", "weight_grad"), ("1x17x1x3,17x5x1,s3,p2x0,g17", "weight_grad"),
+    ("1x2x9x8,3x2x1,s3", "input_grad"), ("1x2x2x9,3x4x2,s9x1,p6x1", "weight_grad"),
+    ("1x17x1x3,17x5x1,s3,p2x0,g17", "weight_grad"),
 ])  # fmt: skip
 def test_results_without_products_are_exact_zeros(isa, text, direction):
     p = problem(text, direction, "float32")
@@ -77,7 +84,9 @@ def test_results_without_products_are_exact_zeros(isa, text, direction):
 
 @pytest.mark.parametrize("kind", ["gaussian", "constant", "positive"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("text", ["1x512x9x9,16x5x5,p2", "1x16x40x40,16x15x15,p7", "1x19x44x40,19x31x31,p15,g19", "2x17x24x24,16x7x7,p3"])
+@pytest.mark.parametrize(
+    "text", ["1x512x9x9,16x5x5,p2", "1x16x40x40,16x15x15,p7", "1x19x44x40,19x31x31,p15,g19", "2x17x24x24,16x7x7,p3"]
+)
 def test_comparable_magnitudes_keep_the_bound_at_each_output(text, direction, kind):
     p = problem(text, direction, "float32")
     result = run(ALGORITHM, p, operands(p, kind))

@@ -3,11 +3,11 @@
 import sys
 
 import pytest
-from harness import HIGHEST
-from subprocesses import TESTS, assert_succeeded, python
 
 from fastconv import algorithms
 from fastconv.kernels import cpu
+from harness import HIGHEST
+from subprocesses import TESTS, assert_succeeded, python
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")

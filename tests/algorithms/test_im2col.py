@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from harness import assert_close, assert_equal, operands, run
-from problems import DIRECTIONS, DTYPES, MEMORY_FORMATS, problem
 
 from fastconv import algorithms
 from fastconv.algorithms import im2col
 from fastconv.threads import num_threads
+from harness import assert_close, assert_equal, operands, run
+from problems import DIRECTIONS, DTYPES, MEMORY_FORMATS, problem
 
 ALGORITHM = algorithms.get("im2col")
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from harness import run, tolerance
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from problems import DTYPES, MEMORY_FORMATS
 
 from fastconv import algorithms, reference
 from fastconv.problem import ConvProblem
 from fastconv.threads import num_threads
+from harness import run, tolerance
+from problems import DTYPES, MEMORY_FORMATS
 
 every_algorithm = pytest.mark.parametrize("name", algorithms.names())
 few_examples = settings(derandomize=True, deadline=None, max_examples=25)

@@ -1,14 +1,15 @@
 """Every sample and error input that PyTorch tests its own conv2d with, through every algorithm, gradients included."""
 
 import collections
+import importlib
 import warnings
 
 import numpy as np
 import pytest
-from harness import tolerance
 
 import fastconv as fc
 from fastconv.problem import DIRECTIONS, ConvProblem
+from harness import tolerance
 
 pytestmark = pytest.mark.peers
 
@@ -22,7 +23,7 @@ def torch():
         warnings.simplefilter("ignore")
         torch = pytest.importorskip("torch")
         pytest.importorskip("expecttest")
-        import torch.testing._internal.common_methods_invocations
+        importlib.import_module("torch.testing._internal.common_methods_invocations")
     return torch
 
 
@@ -60,7 +61,7 @@ def test_every_sample_agrees_with_pytorch_in_every_direction(torch, conv2d_info,
     for tx, tw, tb, options in samples(torch, conv2d_info, dtype):
         x, w, b = as_arrays(tx, tw, tb)
         if x.ndim == 3:
-            with pytest.raises(fc.InvalidArgumentError, match="x: .*expected 4 dimensions"):
+            with pytest.raises(fc.InvalidArgumentError, match=r"x: .*expected 4 dimensions"):
                 fc.conv2d(x, w, b, **options)
             refused += 1
             x, tx = x[None], tx[None]

@@ -4,11 +4,11 @@ import threading
 
 import numpy as np
 import pytest
-from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
-from toys import Toy
 
 import fastconv as fc
 from fastconv import selection
+from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
+from toys import Toy
 
 P = fc.ConvProblem.parse("1x4x6x6,4x3x3")
 FAST, SLOW = 5e-4, 2e-3
@@ -176,7 +176,7 @@ def test_forced_overrides_precision_and_denial_but_not_the_workspace_limit(regis
     register_only(Toy("first", error=1e9, local=False, workspace=100), Toy("direct"))
     with fc.config(precision="highest", deny="first", effort="replay"):
         assert chosen(algorithm="first") == ("first", "forced")
-    with fc.config(workspace_limit=99), pytest.raises(fc.UnsupportedProblemError, match="'first' .* needs 100 bytes"):
+    with fc.config(workspace_limit=99), pytest.raises(fc.UnsupportedProblemError, match=r"'first' .* needs 100 bytes"):
         fc.plan(P, algorithm="first")
 
 

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
-from toys import Toy
 
 import fastconv as fc
 from fastconv.selection.explain import bytes_text, seconds_text
+from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
+from toys import Toy
 
 P = fc.ConvProblem.parse("1x4x6x6,4x3x3")
 

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
-from toys import Toy
 
 import fastconv as fc
 from fastconv import selection
 from fastconv.selection import Lock, LockedPlan
+from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
+from toys import Toy
 
 P = fc.ConvProblem.parse("1x4x6x6,4x3x3,s2,p0.1x1")
 GRADIENT = P.replace(direction="weight_grad", dtype="float64", memory_format="nhwc")
@@ -63,10 +63,10 @@ def test_diff_names_what_changed():
 
 def test_a_locked_plan_that_may_not_be_used_is_an_error(path, register_only):  # noqa: F811
     Lock([LockedPlan(P, 1, True, "a")]).write(path)
-    with fc.config(lock=path, deny="a"), pytest.raises(fc.UnsupportedProblemError, match="lock: 'a', locked for .* denied"):
+    with fc.config(lock=path, deny="a"), pytest.raises(fc.UnsupportedProblemError, match=r"lock: 'a', locked for .* denied"):
         fc.plan(P)
     register_only(Toy("b"))
-    with fc.config(lock=path), pytest.raises(fc.MissingPlanError, match="lock: 'a', locked for .* not registered"):
+    with fc.config(lock=path), pytest.raises(fc.MissingPlanError, match=r"lock: 'a', locked for .* not registered"):
         fc.plan(P)
 
 
@@ -86,12 +86,12 @@ ENTRY = LockedPlan(P, 1, True, "a").to_dict()
 )  # fmt: skip
 def test_a_damaged_lock_file_is_one_clear_error(path, text):
     path.write_text(text)
-    with pytest.raises(fc.InvalidArgumentError, match="lock: .*plans.json"):
+    with pytest.raises(fc.InvalidArgumentError, match=r"lock: .*plans.json"):
         fc.config(lock=path)
 
 
 def test_a_missing_lock_file_is_one_clear_error(path):
-    with pytest.raises(fc.MissingPlanError, match="lock: there is no file"):
+    with pytest.raises(fc.MissingPlanError, match=r"lock: there is no file"):
         fc.config(lock=path)
-    with pytest.raises(fc.InvalidArgumentError, match="lock: got"):
+    with pytest.raises(fc.InvalidArgumentError, match=r"lock: got"):
         fc.config(lock=3.5)

@@ -3,14 +3,14 @@
 import time
 
 import pytest
-from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
-from toys import Toy
 
 import fastconv as fc
 from fastconv.selection import survey
 from fastconv.selection.measure import measure
 from fastconv.selection.race import race
 from fastconv.selection.record import TIE, fastest
+from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
+from toys import Toy
 
 P = fc.ConvProblem.parse("1x4x6x6,4x3x3")
 
@@ -39,7 +39,9 @@ def test_a_contender_without_hope_stops_early():
 
 
 def test_near_ties_get_twice_the_turns():
-    timings = race({"a": lambda: time.sleep(1e-3), "b": lambda: time.sleep(1e-3), "c": lambda: time.sleep(1.6e-3)}, seconds=0.05)
+    timings = race(
+        {"a": lambda: time.sleep(1e-3), "b": lambda: time.sleep(1e-3), "c": lambda: time.sleep(1.6e-3)}, seconds=0.05
+    )
     assert timings["a"].turns == timings["b"].turns == 2 * timings["c"].turns
 
 
@@ -87,7 +89,8 @@ def test_a_survey_times_all_that_can_run(register_only):  # noqa: F811
     rows = {row.name: row for row in e.rows}
     assert {name for name, row in rows.items() if row.seconds} == {"imprecise", "denied", "direct", "costly"}
     assert {name: row.kind for name, row in rows.items() if not row.chosen} == {
-        "imprecise": "precision", "denied": "denied", "costly": "slower", "endless": "pruned", "huge": "workspace", "cannot": "unsupported",
+        "imprecise": "precision", "denied": "denied", "costly": "slower", "endless": "pruned", "huge": "workspace",
+        "cannot": "unsupported",
     }  # fmt: skip
     assert "100000000000.0 times" in rows["endless"].reason
 

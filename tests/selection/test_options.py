@@ -4,11 +4,11 @@ import asyncio
 import threading
 
 import pytest
-from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
-from toys import Toy
 
 import fastconv as fc
 from fastconv.selection import options
+from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
+from toys import Toy
 
 
 @pytest.fixture(autouse=True)

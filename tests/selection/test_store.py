@@ -1,19 +1,21 @@
 """The store: what it finds again, ignores, merges and survives."""
 
+import concurrent.futures
 import json
-import multiprocessing
 import os
+import pathlib
 import stat
 
 import pytest
-from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
-from toys import Toy
 
 import fastconv as fc
 from fastconv import selection
 from fastconv.kernels import cpu
 from fastconv.selection import environment, store
 from fastconv.selection.record import Measurement, Record, Rejection
+from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
+from subprocesses import assert_succeeded, python
+from toys import Toy
 
 P = fc.ConvProblem.parse("1x4x6x6,4x3x3")
 M = Measurement(1e-3, 2e-4, 0.1, 100, 20.0)
@@ -173,22 +175,12 @@ def test_names_of_huge_problems_fit_a_file_system(own_store):  # noqa: F811
     assert load(big) == record(big)
 
 
-def write_one(index, folder, barrier):
-    os.environ["FASTCONV_CACHE_DIR"] = folder
-    barrier.wait()
-    for turn in range(10):
-        save(record(**{f"algorithm{index}": Measurement(1e-3 + turn, 0.0, 0.0, 0, 1.0)}))
-        assert load() is not None
-
-
-def test_concurrent_writers_lose_nothing(own_store):  # noqa: F811
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(4)
-    writers = [context.Process(target=write_one, args=(i, str(own_store), barrier)) for i in range(4)]
-    for w in writers:
-        w.start()
-    for w in writers:
-        w.join()
-    assert [w.exitcode for w in writers] == [0] * 4
+def test_concurrent_writers_lose_nothing(own_store, tmp_path):  # noqa: F811
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    script = pathlib.Path(__file__).with_name("writing_run.py")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for process in pool.map(lambda i: python(script, i, 4, meeting), range(4)):
+            assert_succeeded(process)
     assert load().measured == {f"algorithm{i}": Measurement(9.001, 0.0, 0.0, 0, 1.0) for i in range(4)}
     assert not list(own_store.rglob("*.tmp"))
