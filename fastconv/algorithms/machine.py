@@ -53,9 +53,9 @@ def _lane_overhead(problem, filters, channels, vector):
     """Time of direct convolution with filters in the lanes over that of full vectors; see kernels/direct.h."""
     backward = problem.direction == "weight_grad"
     permutes = cpu.isa() == "avx512" or cpu.isa() == "avx2" and problem.itemsize == 4
-    bundle = vector // max(filters, channels) if permutes else 1
+    bundle = min(problem.groups, vector // max(filters, channels)) if permutes else 1
     narrow = min(vector, 32 // problem.itemsize)
-    if bundle > 1 and (problem.groups > 1 or not backward):
+    if bundle > 1:
         lanes = vector / bundle
     elif filters <= narrow and not backward:
         lanes = narrow

@@ -5,7 +5,7 @@
 
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double) {
     const operands o = operands_of(s, input_grad);
-    const filter_layout l = layout_of(&o, is_double ? 8 : 4);
+    const filter_layout l = layout_of(&o, s->g, is_double ? 8 : 4);
     return s->kh * s->kw * o.depth * (pixel_lanes ? s->g * o.columns : panels_of(&l, s->g) * l.width);
 }
 

@@ -60,12 +60,12 @@ static int permutes_lanes(int64_t item) {
 }
 
 /* Groups whose filters share a vector, where their channels fit one too; 1: none do. */
-static int64_t bundle_of(int64_t depth, int64_t columns, int64_t item) {
-    return permutes_lanes(item) ? MAX(1, SIMD_BYTES / item / MAX(columns, depth)) : 1;
+static int64_t bundle_of(int64_t groups, int64_t depth, int64_t columns, int64_t item) {
+    return permutes_lanes(item) ? MAX(1, MIN(groups, SIMD_BYTES / item / MAX(columns, depth))) : 1;
 }
 
-static filter_layout layout_of(const operands *o, int64_t item) {
-    const int64_t vector = SIMD_BYTES / item, narrow = NARROW_BYTES / item, bundle = bundle_of(o->depth, o->columns, item);
+static filter_layout layout_of(const operands *o, int64_t groups, int64_t item) {
+    const int64_t vector = SIMD_BYTES / item, narrow = NARROW_BYTES / item, bundle = bundle_of(groups, o->depth, o->columns, item);
     if (bundle > 1) return (filter_layout){BUNDLED, bundle, o->columns, vector, 1};
     if (o->columns <= narrow) return (filter_layout){NARROW, NARROW_GROUPS, narrow, NARROW_GROUPS * narrow, 1};
     return (filter_layout){WIDE, 1, 2 * vector, 2 * vector, CEIL_DIV(o->columns, 2 * vector)};
@@ -156,7 +156,7 @@ static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, i
 
 static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
     const operands o = operands_of(s, input_grad);
-    const filter_layout l = layout_of(&o, sizeof(REAL));
+    const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
     /* Behind the taps, and aligned. */
     REAL *lanes = (REAL *)ROUND_UP((intptr_t)(storage + s->kh * s->kw), SIMD_BYTES);
     for (int64_t f = 0; f < o.phases; f++) {
@@ -395,7 +395,7 @@ static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
                BLOCK_PIXELS * (s->kh + 1) * pointer + 4 * CACHE_LINE;
     }
     const operands o = operands_of(s, input_grad);
-    const filter_layout l = layout_of(&o, sizeof(REAL));
+    const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
     const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, &l, pixels), taps = s->kh * s->kw;
     const int64_t spread = spreads_rows(s, o.depth * sizeof(REAL), 1) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
     return most * tile + pixels * (taps + 1) * pointer + most * taps * (int64_t)sizeof(int32_t) + spread + 5 * CACHE_LINE;
@@ -626,7 +626,7 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
         NAME(direct_pixels)(&job, input_grad, storage, workspace, ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE), threads);
         return;
     }
-    job.layout = layout_of(o, sizeof(REAL));
+    job.layout = layout_of(o, s->g, sizeof(REAL));
     job.rows = !reads_merged_rows(s, input_grad) && tiles_rows(s, &job.layout);
     REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));
     memset(zeros, 0, o->src_c * sizeof(REAL));

@@ -28,7 +28,7 @@ static weight_plan plan_weight(const geometry *s, int64_t item) {
     const int merged = s->g == 1 && s->dw == 1;
     weight_plan p;
     p.row = (s->ow - 1) * s->sw + (s->kw - 1) * s->dw + 1;
-    p.together = s->g > 1 ? bundle_of(s->c / s->g, s->k / s->g, item) : 1;
+    p.together = bundle_of(s->g, s->c / s->g, s->k / s->g, item);
     p.units = CEIL_DIV(s->g, p.together);
     p.width = (p.together > 1 ? 1 : 2) * SIMD_BYTES / item;
     p.panels = p.together > 1 ? 1 : CEIL_DIV(s->k / s->g, p.width);
