@@ -98,7 +98,7 @@ _CACHE_BYTES = 640 * 1024
 _BLOCK_TILES = (28, 112)
 _GRADIENT_BLOCK_TILES = (96, 256)
 
-# Error constants: at least 1.3 times the largest error measured on the hardest data of the tests.
+# Error constants: the largest error measured on the hardest data of the tests, with a margin of 1.3 and more.
 ALGORITHMS = [
     Winograd(4, 3, error=24),
     Winograd(2, 3, error=8),
