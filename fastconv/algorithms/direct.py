@@ -19,6 +19,8 @@ _BLOCK_PIXELS = 8 * TILE_ROWS
 # A strip of rows of the weight gradient, in bytes, and its least number of pixels (kernels/direct_weight.h).
 _STRIP_BYTES = 768 * 1024
 _STRIP_PIXELS = 256
+# Vectors for few filters (kernels/direct.h).
+_NARROW_BYTES = 32
 
 
 class DirectKernels(Modelled):
@@ -67,17 +69,16 @@ class Direct(DirectKernels):
         pixels = problem.batch * problem.out_height * problem.out_width
         depth, filters = problem.in_channels // groups, problem.out_channels // groups
         if problem.direction == "weight_grad":
-            return _weight_grad_terms(problem, pixels, groups * -(-filters // (2 * vector)) * 2 * vector)
+            return _weight_grad_terms(problem, pixels)
         if problem.direction == "input_grad":
             depth, filters = filters, depth
-        bundled = filters < vector and vector % filters == 0 and depth <= filters
-        bundles = groups * filters / vector if bundled else groups
-        padded = bundles * vector if bundled else groups * -(-filters // vector) * vector
+        taken, kind = _lanes_of_group(problem, filters, depth)
+        padded, bundles = groups * taken, groups * min(1, taken / vector)
         visits = pixels * problem.taps
         weights = problem.taps * depth * padded * problem.itemsize
         terms = {
             "call": machine.call_seconds(),
-            "products": machine.compute_seconds(visits * depth * padded, problem.dtype),
+            kind: machine.compute_seconds(visits * depth * padded, problem.dtype),
             # A tap of a tile starts a loop over its channels, and needs a pointer for every pixel of each group.
             "starts": machine.compute_seconds(visits * padded, problem.dtype),
             "pointers": machine.compute_seconds(visits * bundles * vector, problem.dtype),
@@ -89,12 +90,14 @@ class Direct(DirectKernels):
         return terms
 
     def pack_terms(self, problem):
-        # Panels of two vectors of filters, mostly empty where groups are narrow.
+        # Panels of two vectors of filters; of narrow groups, one together.
         panel, groups = 2 * machine.lanes(problem), problem.groups
         depth, filters = problem.in_channels // groups, problem.out_channels // groups
         if problem.direction == "input_grad":
             depth, filters = filters, depth
-        panels = problem.itemsize * groups * -(-filters // panel) * panel * depth * problem.taps
+        taken, kind = _lanes_of_group(problem, filters, depth)
+        padded = groups * (-(-filters // panel) * panel if kind == "products" else taken)
+        panels = problem.itemsize * padded * depth * problem.taps
         terms = super().pack_terms(problem) | {"panels": machine.traffic_seconds(panels, panels, threads=1)}
         if problem.direction == "input_grad" and (problem.taps == 1 or problem.stride != (1, 1)):
             # One by one, where a phase has no whole kernel to transpose.
@@ -115,9 +118,30 @@ class Direct(DirectKernels):
             super().run(problem, x, packed, bias, activation, out, workspace)
 
 
-def _weight_grad_terms(problem, pixels, padded):
-    """Of tiles of (tap, channel) rows x `padded` filters, with the sums in registers while they run over a strip of pixels."""
+def _groups_together(problem, filters, depth):
+    """Groups whose filters share a vector: `bundle_of` of kernels/direct.h."""
+    permutes = cpu.isa() not in ("baseline", "avx2") or cpu.isa() == "avx2" and problem.itemsize == 4
+    return max(1, min(problem.groups, machine.lanes(problem) // max(filters, depth))) if permutes else 1
+
+
+def _lanes_of_group(problem, filters, depth):
+    """(lanes that the filters of one group take, name of the term for its products), by `layout_of` of kernels/direct.h."""
+    vector, together = machine.lanes(problem), _groups_together(problem, filters, depth)
+    narrow = min(vector, _NARROW_BYTES // problem.itemsize)
+    if together == 1 and filters > narrow:
+        return -(-filters // vector) * vector, "products"
+    # A row of three taps shares what is spread over the lanes; elsewhere every product spreads its input anew.
+    in_rows = problem.kernel_width == 3 and problem.stride[1] == problem.dilation[1] == 1
+    return vector / together if together > 1 else narrow, "narrow rows" if in_rows else "narrow products"
+
+
+def _weight_grad_terms(problem, pixels):
+    """Of tiles of (tap, channel) rows x panels of filters, with the sums in registers while they run over a strip of pixels."""
     item, vector, channels = problem.itemsize, machine.lanes(problem), problem.w_shape[1]
+    filters = problem.out_channels // problem.groups
+    together = _groups_together(problem, filters, channels)
+    units = -(-problem.groups // together)
+    padded = units * (vector if together > 1 else -(-filters // (2 * vector)) * 2 * vector)
     row_bytes = problem.width * problem.stride[0] * problem.in_channels * item + problem.out_width * padded * item
     strip = max(_STRIP_PIXELS, _STRIP_BYTES / row_bytes * problem.out_width)
     copied = item * (problem.batch * problem.height * problem.width * problem.in_channels + pixels * padded)
@@ -128,13 +152,17 @@ def _weight_grad_terms(problem, pixels, padded):
     rows = runs * -(-length // TILE_ROWS)
     return {
         "call": machine.call_seconds(),
-        "products": machine.compute_seconds(pixels * problem.taps * channels * padded, problem.dtype),
+        "products" if together == 1 else "bundles": machine.compute_seconds(
+            pixels * problem.taps * channels * padded, problem.dtype
+        ),
         # A register tile loads a panel of gradients whatever the number of its rows.
         "starts": machine.compute_seconds(pixels * rows * padded, problem.dtype),
         "rows": machine.compute_seconds(problem.batch * problem.out_height * rows * padded, problem.dtype),
-        "narrow": machine.compute_seconds(pixels * problem.groups * vector, problem.dtype),
-        "copies": machine.traffic_seconds(2 * copied, problem.bytes),
-        "sums": machine.traffic_seconds(2 * sums * -(-pixels // strip), sums),
+        "units": machine.compute_seconds(pixels * units * vector, problem.dtype),
+        "copies" if problem.memory_format == "nhwc" else "transposes": machine.traffic_seconds(2 * copied, problem.bytes),
+        "sums": machine.traffic_seconds(2 * sums * (pixels // strip), sums),
+        # The sums are transposed into the layout of weights, once.
+        "result": machine.traffic_seconds(2 * sums, sums),
     }
 
 

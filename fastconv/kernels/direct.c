@@ -5,9 +5,8 @@
 
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double) {
     const operands o = operands_of(s, input_grad);
-    const int64_t nr = 2 * SIMD_BYTES / (is_double ? 8 : 4);
-    const int exact = pixel_lanes || bundled_groups(&o, s->g, nr / 2) > 1;
-    return s->kh * s->kw * s->g * o.depth * (exact ? o.columns : ROUND_UP(o.columns, nr));
+    const filter_layout l = layout_of(&o, s->g, is_double ? 8 : 4);
+    return s->kh * s->kw * o.depth * (pixel_lanes ? s->g * o.columns : panels_of(&l, s->g) * l.width);
 }
 
 int64_t direct_pack_workspace(const geometry *s) {

@@ -5,8 +5,8 @@
  *   pixels are read in place through pointers,       NR patches are copied to a panel [tap][channel][NR] that stays in
  *   one per tap, padding from a row of zeros         the second-level cache, whatever the stride, padding or dilation
  *
- * Packed weights: for each phase, group and panel of NR filters [tap][channel][NR], narrow groups bundled: [tap][channel][VL]; with pixels in the lanes, for each phase, group and
- * block of at most MR filters [tap][channel][block].
+ * Packed weights: for each phase, group and panel of NR filters [tap][channel][NR], groups of few filters together: see filter_layout;
+ * with pixels in the lanes, for each phase, group and block of at most MR filters [tap][channel][block].
  */
 #include "gemm.h"
 #include "transpose.h"
@@ -20,7 +20,8 @@ enum {
     BLOCK_BYTES = 256 * 1024,     /* that they take at most, a quarter of a second-level cache */
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
-    SMALL_FILTERS = 8 * 1024,     /* of a group, which stay in the first-level cache while tiles pass by */
+    SMALL_FILTERS = 8 * 1024,     /* which stay in the first-level cache while tiles pass by */
+    GROUPS_FILTERS = 128 * 1024,  /* of groups, which stay in the second-level cache while tiles pass by */
     MERGE_CHANNELS = 16,          /* fewer channels than this: a kernel row is read as one run of kw * c values */
     STRIP_BYTES = 128 * 1024      /* padded input rows held for that */
 };
@@ -40,18 +41,45 @@ static int64_t weight_index(const geometry *s, int input_grad, int64_t g, int64_
     return ((g * kg + k) * cg + channel) * s->kh * s->kw + tap;
 }
 
-/* Groups whose filters share one vector: as many as fill it, where their channels fit one vector too and none is left over. */
-static int64_t bundled_groups(const operands *o, int64_t groups, int64_t lanes) {
-    const int64_t bundle = o->columns < lanes && lanes % o->columns == 0 ? lanes / o->columns : 1;
-    return o->depth <= o->columns && groups % bundle == 0 ? bundle : 1;
+/* How the filters of a direction lie in vectors: `panels` of `width` lanes for every `together` groups; a group's filters take `lanes` of
+ * them, the last of which may be empty. The kernel for each kind is `dot`, `narrow` or `bundle`. */
+typedef struct {
+    enum { WIDE, NARROW, BUNDLED } kind;
+    int64_t together, lanes, width, panels;
+} filter_layout;
+
+/* Whether one instruction permutes the lanes of a vector. */
+static int permutes_lanes(int64_t item) {
+#if defined(__AVX512F__)
+    return item <= 8;
+#elif defined(__AVX2__)
+    return item == 4;
+#else
+    return item < 4;
+#endif
 }
+
+/* Groups whose filters share a vector, where their channels fit one too; 1: none do. */
+static int64_t bundle_of(int64_t groups, int64_t depth, int64_t columns, int64_t item) {
+    return permutes_lanes(item) ? MAX(1, MIN(groups, SIMD_BYTES / item / MAX(columns, depth))) : 1;
+}
+
+static filter_layout layout_of(const operands *o, int64_t groups, int64_t item) {
+    const int64_t vector = SIMD_BYTES / item, narrow = NARROW_BYTES / item, bundle = bundle_of(groups, o->depth, o->columns, item);
+    if (bundle > 1) return (filter_layout){BUNDLED, bundle, o->columns, vector, 1};
+    if (o->columns <= narrow) return (filter_layout){NARROW, NARROW_GROUPS, narrow, NARROW_GROUPS * narrow, 1};
+    return (filter_layout){WIDE, 1, 2 * vector, 2 * vector, CEIL_DIV(o->columns, 2 * vector)};
+}
+
+/* Panels of all groups. */
+static int64_t panels_of(const filter_layout *l, int64_t groups) { return CEIL_DIV(groups, l->together) * l->panels; }
 
 static int reads_merged_rows(const geometry *s, int input_grad) {
     return !input_grad && s->g == 1 && s->dw == 1 && s->c < MERGE_CHANNELS && s->kw > 1;
 }
 
 /* Whether pixels of so many bytes lie so that the rows of a tile fall into few sets of the first-level cache (64 sets of 64 bytes). */
-static int spreads_rows(int64_t pixel_bytes, int64_t taps) { return taps == 1 && pixel_bytes % 2048 == 0; }
+static int spreads_rows(const geometry *s, int64_t pixel_bytes, int64_t taps) { return s->g == 1 && taps == 1 && pixel_bytes % 2048 == 0; }
 
 static int64_t block_pixels(const geometry *s, int64_t pixel_bytes) {
     const int64_t taps = s->kh * s->kw, fit = MIN(MAX_POINTERS / taps, BLOCK_BYTES / pixel_bytes) / GEMM_MR * GEMM_MR;
@@ -80,8 +108,15 @@ static int64_t run_of_taps(const phase *p, int64_t src_w, int64_t r) {
     return end - r;
 }
 
+/* Whether tiles lie in one row of the image each, so that neighbouring outputs share their input. */
+static int tiles_rows(const geometry *s, const filter_layout *l) {
+    return l->kind != WIDE && s->kw == ROW_TAPS && s->sw == 1 && s->dw == 1;
+}
+
 /* Tiles of a block of so many pixels, at most. */
-static int64_t tile_count(const geometry *s, int64_t pixels) { return splits_rows(s) ? pixels : blocks_of(pixels, GEMM_MR); }
+static int64_t tile_count(const geometry *s, const filter_layout *l, int64_t pixels) {
+    return splits_rows(s) || tiles_rows(s, l) ? pixels : blocks_of(pixels, GEMM_MR);
+}
 
 /* Output rows of a strip of merged rows. */
 static int64_t strip_rows(const geometry *s, int64_t item) {
@@ -121,22 +156,25 @@ static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, i
 
 static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
     const operands o = operands_of(s, input_grad);
-    const int64_t bundle = bundled_groups(&o, s->g, VL);
+    const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
     /* Behind the taps, and aligned. */
     REAL *lanes = (REAL *)ROUND_UP((intptr_t)(storage + s->kh * s->kw), SIMD_BYTES);
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
-        if (bundle > 1) {
-            for (int64_t g = 0; g < s->g; g += bundle)
-                for (int64_t t = 0; t < p.taps; t++)
-                    for (int64_t c = 0; c < o.depth; c++)
-                        for (int64_t j = 0; j < VL; j++)
-                            *packed++ = w[weight_index(s, input_grad, g + j / o.columns, j % o.columns, c, p.tap[t].index)];
+        if (l.kind == WIDE) {
+            for (int64_t g = 0; g < s->g; g++)
+                for (int64_t j = 0; j < o.columns; j += NR, packed += p.taps * o.depth * NR)
+                    NAME(pack_panel)(s, input_grad, w, g, j, &p, &o, packed, lanes);
             continue;
         }
-        for (int64_t g = 0; g < s->g; g++)
-            for (int64_t j = 0; j < o.columns; j += NR, packed += p.taps * o.depth * NR)
-                NAME(pack_panel)(s, input_grad, w, g, j, &p, &o, packed, lanes);
+        for (int64_t u = 0; u < panels_of(&l, s->g); u++)
+            for (int64_t t = 0; t < p.taps; t++)
+                for (int64_t c = 0; c < o.depth; c++)
+                    for (int64_t j = 0; j < l.width; j++) {
+                        const int64_t part = j / l.lanes, column = j % l.lanes, g = u * l.together + part;
+                        const int empty = part >= l.together || g >= s->g || column >= o.columns;
+                        *packed++ = empty ? 0 : w[weight_index(s, input_grad, g, column, c, p.tap[t].index)];
+                    }
     }
 }
 
@@ -163,17 +201,17 @@ static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, const RE
 typedef struct {
     const geometry *s;
     operands o;
-    const REAL *x, *packed, *bias; /* packed: of the phase in work; bias padded to whole vectors, or NULL */
+    const REAL *x, *packed, *bias; /* packed: of the phase in work; bias padded as the filters are, or NULL */
     REAL *out;
     int activation;
     REAL slope;
     const REAL *zeros; /* a pixel of them */
-    /* Groups computed together, and channels of source and destination from one such bundle to the next. */
-    int64_t bundle, depth_step, column_step;
+    filter_layout layout;
+    int rows; /* tiles_rows */
 } NAME(direct_job);
 
 /* Consecutive pixels of a block that one call of the kernel computes: the taps that reach any source pixel, for each of them which tap it
- * is and a pointer per pixel, and where the outputs go. */
+ * is and a pointer per pixel, and where the outputs go. Pointers are to the first group's channels. */
 typedef struct {
     int64_t count, taps;
     const REAL **rows;
@@ -182,7 +220,7 @@ typedef struct {
 } NAME(pixel_tile);
 
 /* Fill a tile with outputs [first, first + count) of phase p. */
-static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, NAME(pixel_tile) *tile) {
+static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t first, NAME(pixel_tile) *tile) {
     const operands *o = &job->o;
     const int64_t count = tile->count;
     int64_t n = first / (p->h * p->w), q = first / p->w % p->h, r = first % p->w;
@@ -190,8 +228,8 @@ static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t gro
     const REAL *image[GEMM_MR];
     for (int64_t i = 0; i < count; i++) {
         y[i] = q * p->step_h, x[i] = r * p->step_w;
-        image[i] = job->x + n * o->src_h * o->src_w * o->src_c + group * job->depth_step;
-        tile->out[i] = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c + group * job->column_step;
+        image[i] = job->x + n * o->src_h * o->src_w * o->src_c;
+        tile->out[i] = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c;
         if (++r == p->w) {
             r = 0;
             if (++q == p->h) q = 0, n++;
@@ -213,34 +251,60 @@ static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t gro
     }
 }
 
-/* Panels [j0, j1) of the filters over tiles of pixels. */
-static void NAME(filter_tiles)(const NAME(direct_job) *job, int64_t group, const NAME(pixel_tile) *tiles, int64_t count, int64_t taps,
-                               int64_t depth, int64_t j0, int64_t j1) {
+/* Fill a tile of outputs that lie in one row: `taps` counts the kernel rows that reach the image, for each of which there are its taps
+ * from left to right and a pointer per input pixel. */
+static void NAME(point_row)(const NAME(direct_job) *job, const phase *p, int64_t first, NAME(pixel_tile) *tile) {
     const operands *o = &job->o;
-    if (job->bundle > 1) {
-        const REAL *b = job->packed + group * taps * depth * VL;
-        for (int64_t i = 0; i < count; i++) {
-            const NAME(pixel_tile) *t = tiles + i;
-            const NAME(sink) sink = {t->out, VL, job->bias ? job->bias + group * VL : NULL, 0, job->activation, job->slope};
-            NAME(bundle)((int)t->count, t->rows, t->taps, depth, o->columns, job->depth_step, b, t->taps == taps ? NULL : t->which,
-                         &sink);
-        }
-        return;
+    const int64_t n = first / (p->h * p->w), q = first / p->w % p->h, r = first % p->w, width = tile->count + ROW_TAPS - 1;
+    REAL *out = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c;
+    for (int64_t i = 0; i < tile->count; i++, out += p->xs * o->dst_c) tile->out[i] = out;
+    tile->taps = 0;
+    for (int64_t t = 0; t < p->taps; t += ROW_TAPS) {
+        const int64_t y = q * p->step_h + p->tap[t].dy, left = MIN(p->tap[t].dx, p->tap[t + ROW_TAPS - 1].dx), x = r + left;
+        if (y < 0 || y >= o->src_h) continue;
+        const REAL **rows = tile->rows + tile->taps * width, *image = job->x + (n * o->src_h + y) * o->src_w * o->src_c;
+        for (int64_t i = 0; i < width; i++)
+            rows[i] = (uint64_t)(x + i) < (uint64_t)o->src_w ? image + (x + i) * o->src_c : job->zeros;
+        for (int64_t m = 0; m < ROW_TAPS; m++)
+            tile->which[tile->taps * ROW_TAPS + m] = (int32_t)(p->tap[t].dx == left ? t + m : t + ROW_TAPS - 1 - m);
+        tile->taps++;
     }
-    const int64_t panels = CEIL_DIV(o->columns, NR), size = taps * depth * NR;
-    /* Filters that fit the first-level cache are all met by one tile, whose outputs then are written together; larger ones are read
-     * once for all tiles. */
-    const int tile_first = (j1 - j0) * size * (int64_t)sizeof(REAL) <= SMALL_FILTERS;
-    for (int64_t q = 0; q < count * (j1 - j0); q++) {
-        const int64_t i = tile_first ? q / (j1 - j0) : q % count, j = j0 + (tile_first ? q % (j1 - j0) : q / count);
-        const NAME(pixel_tile) *t = tiles + i;
-        REAL *out[GEMM_MR];
-        for (int64_t m = 0; m < t->count; m++) out[m] = t->out[m] + j * NR;
-        const NAME(sink) sink = {out, MIN(NR, o->columns - j * NR), job->bias ? job->bias + (group * panels + j) * NR : NULL, 0,
-                                 job->activation, job->slope};
-        NAME(dot)((int)t->count, t->rows, t->taps, depth, job->packed + (group * panels + j) * size, t->taps == taps ? NULL : t->which,
-                  &sink);
-    }
+}
+
+/* Panel u of the filters over a tile of pixels. */
+static void NAME(filter_tile)(const NAME(direct_job) *job, const NAME(pixel_tile) *t, int64_t taps, int64_t depth, int64_t u) {
+    const operands *o = &job->o;
+    const filter_layout *l = &job->layout;
+    const int64_t g = u / l->panels * l->together, groups = MIN(l->together, job->s->g - g), j = u % l->panels * l->width;
+    const int64_t offset = g * depth, column = g * o->columns + j;
+    const REAL *b = job->packed + u * taps * depth * l->width, *bias = job->bias;
+    const int32_t *which = t->taps == taps ? NULL : t->which;
+    if (bias) bias += l->kind == WIDE ? u * l->width : column;
+    REAL *out[GEMM_MR];
+    for (int64_t m = 0; m < t->count; m++) out[m] = t->out[m] + column;
+    const NAME(sink) sink = {out, MIN(NR, groups * o->columns - j), bias, 0, job->activation, job->slope};
+    if (job->rows && l->kind == NARROW)
+        NAME(narrow_row)((int)t->count, groups, o->columns, t->rows, offset, t->taps, depth, b, t->which, &sink);
+    else if (job->rows)
+        NAME(bundle_row)((int)t->count, t->rows, offset, t->taps, depth, o->columns, o->src_c - offset, b, t->which, &sink);
+    else if (l->kind == WIDE)
+        NAME(dot_at)((int)t->count, t->rows, offset, t->taps, depth, b, which, &sink);
+    else if (l->kind == NARROW)
+        NAME(narrow)((int)t->count, groups, o->columns, t->rows, offset, t->taps, depth, b, which, &sink);
+    else
+        NAME(bundle)((int)t->count, t->rows, offset, t->taps, depth, o->columns, o->src_c - offset, b, which, &sink);
+}
+
+/* Panels [u0, u1) of the filters over tiles of pixels. Filters that fit the first-level cache are all met by one tile, whose outputs then
+ * are written together; larger ones are read once for all tiles. Of groups, which share no input, those meet a tile together that
+ * fit the second-level cache, since narrow ones share cache lines. */
+static void NAME(filter_tiles)(const NAME(direct_job) *job, const NAME(pixel_tile) *tiles, int64_t count, int64_t taps, int64_t depth,
+                               int64_t u0, int64_t u1) {
+    const int64_t size = MAX(1, taps * depth * job->layout.width * (int64_t)sizeof(REAL));
+    const int64_t together = job->s->g > 1 ? MAX(1, GROUPS_FILTERS / size) : (u1 - u0) * size <= SMALL_FILTERS ? u1 - u0 : 1;
+    for (int64_t u = u0; u < u1; u += together)
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t q = u; q < MIN(u1, u + together); q++) NAME(filter_tile)(job, tiles + i, taps, depth, q);
 }
 
 /* The pixels of a block one after another, far enough apart that they do not fall into one set of the first-level cache. */
@@ -252,10 +316,10 @@ static void NAME(spread_rows)(NAME(pixel_tile) *tiles, int64_t count, int64_t de
         }
 }
 
-/* One item of work: pixels [first, last), panels [j0, j1) of one group. */
-static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, int64_t last,
-                               int64_t j0, int64_t j1, char *scratch) {
-    const int64_t pixels = last - first, room = MAX(1, p->taps), most = tile_count(job->s, pixels);
+/* One item of work: pixels [first, last), panels [u0, u1). */
+static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int64_t first, int64_t last, int64_t u0, int64_t u1,
+                               char *scratch) {
+    const int64_t pixels = last - first, room = MAX(1, p->taps), most = tile_count(job->s, &job->layout, pixels);
     NAME(pixel_tile) *tiles = (NAME(pixel_tile) *)aligned_take(&scratch, most * sizeof *tiles);
     const REAL **rows = (const REAL **)aligned_take(&scratch, pixels * room * sizeof(REAL *));
     REAL **out = (REAL **)aligned_take(&scratch, pixels * sizeof(REAL *));
@@ -264,20 +328,23 @@ static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int6
     const int split = splits_rows(job->s);
     for (int64_t i = first; i < last; count++) {
         /* Even tiles; where many taps read only padding, tiles end where a tap begins or ends to read the image. */
-        const int64_t left = last - i;
+        const int64_t left = job->rows ? MIN(last - i, p->w - i % p->w) : last - i;
         int64_t size = CEIL_DIV(left, blocks_of(left, GEMM_MR));
         if (split) size = MIN(size, run_of_taps(p, job->o.src_w, i % p->w));
         tiles[count] = (NAME(pixel_tile)){size, 0, rows + (i - first) * room, which + count * room, out + (i - first)};
-        NAME(point)(job, p, group, i, tiles + count);
+        if (job->rows)
+            NAME(point_row)(job, p, i, tiles + count);
+        else
+            NAME(point)(job, p, i, tiles + count);
         i += size;
     }
-    if (spreads_rows(job->o.depth * sizeof(REAL), p->taps) && j1 - j0 > 1) {
+    if (spreads_rows(job->s, job->o.depth * sizeof(REAL), p->taps) && u1 - u0 > 1) {
         for (int64_t i = 0; i < count; i++)
             if (!tiles[i].taps) /* a pixel of padding alone */
                 for (int64_t q = tiles[i].taps = 0; q < tiles[i].count; q++) tiles[i].rows[q] = job->zeros;
         NAME(spread_rows)(tiles, count, job->o.depth, (REAL *)scratch);
     }
-    NAME(filter_tiles)(job, group, tiles, count, p->taps, job->o.depth, j0, j1);
+    NAME(filter_tiles)(job, tiles, count, p->taps, job->o.depth, u0, u1);
 }
 
 /* Few channels: output rows [q0, q1) of image n from a padded copy of their input rows, a kernel row at a time. */
@@ -315,7 +382,7 @@ static void NAME(merged_item)(const NAME(direct_job) *job, int64_t n, int64_t q0
                 if (++r == s->ow) r = 0, q++;
             }
         }
-        NAME(filter_tiles)(job, 0, tiles, count, s->kh, s->kw * c, 0, CEIL_DIV(s->k, NR));
+        NAME(filter_tiles)(job, tiles, count, s->kh, s->kw * c, 0, job->layout.panels);
     }
 }
 
@@ -328,16 +395,16 @@ static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
                BLOCK_PIXELS * (s->kh + 1) * pointer + 4 * CACHE_LINE;
     }
     const operands o = operands_of(s, input_grad);
-    const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, pixels), taps = s->kh * s->kw;
-    const int64_t spread = spreads_rows(o.depth * sizeof(REAL), 1) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
+    const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
+    const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, &l, pixels), taps = s->kh * s->kw;
+    const int64_t spread = spreads_rows(s, o.depth * sizeof(REAL), 1) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
     return most * tile + pixels * (taps + 1) * pointer + most * taps * (int64_t)sizeof(int32_t) + spread + 5 * CACHE_LINE;
 }
 
 static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *storage, char *scratch, int64_t each, int threads) {
     const geometry *s = job->s;
     const operands o = job->o;
-    const int64_t groups = s->g / job->bundle, panels = job->bundle > 1 ? 1 : CEIL_DIV(o.columns, NR);
-    const int64_t panel = job->bundle > 1 ? VL : NR;
+    const int64_t panels = panels_of(&job->layout, s->g);
     if (reads_merged_rows(s, input_grad)) {
         const int64_t strips = blocks_of(s->oh, MIN(strip_rows(s, sizeof(REAL)), CEIL_DIV(s->n * s->oh, threads)));
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -357,12 +424,12 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
         const int shared = threads > 1 && total / blocks < 2 * GEMM_MR && panels >= threads;
         const int64_t parts = shared ? least : blocks, chunks = shared ? threads : 1;
 #pragma omp parallel for num_threads(threads) schedule(static)
-        for (int64_t i = 0; i < parts * groups * chunks; i++) {
-            const int64_t k = i / (groups * chunks), g = i / chunks % groups, m = i % chunks;
-            NAME(filters_item)(job, &p, g, total * k / parts, total * (k + 1) / parts, panels * m / chunks, panels * (m + 1) / chunks,
+        for (int64_t i = 0; i < parts * chunks; i++) {
+            const int64_t k = i / chunks, m = i % chunks;
+            NAME(filters_item)(job, &p, total * k / parts, total * (k + 1) / parts, panels * m / chunks, panels * (m + 1) / chunks,
                                scratch + thread_index() * each);
         }
-        job->packed += groups * panels * p.taps * o.depth * panel;
+        job->packed += panels * p.taps * o.depth * job->layout.width;
     }
 }
 
@@ -538,7 +605,7 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
             bytes += ROUND_UP(s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * (int64_t)sizeof(REAL), CACHE_LINE);
         return bytes + threads * ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE);
     }
-    bytes += MAX(ROUND_UP(o.depth * (int64_t)sizeof(REAL), CACHE_LINE), SIMD_BYTES);
+    bytes += ROUND_UP(o.src_c * (int64_t)sizeof(REAL), CACHE_LINE);
     bytes += ROUND_UP(s->g * ROUND_UP(o.columns, NR) * (int64_t)sizeof(REAL), CACHE_LINE);
     if (!s->channels_last) bytes += NAME(converted_bytes)(s);
     return bytes + threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
@@ -546,7 +613,7 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
 
 static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes, const REAL *x, const REAL *packed, const REAL *bias,
                              int activation, REAL slope, REAL *out, char *workspace, int threads) {
-    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, 1, 0, 0};
+    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0};
     const operands *o = &job.o;
     tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
     if (pixel_lanes) {
@@ -559,17 +626,16 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
         NAME(direct_pixels)(&job, input_grad, storage, workspace, ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE), threads);
         return;
     }
-    job.bundle = bundled_groups(o, s->g, VL);
-    job.depth_step = job.bundle * o->depth, job.column_step = job.bundle * o->columns;
-    const int64_t zero_bytes = MAX(ROUND_UP(o->depth * (int64_t)sizeof(REAL), CACHE_LINE), SIMD_BYTES);
-    REAL *zeros = (REAL *)aligned_take(&workspace, zero_bytes);
-    memset(zeros, 0, zero_bytes);
+    job.layout = layout_of(o, s->g, sizeof(REAL));
+    job.rows = !reads_merged_rows(s, input_grad) && tiles_rows(s, &job.layout);
+    REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));
+    memset(zeros, 0, o->src_c * sizeof(REAL));
     job.zeros = zeros;
-    const int64_t padded = ROUND_UP(o->columns, NR);
+    const int64_t padded = ROUND_UP(o->columns, NR), bias_step = job.layout.kind == WIDE ? padded : o->columns;
     REAL *padded_bias = (REAL *)aligned_take(&workspace, s->g * padded * sizeof(REAL));
-    if (bias && job.bundle == 1) {
-        for (int64_t g = 0; g < s->g; g++)
-            for (int64_t j = 0; j < padded; j++) padded_bias[g * padded + j] = j < o->columns ? bias[g * o->columns + j] : 0;
+    if (bias) {
+        memset(padded_bias, 0, s->g * padded * sizeof(REAL));
+        for (int64_t g = 0; g < s->g; g++) memcpy(padded_bias + g * bias_step, bias + g * o->columns, o->columns * sizeof(REAL));
         job.bias = padded_bias;
     }
     const int64_t src = o->src_h * o->src_w, dst = o->dst_h * o->dst_w;

@@ -5,7 +5,7 @@
  * is an outer product with pixels as the reduction. Output rows are taken in strips that fit the second-level cache: their input rows are
  * copied to zero-padded NHWC, gy to panels [k / NR][pixel][NR]; then every tile of MR (tap, channel) rows x NR filters runs over the
  * strip's rows with the sums in registers. At dilation 1 without groups a kernel row's kw * c values are consecutive in the padded copy
- * and are tiled as one. Threads own tiles, so the order of every sum is the same for any number of threads.
+ * and are tiled as one. Narrow groups lie side by side in one vector, gy in panels [bundle of groups][pixel][VL]. Threads own tiles, so the order of every sum is the same for any number of threads.
  */
 #ifndef FASTCONV_DIRECT_WEIGHT_H
 #define FASTCONV_DIRECT_WEIGHT_H
@@ -15,26 +15,31 @@ enum {
 };
 
 typedef struct {
-    int64_t width, height; /* of the padded copy: one image's rows for `rows` output rows */
+    int64_t row, height;   /* width and height of the padded copy: one image's rows for `rows` output rows */
     int64_t rows;          /* output rows (over all images) in a strip */
     int64_t strip;         /* elements of the padded copy of a strip, at most */
-    int64_t panels;        /* of NR filters, per group */
+    int64_t together;      /* groups that share a vector, or 1 */
+    int64_t units;         /* of so many groups */
+    int64_t panels, width; /* panels of `width` filters, per unit */
     int64_t row_taps, row_depth; /* tiles cover row_taps runs of row_depth values */
 } weight_plan;
 
 static weight_plan plan_weight(const geometry *s, int64_t item) {
     const int merged = s->g == 1 && s->dw == 1;
     weight_plan p;
-    p.width = (s->ow - 1) * s->sw + (s->kw - 1) * s->dw + 1;
-    p.panels = CEIL_DIV(s->k / s->g, 2 * SIMD_BYTES / item);
+    p.row = (s->ow - 1) * s->sw + (s->kw - 1) * s->dw + 1;
+    p.together = bundle_of(s->g, s->c / s->g, s->k / s->g, item);
+    p.units = CEIL_DIV(s->g, p.together);
+    p.width = (p.together > 1 ? 1 : 2) * SIMD_BYTES / item;
+    p.panels = p.together > 1 ? 1 : CEIL_DIV(s->k / s->g, p.width);
     const int64_t extent = (s->kh - 1) * s->dh + 1;
-    const int64_t row_bytes = (p.width * s->sh * s->c + s->ow * s->g * p.panels * (2 * SIMD_BYTES / item)) * item;
+    const int64_t row_bytes = (p.row * s->sh * s->c + s->ow * p.units * p.panels * p.width) * item;
     const int64_t least = CEIL_DIV(WEIGHT_STRIP_PIXELS, s->ow);
     p.rows = MAX(1, MIN(s->n * s->oh, MAX(least, WEIGHT_STRIP_BYTES / row_bytes)));
     /* A strip covers at most this many images' parts, each with the rows its kernel reaches beyond. */
     const int64_t parts = MIN(s->n, (p.rows + s->oh - 2) / s->oh + 1);
     p.height = parts * MAX(0, extent - s->sh) + p.rows * s->sh;
-    p.strip = p.height * p.width * s->c;
+    p.strip = p.height * p.row * s->c;
     p.row_taps = merged ? s->kh : s->kh * s->kw;
     p.row_depth = merged ? s->kw * s->c : s->c / s->g;
     return p;
@@ -44,10 +49,10 @@ static weight_plan plan_weight(const geometry *s, int64_t item) {
 static int64_t NAME(weight_grad_workspace)(const geometry *s, int threads) {
     const weight_plan p = plan_weight(s, sizeof(REAL));
     return ROUND_UP(p.strip * (int64_t)sizeof(REAL), CACHE_LINE) +
-           ROUND_UP(p.rows * s->ow * s->g * p.panels * NR * (int64_t)sizeof(REAL), CACHE_LINE) +
+           ROUND_UP(p.rows * s->ow * p.units * p.panels * p.width * (int64_t)sizeof(REAL), CACHE_LINE) +
            ROUND_UP(p.rows * (int64_t)sizeof(REAL *), CACHE_LINE) +
            threads * ROUND_UP(p.rows * (int64_t)sizeof(NAME(segment)), CACHE_LINE) +
-           s->g * p.row_taps * p.row_depth * p.panels * NR * (int64_t)sizeof(REAL);
+           p.units * p.row_taps * p.row_depth * p.panels * p.width * (int64_t)sizeof(REAL);
 }
 
 /* One padded input row: image n, row y (anywhere), columns from -pl on. */
@@ -61,37 +66,53 @@ static void NAME(copy_padded_row)(const geometry *s, const REAL *x, int64_t n, i
     memset(row + (left + valid) * s->c, 0, (width - left - valid) * s->c * sizeof(REAL));
 }
 
-/* gy of output row (n, y): panels[group][panel][pixel][NR], `step` elements from panel to panel. */
-static void NAME(copy_gradient_row)(const geometry *s, const REAL *gy, int64_t n, int64_t y, int64_t step, REAL *panels) {
-    const int64_t columns = s->k / s->g, per_group = CEIL_DIV(columns, NR), plane = s->oh * s->ow;
-    for (int64_t g = 0; g < s->g; g++)
-        for (int64_t j = 0; j < per_group; j++) {
-            REAL *to = panels + (g * per_group + j) * step;
-            const int64_t k = g * columns + j * NR, count = MIN(NR, columns - j * NR);
+/* gy of output row (n, y): panels[unit][panel][pixel][width], `step` elements from panel to panel. */
+static void NAME(copy_gradient_row)(const geometry *s, const weight_plan *p, const REAL *gy, int64_t n, int64_t y, int64_t step,
+                                    REAL *panels) {
+    const int64_t columns = s->k / s->g * p->together, plane = s->oh * s->ow, width = p->width;
+    for (int64_t u = 0; u < p->units; u++)
+        for (int64_t j = 0; j < p->panels; j++) {
+            REAL *to = panels + (u * p->panels + j) * step;
+            const int64_t k = u * columns + j * width, count = MIN(MIN(width, columns - j * width), s->k - k);
             if (s->channels_last) {
                 const REAL *from = gy + ((n * s->oh + y) * s->ow) * s->k + k;
-                for (int64_t i = 0; i < s->ow; i++) {
-                    NAME(store)(to + i * NR, NAME(load_n)(from + i * s->k, count));
-                    NAME(store)(to + i * NR + VL, NAME(load_n)(from + i * s->k + VL, count - VL));
-                }
+                for (int64_t i = 0; i < s->ow; i++)
+                    for (int64_t v = 0; v < width; v += VL)
+                        NAME(store)(to + i * width + v, NAME(load_n)(from + i * s->k + v, count - v));
             } else {
-                if (count < NR) memset(to, 0, s->ow * NR * sizeof(REAL));
-                NAME(transpose)(gy + (n * s->k + k) * plane + y * s->ow, plane, count, s->ow, to, NR);
+                if (count < width) memset(to, 0, s->ow * width * sizeof(REAL));
+                NAME(transpose)(gy + (n * s->k + k) * plane + y * s->ow, plane, count, s->ow, to, width);
             }
         }
 }
 
+/* A tile of a bundle of groups: at most ROW_TAPS taps of a kernel row and BUNDLE_CHANNELS channels of each group. */
+static void NAME(bundled_tile)(const geometry *s, const weight_plan *p, int64_t index, REAL *const *first_row, int64_t rows,
+                               const REAL *panels, int64_t panel_step, NAME(segment) *segments, int accumulate, REAL *sums) {
+    const int64_t cg = s->c / s->g, parts = blocks_of(s->kw, ROW_TAPS), blocks = blocks_of(cg, BUNDLE_CHANNELS);
+    const int64_t c0 = cg * (index % blocks) / blocks, c1 = cg * (index % blocks + 1) / blocks;
+    const int64_t part = index / blocks % parts, kh = index / blocks / parts % s->kh, u = index / blocks / parts / s->kh;
+    const int64_t kw = s->kw * part / parts, taps = s->kw * (part + 1) / parts - kw;
+    const int64_t offset = (kh * s->dh * p->row + kw * s->dw) * s->c + u * p->together * cg + c0;
+    for (int64_t r = 0; r < rows; r++)
+        segments[r] = (NAME(segment)){first_row[r] + offset, panels + u * panel_step + r * s->ow * VL, s->ow};
+    NAME(outer_bundle)((int)taps, (int)(c1 - c0), segments, rows, s->dw * s->c, s->sw * s->c, VL, cg, s->k / s->g,
+                       sums + ((u * s->kh * s->kw + kh * s->kw + kw) * cg + c0) * VL, cg * VL, accumulate);
+}
+
 static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REAL *gy, REAL *dw, char *workspace, int threads) {
     const weight_plan p = plan_weight(s, sizeof(REAL));
-    const int64_t columns = s->k / s->g, cg = s->c / s->g, padded = p.panels * NR, taps = s->kh * s->kw;
-    const int64_t panel_step = p.rows * s->ow * NR, all_rows = s->n * s->oh;
+    const int64_t columns = s->k / s->g, cg = s->c / s->g, padded = p.panels * p.width, taps = s->kh * s->kw;
+    const int64_t panel_step = p.rows * s->ow * p.width, all_rows = s->n * s->oh;
     REAL *strip = (REAL *)aligned_take(&workspace, p.strip * sizeof(REAL));
-    REAL *panels = (REAL *)aligned_take(&workspace, panel_step * s->g * p.panels * sizeof(REAL));
+    REAL *panels = (REAL *)aligned_take(&workspace, panel_step * p.units * p.panels * sizeof(REAL));
     REAL **first_row = (REAL **)aligned_take(&workspace, p.rows * sizeof(REAL *));
     const int64_t segment_bytes = ROUND_UP(p.rows * (int64_t)sizeof(NAME(segment)), CACHE_LINE);
     char *segments_of_all = aligned_take(&workspace, threads * segment_bytes);
-    REAL *sums = (REAL *)workspace; /* [group][row tap][row depth][padded] */
-    const int64_t tiles = blocks_of(p.row_depth, GEMM_MR), items = s->g * p.row_taps * tiles;
+    REAL *sums = (REAL *)workspace; /* [unit][row tap][row depth][padded] */
+    const int64_t tiles = blocks_of(p.row_depth, GEMM_MR), bundled = p.together > 1;
+    const int64_t bundled_tiles = s->kh * blocks_of(s->kw, ROW_TAPS) * blocks_of(cg, BUNDLE_CHANNELS);
+    const int64_t items = p.units * (bundled ? bundled_tiles : p.row_taps * tiles);
     const int merged = p.row_depth != cg || s->kw == 1;
     const int64_t extent = (s->kh - 1) * s->dh + 1;
 
@@ -102,7 +123,7 @@ static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REA
         for (int64_t r = r0; r < r1; r++) {
             if (r > r0 && r % s->oh) used += s->sh;
             else if (r > r0) used += extent;
-            first_row[r - r0] = strip + used * p.width * s->c;
+            first_row[r - r0] = strip + used * p.row * s->c;
         }
 #pragma omp parallel num_threads(threads)
         {
@@ -113,17 +134,21 @@ static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REA
                 /* The rows of this window that the next window of the same image does not begin with. */
                 const int64_t own = r + 1 < r1 && (r + 1) % s->oh ? MIN(s->sh, extent) : extent;
                 for (int64_t i = 0; i < own; i++)
-                    NAME(copy_padded_row)(s, x, n, y * s->sh - s->pt + i, p.width, first_row[r - r0] + i * p.width * s->c);
-                NAME(copy_gradient_row)(s, gy, n, y, panel_step, panels + (r - r0) * s->ow * NR);
+                    NAME(copy_padded_row)(s, x, n, y * s->sh - s->pt + i, p.row, first_row[r - r0] + i * p.row * s->c);
+                NAME(copy_gradient_row)(s, &p, gy, n, y, panel_step, panels + (r - r0) * s->ow * p.width);
             }
 #pragma omp barrier
             NAME(segment) *segments = (NAME(segment) *)(segments_of_all + thread_index() * segment_bytes);
             share(items, thread_index(), team_size(), &begin, &end);
             for (int64_t i = begin; i < end; i++) {
+                if (bundled) {
+                    NAME(bundled_tile)(s, &p, i, first_row, r1 - r0, panels, panel_step, segments, r0 > 0, sums);
+                    continue;
+                }
                 const int64_t tile = i % tiles, t = i / tiles % p.row_taps, g = i / tiles / p.row_taps;
                 const int64_t c0 = p.row_depth * tile / tiles, count = p.row_depth * (tile + 1) / tiles - c0;
                 const int64_t kh = merged ? t : t / s->kw, kw = merged ? 0 : t % s->kw;
-                const int64_t offset = (kh * s->dh * p.width + kw * s->dw) * s->c + g * cg + c0;
+                const int64_t offset = (kh * s->dh * p.row + kw * s->dw) * s->c + g * cg + c0;
                 REAL *to = sums + ((g * p.row_taps + t) * p.row_depth + c0) * padded;
                 for (int64_t j = 0; j < p.panels; j++) {
                     REAL *out[GEMM_MR];
@@ -137,13 +162,13 @@ static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REA
             }
         }
     }
-    /* [group][kh][kw][c][k] to OIHW; with merged rows row_depth runs over (kw, c), which is the same order. A kernel position a row, or for
+    /* [unit][kh][kw][c][k] to OIHW; with merged rows row_depth runs over (kw, c), which is the same order. A kernel position a row, or for
      * 1x1 a channel a row. */
     const int64_t outer = taps == 1 ? 1 : cg, rows = taps == 1 ? cg : taps, row_step = taps == 1 ? padded : cg * padded;
 #pragma omp parallel for num_threads(threads) schedule(static) collapse(3)
     for (int64_t g = 0; g < s->g; g++)
         for (int64_t j = 0; j < columns; j += NR)
             for (int64_t c = 0; c < outer; c++)
-                NAME(transpose)(sums + (g * taps * cg + c) * padded + j, row_step, rows, MIN(NR, columns - j),
-                                dw + ((g * columns + j) * cg + c) * taps, cg * taps);
+                NAME(transpose)(sums + (g / p.together * taps * cg + c) * padded + g % p.together * columns + j, row_step, rows,
+                                MIN(NR, columns - j), dw + ((g * columns + j) * cg + c) * taps, cg * taps);
 }

@@ -35,14 +35,14 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
         __builtin_prefetch(sink->out[i] + vectors * VL - 1, 1);                                             \
     }
 
-INLINE void NAME(dot_tile)(const int rows, const int vectors, const REAL *const *a, int64_t taps, int64_t depth,
+INLINE void NAME(dot_tile)(const int rows, const int vectors, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
                            const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
     vec acc[GEMM_MR][2];
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
     FETCH_TILE(rows, vectors);
     for (int64_t t = 0; t < taps; t++, a += rows) {
         const REAL *p[GEMM_MR];
-        UNROLL for (int i = 0; i < rows; i++) p[i] = a[i];
+        UNROLL for (int i = 0; i < rows; i++) p[i] = a[i] + offset;
         const REAL *b = all_b + (which ? which[t] : t) * depth * NR;
         for (int64_t c = 0; c < depth; c++, b += NR) {
             vec b0 = *(const vec *)b, b1 = vectors > 1 ? *(const vec *)(b + VL) : (vec){0};
@@ -77,16 +77,20 @@ INLINE void NAME(outer_tile)(const int rows, const int vectors, const NAME(segme
 
 /* Narrow groups: lanes are the filters of several groups, each of which sees its own input channels. One input vector per pixel and tap
  * holds the channels of all of them; a permutation spreads channel c of every group over that group's lanes. */
-INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t taps, int64_t depth, int64_t columns, int64_t channels,
-                              const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns,
+                              int64_t channels, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
     const int vectors = 1;
     vec acc[GEMM_MR][1];
     NAME(ivec_t) first;
-    for (int l = 0; l < VL; l++) first[l] = l / columns * depth;
+    for (int l = 0; l < VL; l++) first[l] = l / columns * depth % VL; /* lanes beyond the last group get anything */
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = (vec){0};
+    FETCH_TILE(rows, vectors);
     for (int64_t t = 0; t < taps; t++, a += rows) {
         vec x[GEMM_MR];
-        UNROLL for (int i = 0; i < rows; i++) x[i] = channels >= VL ? NAME(load)(a[i]) : NAME(load_part)(a[i], channels);
+        UNROLL for (int i = 0; i < rows; i++) {
+            const REAL *p = a[i] + offset;
+            x[i] = channels >= VL ? NAME(load)(p) : NAME(load_part)(p, channels);
+        }
         const REAL *b = all_b + (which ? which[t] : t) * depth * VL;
         NAME(ivec_t) index = first;
         for (int64_t c = 0; c < depth; c++, b += VL, index += 1) {
@@ -97,6 +101,128 @@ INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t taps
     STORE_TILE(rows, vectors, NAME(load)(sink->bias));
 }
 
+/* What pixel j of a row of pixels adds to the outputs that reach it. */
+#define ADD_ROW(acc, rows, j, x, w)                                                                  \
+    UNROLL for (int m = 0; m < ROW_TAPS; m++) if (j >= m && j - m < rows) acc[j - m] += x * w[m];
+
+INLINE void NAME(bundle_row_tile)(const int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns,
+                                  int64_t channels, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+    const int vectors = 1;
+    vec acc[GEMM_MR][1], sum[GEMM_MR];
+    NAME(ivec_t) first;
+    for (int l = 0; l < VL; l++) first[l] = l / columns * depth % VL;
+    UNROLL for (int i = 0; i < rows; i++) sum[i] = (vec){0};
+    FETCH_TILE(rows, vectors);
+    for (int64_t t = 0; t < taps; t++, a += rows + ROW_TAPS - 1, which += ROW_TAPS) {
+        NAME(ivec_t) index = first;
+        for (int64_t c = 0; c < depth; c++, index += 1) {
+            vec w[ROW_TAPS];
+            UNROLL for (int m = 0; m < ROW_TAPS; m++) w[m] = *(const vec *)(all_b + (which[m] * depth + c) * VL);
+            UNROLL for (int j = 0; j < rows + ROW_TAPS - 1; j++) {
+                const REAL *p = a[j] + offset;
+                const vec x = NAME(permute)(channels >= VL ? NAME(load)(p) : NAME(load_part)(p, channels), index);
+                ADD_ROW(sum, rows, j, x, w)
+            }
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++) acc[i][0] = sum[i];
+    STORE_TILE(rows, vectors, NAME(load)(sink->bias));
+}
+
+INLINE void NAME(outer_bundle_tile)(const int taps, const int channels, const NAME(segment) *segments, int64_t count, int64_t tap_step,
+                                    int64_t a_step, int64_t b_step, int64_t depth, int64_t columns, REAL *out, int64_t out_step,
+                                    int accumulate) {
+    vec acc[ROW_TAPS][BUNDLE_CHANNELS];
+    NAME(ivec_t) index[BUNDLE_CHANNELS];
+    for (int l = 0; l < VL; l++) index[0][l] = l / columns * depth % VL;
+    UNROLL for (int c = 1; c < channels; c++) index[c] = index[0] + c;
+    UNROLL for (int t = 0; t < taps; t++)
+        UNROLL for (int c = 0; c < channels; c++) acc[t][c] = accumulate ? NAME(load)(out + t * out_step + c * VL) : (vec){0};
+    for (int64_t s = 0; s < count; s++) {
+        const REAL *a = segments[s].a, *b = segments[s].b;
+        for (int64_t p = 0; p < segments[s].length; p++, a += a_step, b += b_step) {
+            const vec y = NAME(load)(b);
+            UNROLL for (int t = 0; t < taps; t++) {
+                const vec x = NAME(load)(a + t * tap_step);
+                UNROLL for (int c = 0; c < channels; c++) acc[t][c] += NAME(permute)(x, index[c]) * y;
+            }
+        }
+    }
+    UNROLL for (int t = 0; t < taps; t++)
+        UNROLL for (int c = 0; c < channels; c++) NAME(store)(out + t * out_step + c * VL, acc[t][c]);
+}
+
+typedef REAL NAME(nvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias));
+typedef REAL NAME(unvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias, aligned(sizeof(REAL))));
+
+INLINE void NAME(store_narrow)(const int rows, const int groups, int64_t columns, NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR],
+                               const NAME(sink) *sink) {
+    if (sink->bias) {
+        UNROLL for (int g = 0; g < groups; g++) {
+            const NAME(nvec_t) bias = *(const NAME(unvec_t) *)(sink->bias + g * columns);
+            UNROLL for (int i = 0; i < rows; i++) acc[g][i] += bias;
+        }
+    }
+    if (columns == NL && !sink->accumulate && !sink->activation) {
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(sink->out[i] + g * NL) = acc[g][i];
+        return;
+    }
+    /* A group's vector begins behind the one before's filters, over its empty lanes. */
+    REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(tile + i * NR + g * columns) = acc[g][i];
+    NAME(finish_tile)(sink, rows, tile);
+}
+
+/* Several steps of the reduction a row: more pointers than registers are loaded once for all of them. */
+#define NARROW_STEPS (NARROW_GROUPS > 1 ? 1 : 4)
+INLINE void NAME(narrow_steps)(const int rows, const int groups, const int steps, const REAL *const *a, int64_t offset, int64_t depth,
+                               const REAL *b, NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR]) {
+    NAME(nvec_t) w[4 * NARROW_GROUPS];
+    UNROLL for (int c = 0; c < steps * groups; c++) w[c] = *(const NAME(nvec_t) *)(b + c / groups * NARROW_GROUPS * NL + c % groups * NL);
+    UNROLL for (int i = 0; i < rows; i++) {
+        const REAL *p = a[i] + offset;
+        UNROLL for (int c = 0; c < steps * groups; c++)
+            acc[c % groups][i] += (p[c % groups * depth + c / groups] - (NAME(nvec_t)){0}) * w[c];
+    }
+}
+
+INLINE void NAME(narrow_tile)(const int rows, const int groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps,
+                              int64_t depth, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+    NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR];
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int g = 0; g < groups; g++) acc[g][i] = (NAME(nvec_t)){0};
+    UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(sink->out[i], 1);
+    for (int64_t t = 0; t < taps; t++, a += rows) {
+        const REAL *b = all_b + (which ? which[t] : t) * depth * NARROW_GROUPS * NL;
+        int64_t c = 0;
+        for (; c + NARROW_STEPS <= depth; c += NARROW_STEPS, b += NARROW_STEPS * NARROW_GROUPS * NL)
+            NAME(narrow_steps)(rows, groups, NARROW_STEPS, a, offset + c, depth, b, acc);
+        for (; c < depth; c++, b += NARROW_GROUPS * NL) NAME(narrow_steps)(rows, groups, 1, a, offset + c, depth, b, acc);
+    }
+    NAME(store_narrow)(rows, groups, columns, acc, sink);
+}
+
+INLINE void NAME(narrow_row_tile)(const int rows, const int groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps,
+                                  int64_t depth, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+    NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR];
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int g = 0; g < groups; g++) acc[g][i] = (NAME(nvec_t)){0};
+    UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(sink->out[i], 1);
+    for (int64_t t = 0; t < taps; t++, a += rows + ROW_TAPS - 1, which += ROW_TAPS)
+        for (int64_t c = 0; c < depth; c++)
+            UNROLL for (int g = 0; g < groups; g++) {
+                NAME(nvec_t) w[ROW_TAPS];
+                UNROLL for (int m = 0; m < ROW_TAPS; m++)
+                    w[m] = *(const NAME(nvec_t) *)(all_b + ((which[m] * depth + c) * NARROW_GROUPS + g) * NL);
+                UNROLL for (int j = 0; j < rows + ROW_TAPS - 1; j++) {
+                    const NAME(nvec_t) x = a[j][offset + g * depth + c] - (NAME(nvec_t)){0};
+                    ADD_ROW(acc[g], rows, j, x, w)
+                }
+            }
+    NAME(store_narrow)(rows, groups, columns, acc, sink);
+}
+
+#undef ADD_ROW
 #undef STORE_TILE
 
 /* A real kernel for every number of rows: a tail must not run at scalar speed. */
@@ -107,10 +233,10 @@ INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t taps
 #endif
 
 #define CASE(rows)                                                                      \
-    case 2 * rows + 1: NAME(dot_tile)(rows, 1, a, taps, depth, b, which, sink); break;  \
-    case 2 * rows + 2: NAME(dot_tile)(rows, 2, a, taps, depth, b, which, sink); break;
-void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t depth, const REAL *b, const int32_t *which,
-               const NAME(sink) *sink) {
+    case 2 * rows + 1: NAME(dot_tile)(rows, 1, a, offset, taps, depth, b, which, sink); break;  \
+    case 2 * rows + 2: NAME(dot_tile)(rows, 2, a, offset, taps, depth, b, which, sink); break;
+void NAME(dot_at)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, const REAL *b, const int32_t *which,
+                  const NAME(sink) *sink) {
     switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
 }
 #undef CASE
@@ -124,10 +250,52 @@ void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t
 #undef CASE
 
 #define CASE(rows) \
-    case rows: NAME(bundle_tile)(rows, a, taps, depth, columns, channels, b, which, sink); break;
-void NAME(bundle)(int rows, const REAL *const *a, int64_t taps, int64_t depth, int64_t columns, int64_t channels, const REAL *b,
-                  const int32_t *which, const NAME(sink) *sink) {
+    case rows: NAME(bundle_tile)(rows, a, offset, taps, depth, columns, channels, b, which, sink); break;
+void NAME(bundle)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns, int64_t channels,
+                  const REAL *b, const int32_t *which, const NAME(sink) *sink) {
     switch (rows) { EACH_ROW_COUNT(CASE) }
 }
+#undef CASE
+
+#define CASE(rows)                                                                                               \
+    case 2 * rows + 1: NAME(narrow_tile)(rows, 1, columns, a, offset, taps, depth, b, which, sink); break;       \
+    case 2 * rows + 2: NAME(narrow_tile)(rows, NARROW_GROUPS, columns, a, offset, taps, depth, b, which, sink); break;
+void NAME(narrow)(int rows, int64_t groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
+                  const REAL *b, const int32_t *which, const NAME(sink) *sink) {
+    switch (2 * rows + groups) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(rows) \
+    case rows: NAME(bundle_row_tile)(rows, a, offset, taps, depth, columns, channels, b, which, sink); break;
+void NAME(bundle_row)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns, int64_t channels,
+                      const REAL *b, const int32_t *which, const NAME(sink) *sink) {
+    switch (rows) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(rows)                                                                                                   \
+    case 2 * rows + 1: NAME(narrow_row_tile)(rows, 1, columns, a, offset, taps, depth, b, which, sink); break;       \
+    case 2 * rows + 2: NAME(narrow_row_tile)(rows, NARROW_GROUPS, columns, a, offset, taps, depth, b, which, sink); break;
+void NAME(narrow_row)(int rows, int64_t groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
+                      const REAL *b, const int32_t *which, const NAME(sink) *sink) {
+    switch (2 * rows + groups) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(taps, channels)                                                                                                       \
+    case taps * 8 + channels:                                                                                                      \
+        NAME(outer_bundle_tile)(taps, channels, segments, count, tap_step, a_step, b_step, depth, columns, out, out_step, accumulate); \
+        break;
+#if GEMM_MR < 8
+#define EACH_CHANNEL_COUNT(taps) CASE(taps, 1) CASE(taps, 2)
+#else
+#define EACH_CHANNEL_COUNT(taps) CASE(taps, 1) CASE(taps, 2) CASE(taps, 3) CASE(taps, 4)
+#endif
+void NAME(outer_bundle)(int taps, int channels, const NAME(segment) *segments, int64_t count, int64_t tap_step, int64_t a_step,
+                        int64_t b_step, int64_t depth, int64_t columns, REAL *out, int64_t out_step, int accumulate) {
+    switch (taps * 8 + channels) { EACH_CHANNEL_COUNT(1) EACH_CHANNEL_COUNT(2) EACH_CHANNEL_COUNT(3) }
+}
+#undef EACH_CHANNEL_COUNT
 #undef CASE
 #undef EACH_ROW_COUNT
