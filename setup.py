@@ -33,8 +33,8 @@ if X86:
 # Value-safe: no -ffast-math. Contraction to fused multiply-adds is what the error bounds are stated for.
 FLAGS = ["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden", "-Wno-psabi"]
 FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
-# The kernels say themselves what is a vector, and GCC 12's loop vectorizer miscompiles loops over arrays of 16-byte vectors. Clang has no
-# such flag and no such fault.
+# The kernels say themselves what is a vector, and GCC 12's loop vectorizer miscompiles loops over arrays of 16-byte vectors.
+# Clang has no such flag and no such fault.
 GCC_FLAGS = ["-fno-tree-loop-vectorize"]
 # Each with the flags for compiling and for linking: GCC and Clang, Apple's Clang with libomp.
 OPENMP = ((["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"]))

@@ -1,7 +1,7 @@
 """Aligned memory, and large blocks of it used again.
 
-A fresh large array costs a page fault per page at its first use, which takes longer than many a convolution. Large blocks are therefore
-remembered, and one that nothing refers to any more serves the next request of its size.
+A fresh large array costs a page fault per page at its first use, which takes longer than many a convolution. Large blocks are
+therefore remembered, and one that nothing refers to any more serves the next request of its size.
 """
 
 import sys
@@ -63,7 +63,7 @@ def _unused(blocks, nbytes):
 
 
 def _references_when_unused():
-    """What `sys.getrefcount` tells inside `_unused` of a block that only the list refers to; it differs between Python versions."""
+    """What `sys.getrefcount` tells inside `_unused` of a block that only the list refers to; Python versions differ."""
     for block in [np.empty(1, np.uint8)]:
         return sys.getrefcount(block)
 

@@ -32,9 +32,8 @@ class DirectKernels(Modelled):
         return machine.sum_error(problem)
 
     def workspace(self, problem):
-        return cpu.kernels().direct_workspace(
-            problem.geometry, problem.direction == "input_grad", self._pixel_lanes, problem.dtype == "float64", get_num_threads()
-        )
+        kernels, backward, double = cpu.kernels(), problem.direction == "input_grad", problem.dtype == "float64"
+        return kernels.direct_workspace(problem.geometry, backward, self._pixel_lanes, double, get_num_threads())
 
     def pack(self, problem, w):
         kernels, backward = cpu.kernels(), problem.direction == "input_grad"
@@ -45,17 +44,18 @@ class DirectKernels(Modelled):
         return packed
 
     def run(self, problem, x, packed, bias, activation, out, workspace):
+        code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
         cpu.kernels().direct_run(
-            problem.geometry, problem.direction == "input_grad", self._pixel_lanes, x, packed, bias,
-            activation.code if activation else 0, activation.slope if activation else 0.0, out, workspace, get_num_threads(),
+            problem.geometry, problem.direction == "input_grad", self._pixel_lanes, x, packed, bias, code, slope, out,
+            workspace, get_num_threads(),
         )  # fmt: skip
 
 
 class Direct(DirectKernels):
-    """Sums of products in the order of their definition, a tile of pixels x filters held in registers, filters in the vector lanes.
+    """Sums of products as the definition orders them, a tile of pixels x filters in registers, filters in the vector lanes.
 
-    Channels-last data is read in place through pointers, one per pixel and kernel position; NCHW data is converted on the way in and out.
-    Source: Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129).
+    Channels-last data is read in place through pointers, one per pixel and kernel position; NCHW data is converted on the way in
+    and out. Source: Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129).
     """
 
     name = "direct"

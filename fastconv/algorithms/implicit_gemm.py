@@ -11,9 +11,9 @@ __all__ = ["ALGORITHMS", "ImplicitGemm"]
 class ImplicitGemm(DirectKernels):
     """A matrix product with patches that are formed a panel at a time and never leave the second-level cache.
 
-    A tile of filters x pixels is held in registers, pixels in the vector lanes, so that NCHW data is read and written as it lies, whatever
-    the stride, padding or dilation. Source: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning" (arXiv:1410.0759), and the
-    panels of Van Zee and van de Geijn, "BLIS" (2015).
+    A tile of filters x pixels is held in registers, pixels in the vector lanes, so NCHW data is read and written as it lies,
+    whatever the stride, padding or dilation. Source: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning"
+    (arXiv:1410.0759), and the panels of Van Zee and van de Geijn, "BLIS" (2015).
     """
 
     name = "implicit_gemm"

@@ -94,8 +94,8 @@ class Winograd(Modelled):
         return self._error * self._hidden_kernel(problem) + terms / 2
 
     def _hidden_kernel(self, problem):
-        """Kernel positions to those that meet the image at once: each tile transforms all of them, and the largest |x| conv |w| of
-        an image smaller than the kernel holds only these."""
+        """Kernel positions to those that meet the image at once: each tile transforms all of them, and the largest |x| conv |w|
+        of an image smaller than the kernel holds only these."""
         if problem.direction == "weight_grad":
             return 1
         gradient = problem.direction == "input_grad"
@@ -103,27 +103,27 @@ class Winograd(Modelled):
         return self.r**2 / max(1, min(self.r, height) * min(self.r, width))
 
     def workspace(self, problem):
+        direction, double = DIRECTIONS.index(problem.direction), problem.dtype == "float64"
         return cpu.kernels().winograd_workspace(
-            problem.geometry, DIRECTIONS.index(problem.direction), self.m, self._block_tiles(problem), problem.dtype == "float64",
-            get_num_threads(),
-        )  # fmt: skip
+            problem.geometry, direction, self.m, self._block_tiles(problem), double, get_num_threads()
+        )
 
     def pack(self, problem, w):
         kernels, direction = cpu.kernels(), DIRECTIONS.index(problem.direction)
-        packed = aligned_empty(
-            kernels.winograd_packed_size(problem.geometry, direction, self.m, problem.dtype == "float64"), w.dtype
-        )
+        size = kernels.winograd_packed_size(problem.geometry, direction, self.m, problem.dtype == "float64")
+        packed = aligned_empty(size, w.dtype)
         kernels.winograd_pack(problem.geometry, direction, self.m, w, packed, get_num_threads())
         return packed
 
     def run(self, problem, x, packed, bias, activation, out, workspace):
+        code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
         cpu.kernels().winograd_run(
-            problem.geometry, DIRECTIONS.index(problem.direction), self.m, self._block_tiles(problem), x, packed, bias,
-            activation.code if activation else 0, activation.slope if activation else 0.0, out, workspace, get_num_threads(),
+            problem.geometry, DIRECTIONS.index(problem.direction), self.m, self._block_tiles(problem), x, packed, bias, code,
+            slope, out, workspace, get_num_threads(),
         )  # fmt: skip
 
     def _block_tiles(self, problem):
-        """Tiles in a block: as many as fit the second-level cache with their transforms, within what keeps the products efficient."""
+        """Tiles in a block: as many as fit the second-level cache, within what keeps the products efficient."""
         points = (self.m + self.r - 1) ** 2
         per_tile = points * (problem.in_channels + problem.out_channels) // problem.groups * problem.itemsize
         least, most = _BLOCK_TILES if problem.direction != "weight_grad" else _GRADIENT_BLOCK_TILES
