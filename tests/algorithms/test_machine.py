@@ -35,7 +35,8 @@ def test_costs_are_positive_repeatable_and_scale_with_the_factors(algorithm, pro
         assert all(0 <= seconds < 1e3 for seconds in before) and before[0] > 0
         assert (algorithm.cost(problem), algorithm.pack_cost(problem)) == before
         found = machine.constants()
-        models = {algorithm.model(problem): algorithm.terms(problem), algorithm.pack_model(problem): algorithm.pack_terms(problem)}
+        models = {algorithm.model(problem): algorithm.terms(problem)}
+        models[algorithm.pack_model(problem)] = algorithm.pack_terms(problem)
         doubled = {m: {t: 2 * found.factors.get(m, {}).get(t, 1.0) for t in terms} for m, terms in models.items()}
         with machine.calibrated(dataclasses.replace(found, factors=doubled)):
             assert algorithm.cost(problem) == pytest.approx(2 * before[0])
