@@ -54,7 +54,7 @@ class DirectKernels(Modelled):
 class Direct(DirectKernels):
     """Sums of products as the definition orders them, a tile of pixels x filters in registers, filters in the vector lanes.
 
-    Channels-last data is read in place through pointers, one per pixel and kernel position; NCHW data is converted on the way in
+    Channels-last data is read in place through pointers, one per pixel and tap; NCHW data is converted on its way in
     and out. Source: Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129).
     """
 
@@ -120,7 +120,7 @@ class Direct(DirectKernels):
 
 def _groups_together(problem, filters, depth):
     """Groups whose filters share a vector: `bundle_of` of kernels/direct.h."""
-    permutes = cpu.isa() not in ("baseline", "avx2") or cpu.isa() == "avx2" and problem.itemsize == 4
+    permutes = cpu.isa() not in ("baseline", "avx2") or (cpu.isa() == "avx2" and problem.itemsize == 4)
     return max(1, min(problem.groups, machine.lanes(problem) // max(filters, depth))) if permutes else 1
 
 

@@ -1,10 +1,10 @@
 """Measures the constants of this machine: rates of its units, then the factors of each algorithm on small varied problems.
 
-    rates      of multiply-adds, caches, memory, calls and threads
-      |
-    samples    every algorithm on `calibration_problems`, with its terms at these rates
-      |
-    fit        factors, starting from the constants in force
+rates      of multiply-adds, caches, memory, calls and threads
+  |
+samples    every algorithm on `calibration_problems`, with its terms at these rates
+  |
+fit        factors, starting from the constants in force
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _good_share(constants, measured):
     good = 0
     with machine.calibrated(constants):
         for problem, figures in measured.items():
-            pick = min(figures, key=lambda name: get(name).cost(problem))  # noqa: B023 -- called at once
+            pick = min(figures, key=lambda name: get(name).cost(problem))
             good += figures[pick].seconds <= heuristic.GOOD_PICK * min(figure.seconds for figure in figures.values())
     return good / len(measured)
 

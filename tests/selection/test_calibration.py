@@ -5,7 +5,6 @@ import json
 import multiprocessing
 
 import pytest
-from registered_toys import own_store  # noqa: F401 -- a fixture
 
 import fastconv as fc
 from fastconv import selection
@@ -15,6 +14,7 @@ from fastconv.kernels import cpu
 from fastconv.report.tables import load_layers, table_names
 from fastconv.selection import calibrate, calibration
 from fastconv.selection.fit import fit
+from registered_toys import own_store  # noqa: F401 -- a fixture
 
 P = fc.ConvProblem.parse("1x32x28x28,32x3x3,p1")
 
