@@ -141,9 +141,12 @@ static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, i
     const int64_t filter = input_grad ? taps : cg * taps, channel = input_grad ? cg * taps : taps;
     const REAL *from = w + g * kg * cg * taps + j0 * filter;
     const int64_t count = MIN(NR, o->columns - j0);
+    if (!p->taps) return;
     if (count < NR) memset(packed, 0, p->taps * o->depth * NR * sizeof(REAL));
-    if (taps == 1 && channel == 1) { /* 1x1: filters x channels as they are */
-        NAME(transpose)(from, filter, count, o->depth * p->taps, packed, NR);
+    if (taps == 1) { /* 1x1: filters x channels as they are, or the other way round */
+        if (channel == 1) NAME(transpose)(from, filter, count, o->depth, packed, NR);
+        else
+            for (int64_t c = 0; c < o->depth; c++) memcpy(packed + c * NR, from + c * channel, count * sizeof(REAL));
         return;
     }
     for (int64_t c = 0; c < o->depth; c++)
