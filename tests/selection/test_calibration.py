@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import multiprocessing
 
 import pytest
 
@@ -15,6 +14,7 @@ from fastconv.report.tables import load_layers, table_names
 from fastconv.selection import calibrate, calibration
 from fastconv.selection.fit import fit
 from registered_toys import own_store  # noqa: F401 -- a fixture
+from subprocesses import assert_succeeded, python
 
 P = fc.ConvProblem.parse("1x32x28x28,32x3x3,p1")
 
@@ -51,8 +51,12 @@ def test_stored_constants_decide_and_drop_the_plans_in_memory():
 
 def test_what_is_saved_is_read_by_another_process():
     calibration.save(favouring("im2col"), selection.get_config())
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(chosen) == "im2col"
+    script = (
+        f"import fastconv as fc; p = fc.ConvProblem.parse({str(P)!r}); print(fc.plan(p, effort='heuristic').algorithm.name)"
+    )
+    process = python("-c", script)
+    assert_succeeded(process)
+    assert process.stdout.split() == ["im2col"]
 
 
 def test_each_cache_folder_has_its_own(tmp_path):
