@@ -453,8 +453,10 @@ static void NAME(split_columns)(const geometry *s, const phase *p, const REAL *x
             for (int64_t t = 0; t < s->kw && !used; t++) used = (p->tap[t].dx - j) % s->sw == 0;
             const REAL *from = x + i * s->w + j;
             REAL *to = split + (i * s->sw + j) * width;
-            if (used)
-                for (int64_t k = 0; k < (s->w - j + s->sw - 1) / s->sw; k++) to[k] = from[k * s->sw];
+            const int64_t count = (s->w - j + s->sw - 1) / s->sw;
+            if (used && s->sw == 2) NAME(every_second)(from, count, s->w - j, to);
+            else if (used)
+                for (int64_t k = 0; k < count; k++) to[k] = from[k * s->sw];
         }
     }
 }
