@@ -21,9 +21,7 @@ enum {
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
     SMALL_FILTERS = 8 * 1024,     /* which stay in the first-level cache while tiles pass by */
-    GROUPS_FILTERS = 128 * 1024,  /* of groups, which stay in the second-level cache while tiles pass by */
-    MERGE_CHANNELS = 16,          /* fewer channels than this: a kernel row is read as one run of kw * c values */
-    STRIP_BYTES = 128 * 1024      /* padded input rows held for that */
+    GROUPS_FILTERS = 128 * 1024   /* of groups, which stay in the second-level cache while tiles pass by */
 };
 
 /* A run of consecutive valid pixels in a panel's row. */
@@ -48,17 +46,6 @@ typedef struct {
     int64_t together, lanes, width, panels;
 } filter_layout;
 
-/* Whether one instruction permutes the lanes of a vector. */
-static int permutes_lanes(int64_t item) {
-#if defined(__AVX512F__)
-    return item <= 8;
-#elif defined(__AVX2__)
-    return item == 4;
-#else
-    return item < 4;
-#endif
-}
-
 /* Groups whose filters share a vector, where their channels fit one too; 1: none do. */
 static int64_t bundle_of(int64_t groups, int64_t depth, int64_t columns, int64_t item) {
     return permutes_lanes(item) ? MAX(1, MIN(groups, SIMD_BYTES / item / MAX(columns, depth))) : 1;
@@ -73,10 +60,6 @@ static filter_layout layout_of(const operands *o, int64_t groups, int64_t item) 
 
 /* Panels of all groups. */
 static int64_t panels_of(const filter_layout *l, int64_t groups) { return CEIL_DIV(groups, l->together) * l->panels; }
-
-static int reads_merged_rows(const geometry *s, int input_grad) {
-    return !input_grad && s->g == 1 && s->dw == 1 && s->c < MERGE_CHANNELS && s->kw > 1;
-}
 
 /* Whether pixels of so many bytes lie so that the rows of a tile fall into few sets of the first-level cache (64 sets of 64 bytes). */
 static int spreads_rows(const geometry *s, int64_t pixel_bytes, int64_t taps) { return s->g == 1 && taps == 1 && pixel_bytes % 2048 == 0; }
@@ -118,13 +101,12 @@ static int64_t tile_count(const geometry *s, const filter_layout *l, int64_t pix
     return splits_rows(s) || tiles_rows(s, l) ? pixels : blocks_of(pixels, GEMM_MR);
 }
 
-/* Output rows of a strip of merged rows. */
-static int64_t strip_rows(const geometry *s, int64_t item) {
-    const int64_t row = ((s->ow - 1) * s->sw + s->kw) * s->c * item * s->sh;
-    return MAX(1, MIN(s->oh, STRIP_BYTES / row));
-}
-
 static int64_t panel_count(int64_t panel_bytes) { return MAX(1, PANEL_BYTES / panel_bytes); }
+
+/* Of the bias, padded as the filters of each group are. */
+static int64_t padded_bias_bytes(const geometry *s, const operands *o, int64_t item) {
+    return ROUND_UP(s->g * ROUND_UP(o->columns, 2 * SIMD_BYTES / item) * item, CACHE_LINE);
+}
 
 /* With pixels in the lanes, strided forward rows are split by remainder first. */
 static int splits_columns(const geometry *s, int input_grad) { return !input_grad && s->sw > 1; }
@@ -350,53 +332,8 @@ static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int6
     NAME(filter_tiles)(job, tiles, count, p->taps, job->o.depth, u0, u1);
 }
 
-/* Few channels: output rows [q0, q1) of image n from a padded copy of their input rows, a kernel row at a time. */
-static void NAME(merged_item)(const NAME(direct_job) *job, int64_t n, int64_t q0, int64_t q1, char *scratch) {
-    const geometry *s = job->s;
-    const int64_t c = s->c, width = (s->ow - 1) * s->sw + s->kw, height = (q1 - q0 - 1) * s->sh + (s->kh - 1) * s->dh + 1;
-    REAL *strip = (REAL *)aligned_take(&scratch, width * height * c * sizeof(REAL));
-    NAME(pixel_tile) *tiles = (NAME(pixel_tile) *)aligned_take(&scratch, blocks_of(BLOCK_PIXELS, GEMM_MR) * sizeof *tiles);
-    const REAL **rows = (const REAL **)aligned_take(&scratch, BLOCK_PIXELS * s->kh * sizeof(REAL *));
-    REAL **out = (REAL **)aligned_take(&scratch, BLOCK_PIXELS * sizeof(REAL *));
-    const int64_t left = MIN(s->pl, width), valid = MAX(0, MIN(s->w, width - s->pl));
-    for (int64_t i = 0; i < height; i++) {
-        const int64_t y = q0 * s->sh - s->pt + i;
-        REAL *row = strip + i * width * c;
-        if (y < 0 || y >= s->h) {
-            memset(row, 0, width * c * sizeof(REAL));
-            continue;
-        }
-        memset(row, 0, left * c * sizeof(REAL));
-        memcpy(row + left * c, job->x + (n * s->h + y) * s->w * c, valid * c * sizeof(REAL));
-        memset(row + (left + valid) * c, 0, (width - left - valid) * c * sizeof(REAL));
-    }
-    const int64_t total = (q1 - q0) * s->ow, blocks = blocks_of(total, BLOCK_PIXELS);
-    int64_t q = 0, r = 0;
-    REAL *to = job->out + (n * s->oh + q0) * s->ow * s->k;
-    for (int64_t k = 0; k < blocks; k++) {
-        const int64_t pixels = total * (k + 1) / blocks - total * k / blocks, count = blocks_of(pixels, GEMM_MR);
-        for (int64_t i = 0; i < count; i++) {
-            const int64_t a = pixels * i / count, size = pixels * (i + 1) / count - a;
-            tiles[i] = (NAME(pixel_tile)){size, s->kh, rows + a * s->kh, NULL, out + a};
-            for (int64_t m = 0; m < size; m++, to += s->k) {
-                out[a + m] = to;
-                const REAL *from = strip + (q * s->sh * width + r * s->sw) * c;
-                for (int64_t t = 0; t < s->kh; t++) tiles[i].rows[t * size + m] = from + t * s->dh * width * c;
-                if (++r == s->ow) r = 0, q++;
-            }
-        }
-        NAME(filter_tiles)(job, tiles, count, s->kh, s->kw * c, 0, job->layout.panels);
-    }
-}
-
 static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
     const int64_t tile = sizeof(NAME(pixel_tile)), pointer = sizeof(REAL *);
-    if (reads_merged_rows(s, input_grad)) {
-        const int64_t width = (s->ow - 1) * s->sw + s->kw;
-        const int64_t height = (strip_rows(s, sizeof(REAL)) - 1) * s->sh + (s->kh - 1) * s->dh + 1;
-        return width * height * s->c * (int64_t)sizeof(REAL) + blocks_of(BLOCK_PIXELS, GEMM_MR) * tile +
-               BLOCK_PIXELS * (s->kh + 1) * pointer + 4 * CACHE_LINE;
-    }
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
     const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, &l, pixels), taps = s->kh * s->kw;
@@ -408,15 +345,6 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
     const geometry *s = job->s;
     const operands o = job->o;
     const int64_t panels = panels_of(&job->layout, s->g);
-    if (reads_merged_rows(s, input_grad)) {
-        const int64_t strips = blocks_of(s->oh, MIN(strip_rows(s, sizeof(REAL)), CEIL_DIV(s->n * s->oh, threads)));
-#pragma omp parallel for num_threads(threads) schedule(static)
-        for (int64_t i = 0; i < s->n * strips; i++) {
-            const int64_t n = i / strips, k = i % strips;
-            NAME(merged_item)(job, n, s->oh * k / strips, s->oh * (k + 1) / strips, scratch + thread_index() * each);
-        }
-        return;
-    }
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         const int64_t total = s->n * p.h * p.w;
@@ -454,9 +382,7 @@ static void NAME(split_columns)(const geometry *s, const phase *p, const REAL *x
             const REAL *from = x + i * s->w + j;
             REAL *to = split + (i * s->sw + j) * width;
             const int64_t count = (s->w - j + s->sw - 1) / s->sw;
-            if (used && s->sw == 2) NAME(every_second)(from, count, s->w - j, to);
-            else if (used)
-                for (int64_t k = 0; k < count; k++) to[k] = from[k * s->sw];
+            if (used) NAME(every_nth)(from, s->sw, count, to);
         }
     }
 }
@@ -594,6 +520,8 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
     }
 }
 
+#include "direct_few.h"
+
 /* -- entry ------------------------------------------------------------------------------------------------------------- */
 
 /* NHWC copies of NCHW operands, for filters in the lanes. */
@@ -605,13 +533,16 @@ static int64_t NAME(converted_bytes)(const geometry *s) {
 static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pixel_lanes, int threads) {
     const operands o = operands_of(s, input_grad);
     int64_t bytes = ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
+    if (!pixel_lanes && has_few_channels(s, input_grad, sizeof(REAL)))
+        return bytes + padded_bias_bytes(s, &o, sizeof(REAL)) + ROUND_UP(s->c * s->kh * s->kw * (int64_t)sizeof(int64_t), CACHE_LINE) +
+               threads * few_scratch(s, sizeof(REAL));
     if (pixel_lanes) {
         if (splits_columns(s, input_grad))
             bytes += ROUND_UP(s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * (int64_t)sizeof(REAL), CACHE_LINE);
         return bytes + threads * ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE);
     }
     bytes += ROUND_UP(o.src_c * (int64_t)sizeof(REAL), CACHE_LINE);
-    bytes += ROUND_UP(s->g * ROUND_UP(o.columns, NR) * (int64_t)sizeof(REAL), CACHE_LINE);
+    bytes += padded_bias_bytes(s, &o, sizeof(REAL));
     if (!s->channels_last) bytes += NAME(converted_bytes)(s);
     return bytes + threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
 }
@@ -632,17 +563,21 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
         return;
     }
     job.layout = layout_of(o, s->g, sizeof(REAL));
-    job.rows = !reads_merged_rows(s, input_grad) && tiles_rows(s, &job.layout);
-    REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));
-    memset(zeros, 0, o->src_c * sizeof(REAL));
-    job.zeros = zeros;
+    job.rows = tiles_rows(s, &job.layout);
     const int64_t padded = ROUND_UP(o->columns, NR), bias_step = job.layout.kind == WIDE ? padded : o->columns;
-    REAL *padded_bias = (REAL *)aligned_take(&workspace, s->g * padded * sizeof(REAL));
+    REAL *padded_bias = (REAL *)aligned_take(&workspace, padded_bias_bytes(s, o, sizeof(REAL)));
     if (bias) {
         memset(padded_bias, 0, s->g * padded * sizeof(REAL));
         for (int64_t g = 0; g < s->g; g++) memcpy(padded_bias + g * bias_step, bias + g * o->columns, o->columns * sizeof(REAL));
         job.bias = padded_bias;
     }
+    if (has_few_channels(s, input_grad, sizeof(REAL))) {
+        NAME(direct_few)(&job, workspace, threads);
+        return;
+    }
+    REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));
+    memset(zeros, 0, o->src_c * sizeof(REAL));
+    job.zeros = zeros;
     const int64_t src = o->src_h * o->src_w, dst = o->dst_h * o->dst_w;
     if (!s->channels_last) {
         REAL *copy = (REAL *)aligned_take(&workspace, s->n * src * o->src_c * sizeof(REAL));
