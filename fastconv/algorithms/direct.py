@@ -105,10 +105,6 @@ class Direct(DirectKernels):
         padded = groups * (-(-filters // panel) * panel if kind == "products" else taken)
         panels = problem.itemsize * padded * depth * problem.taps
         terms = super().pack_terms(problem) | {"panels": machine.traffic_seconds(panels, panels, threads=1)}
-        if problem.direction == "input_grad" and problem.taps > 1 and problem.stride != (1, 1):
-            # Every phase transposes the whole kernel and takes its taps.
-            values = machine.lanes(problem) * problem.taps * depth * filters * groups
-            terms["scattered"] = machine.compute_seconds(values, problem.dtype, threads=1)
         return terms
 
     def workspace(self, problem):

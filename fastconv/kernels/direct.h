@@ -16,12 +16,14 @@
 #include "taps.h"
 
 enum {
+    PACK_LANES = 64,              /* taps of filters that are transposed together */
     BLOCK_PIXELS = 8 * GEMM_MR,   /* pixels for which a panel of filters is used before the next is read */
     BLOCK_BYTES = 256 * 1024,     /* that they take at most, a quarter of a second-level cache */
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
     SMALL_FILTERS = 8 * 1024,     /* which stay in the first-level cache while tiles pass by */
-    GROUPS_FILTERS = 128 * 1024   /* of groups, which stay in the second-level cache while tiles pass by */
+    GROUPS_FILTERS = 128 * 1024,  /* of groups, which stay in the second-level cache while tiles pass by */
+    CHUNK_BYTES = 512 * 1024      /* of images that are computed together, half a second-level cache */
 };
 
 /* A run of consecutive valid pixels in a panel's row. */
@@ -29,6 +31,11 @@ typedef struct {
     int64_t source;
     int32_t first, length;
 } run;
+
+/* Where a tap of the kernel lies in the packed filters: in the first panel of its phase, and from panel to panel. */
+typedef struct {
+    int64_t first, panel;
+} tap_place;
 
 /* Blocks of at most `size` that differ by at most one. */
 INLINE int64_t blocks_of(int64_t total, int64_t size) { return CEIL_DIV(total, size); }
@@ -114,42 +121,49 @@ static int splits_columns(const geometry *s, int input_grad) { return !input_gra
 
 /* -- packing --------------------------------------------------------------------------------------------------------- */
 
-/* [tap][channel][NR] for a panel: from each source channel the taps of VL filters, transposed to lanes. `lanes` is scratch for a vector per
- * tap. */
-static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, int64_t g, int64_t j0, const phase *p, const operands *o,
-                             REAL *packed, REAL *lanes) {
+/* [tap][channel][NR] for panel u: from each source channel the taps of VL filters, transposed to lanes. `lanes` is scratch for
+ * MAX(taps, PACK_LANES) vectors. */
+static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, int64_t g, int64_t j0, int64_t u, const tap_place *place,
+                             const operands *o, REAL *packed, REAL *lanes) {
     const int64_t cg = s->c / s->g, kg = s->k / s->g, taps = s->kh * s->kw;
     /* Elements from filter to filter and from channel to channel. */
     const int64_t filter = input_grad ? taps : cg * taps, channel = input_grad ? cg * taps : taps;
     const REAL *from = w + g * kg * cg * taps + j0 * filter;
     const int64_t count = MIN(NR, o->columns - j0);
-    if (!p->taps) return;
-    if (count < NR) memset(packed, 0, p->taps * o->depth * NR * sizeof(REAL));
+    if (count < NR)
+        for (int64_t t = 0; t < taps; t++) memset(packed + place[t].first + u * place[t].panel, 0, o->depth * NR * sizeof(REAL));
     if (taps == 1) { /* 1x1: filters x channels as they are, or the other way round */
-        if (channel == 1) NAME(transpose)(from, filter, count, o->depth, packed, NR);
+        REAL *to = packed + place->first + u * place->panel;
+        if (channel == 1) NAME(transpose)(from, filter, count, o->depth, to, NR);
         else
-            for (int64_t c = 0; c < o->depth; c++) memcpy(packed + c * NR, from + c * channel, count * sizeof(REAL));
+            for (int64_t c = 0; c < o->depth; c++) memcpy(to + c * NR, from + c * channel, count * sizeof(REAL));
         return;
     }
-    for (int64_t c = 0; c < o->depth; c++)
+    /* Channels whose taps follow one another are transposed together. */
+    const int64_t together = channel == taps ? MAX(1, PACK_LANES / taps) : 1;
+    for (int64_t c = 0; c < o->depth; c += together)
         for (int64_t j = 0; j < count; j += VL) {
-            NAME(transpose)(from + j * filter + c * channel, filter, MIN(VL, count - j), taps, lanes, VL);
-            for (int64_t t = 0; t < p->taps; t++)
-                NAME(store_n)(packed + (t * o->depth + c) * NR + j, *(const vec *)(lanes + p->tap[t].index * VL), count - j);
+            const int64_t channels = MIN(together, o->depth - c);
+            NAME(transpose)(from + j * filter + c * channel, filter, MIN(VL, count - j), channels * taps, lanes, VL);
+            for (int64_t i = 0; i < channels; i++)
+                for (int64_t t = 0; t < taps; t++)
+                    NAME(store_n)(packed + place[t].first + u * place[t].panel + (c + i) * NR + j,
+                                  *(const vec *)(lanes + (i * taps + t) * VL), count - j);
         }
 }
 
 static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
-    /* Behind the taps, and aligned. */
-    REAL *lanes = (REAL *)ROUND_UP((intptr_t)(storage + s->kh * s->kw), SIMD_BYTES);
+    const int64_t taps = s->kh * s->kw;
+    tap_place *place = (tap_place *)(storage + taps);
+    REAL *lanes = (REAL *)ROUND_UP((intptr_t)(place + taps), SIMD_BYTES), *start = packed;
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         if (l.kind == WIDE) {
-            for (int64_t g = 0; g < s->g; g++)
-                for (int64_t j = 0; j < o.columns; j += NR, packed += p.taps * o.depth * NR)
-                    NAME(pack_panel)(s, input_grad, w, g, j, &p, &o, packed, lanes);
+            const int64_t panel = p.taps * o.depth * NR;
+            for (int64_t t = 0; t < p.taps; t++) place[p.tap[t].index] = (tap_place){packed - start + t * o.depth * NR, panel};
+            packed += panels_of(&l, s->g) * panel;
             continue;
         }
         for (int64_t u = 0; u < panels_of(&l, s->g); u++)
@@ -161,6 +175,9 @@ static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const R
                         *packed++ = empty ? 0 : w[weight_index(s, input_grad, g, column, c, p.tap[t].index)];
                     }
     }
+    if (l.kind != WIDE) return;
+    for (int64_t u = 0; u < panels_of(&l, s->g); u++)
+        NAME(pack_panel)(s, input_grad, w, u / l.panels, u % l.panels * NR, u, place, &o, start, lanes);
 }
 
 static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
@@ -524,35 +541,84 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
 
 /* -- entry ------------------------------------------------------------------------------------------------------------- */
 
-/* NHWC copies of NCHW operands, for filters in the lanes. */
-static int64_t NAME(converted_bytes)(const geometry *s) {
-    return ROUND_UP(s->n * s->c * s->h * s->w * (int64_t)sizeof(REAL), CACHE_LINE) +
-           ROUND_UP(s->n * s->k * s->oh * s->ow * (int64_t)sizeof(REAL), CACHE_LINE);
+/* NHWC copies of an image's NCHW operands, for filters in the lanes. */
+static int64_t NAME(converted_bytes)(const operands *o) {
+    return ROUND_UP(o->src_h * o->src_w * o->src_c * (int64_t)sizeof(REAL), CACHE_LINE) +
+           ROUND_UP(o->dst_h * o->dst_w * o->dst_c * (int64_t)sizeof(REAL), CACHE_LINE);
+}
+
+/* Images that are computed one chunk after another, so that their copies, or what the phases write in turn, stay in the second-level cache. */
+static int64_t NAME(chunk_images)(const geometry *s, const operands *o) {
+    if (s->channels_last && o->phases == 1) return s->n;
+    return MAX(1, MIN(s->n, CHUNK_BYTES / NAME(converted_bytes)(o)));
+}
+
+/* Whether threads take chunks of their own, rather than share each. */
+static int NAME(parts_chunks)(const geometry *s, const operands *o, int threads) {
+    return threads > 1 && s->n / NAME(chunk_images)(s, o) >= 2 * threads;
+}
+
+/* Bytes for one chunk: tap tables, copies, scratch of the threads that share it. */
+static int64_t NAME(chunk_bytes)(const geometry *s, int input_grad, int threads) {
+    const operands o = operands_of(s, input_grad);
+    return ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE) +
+           (s->channels_last ? 0 : NAME(chunk_images)(s, &o) * NAME(converted_bytes)(&o)) +
+           threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
+}
+
+/* Images [n0, n1) with filters in the lanes. */
+static void NAME(direct_chunk)(const NAME(direct_job) *whole, int input_grad, int64_t n0, int64_t n1, char *workspace, int threads) {
+    const operands *o = &whole->o;
+    const int64_t src = o->src_h * o->src_w, dst = o->dst_h * o->dst_w, scratch = ROUND_UP(NAME(filters_scratch)(whole->s, input_grad), CACHE_LINE);
+    geometry s = *whole->s;
+    NAME(direct_job) job = *whole;
+    s.n = n1 - n0;
+    job.s = &s;
+    const REAL *x = job.x += n0 * src * o->src_c;
+    REAL *out = job.out += n0 * dst * o->dst_c;
+    tap *storage = (tap *)aligned_take(&workspace, s.kh * s.kw * sizeof(tap));
+    if (!s.channels_last) {
+        REAL *copy = (REAL *)aligned_take(&workspace, s.n * src * o->src_c * sizeof(REAL));
+        job.x = copy;
+        job.out = (REAL *)aligned_take(&workspace, s.n * dst * o->dst_c * sizeof(REAL));
+#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
+        for (int64_t n = 0; n < s.n; n++)
+            for (int64_t c = 0; c < o->src_c; c += VL)
+                NAME(transpose)(x + (n * o->src_c + c) * src, src, MIN(VL, o->src_c - c), src, copy + n * src * o->src_c + c, o->src_c);
+    }
+    NAME(direct_filters)(&job, input_grad, storage, workspace, scratch, threads);
+    if (!s.channels_last) {
+#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
+        for (int64_t n = 0; n < s.n; n++)
+            for (int64_t c = 0; c < o->dst_c; c += VL)
+                NAME(transpose)(job.out + n * dst * o->dst_c + c, o->dst_c, dst, MIN(VL, o->dst_c - c), out + (n * o->dst_c + c) * dst, dst);
+    }
 }
 
 static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pixel_lanes, int threads) {
     const operands o = operands_of(s, input_grad);
-    int64_t bytes = ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
+    int64_t bytes = 0;
     if (!pixel_lanes && has_few_channels(s, input_grad, sizeof(REAL)))
-        return bytes + padded_bias_bytes(s, &o, sizeof(REAL)) + ROUND_UP(s->c * s->kh * s->kw * (int64_t)sizeof(int64_t), CACHE_LINE) +
+        return padded_bias_bytes(s, &o, sizeof(REAL)) + ROUND_UP(s->c * s->kh * s->kw * (int64_t)sizeof(int64_t), CACHE_LINE) +
                threads * few_scratch(s, sizeof(REAL));
     if (pixel_lanes) {
+        bytes += ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
         if (splits_columns(s, input_grad))
             bytes += ROUND_UP(s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * (int64_t)sizeof(REAL), CACHE_LINE);
         return bytes + threads * ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE);
     }
     bytes += ROUND_UP(o.src_c * (int64_t)sizeof(REAL), CACHE_LINE);
     bytes += padded_bias_bytes(s, &o, sizeof(REAL));
-    if (!s->channels_last) bytes += NAME(converted_bytes)(s);
-    return bytes + threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
+    const int parts = NAME(parts_chunks)(s, &o, threads);
+    return bytes + (parts ? threads : 1) * NAME(chunk_bytes)(s, input_grad, parts ? 1 : threads);
 }
 
 static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes, const REAL *x, const REAL *packed, const REAL *bias,
                              int activation, REAL slope, REAL *out, char *workspace, int threads) {
     NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0};
     const operands *o = &job.o;
-    tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
     if (pixel_lanes) {
+        tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
         if (splits_columns(s, input_grad)) {
             const phase p = make_phase(s, 0, 0, storage);
             REAL *split = (REAL *)aligned_take(&workspace, s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * sizeof(REAL));
@@ -578,21 +644,14 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
     REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));
     memset(zeros, 0, o->src_c * sizeof(REAL));
     job.zeros = zeros;
-    const int64_t src = o->src_h * o->src_w, dst = o->dst_h * o->dst_w;
-    if (!s->channels_last) {
-        REAL *copy = (REAL *)aligned_take(&workspace, s->n * src * o->src_c * sizeof(REAL));
-        job.x = copy;
-        job.out = (REAL *)aligned_take(&workspace, s->n * dst * o->dst_c * sizeof(REAL));
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
-        for (int64_t n = 0; n < s->n; n++)
-            for (int64_t c = 0; c < o->src_c; c += VL)
-                NAME(transpose)(x + (n * o->src_c + c) * src, src, MIN(VL, o->src_c - c), src, copy + n * src * o->src_c + c, o->src_c);
+    const int parts = NAME(parts_chunks)(s, o, threads);
+    const int64_t chunks = blocks_of(s->n, NAME(chunk_images)(s, o)), each = NAME(chunk_bytes)(s, input_grad, 1);
+    if (!parts) {
+        for (int64_t i = 0; i < chunks; i++)
+            NAME(direct_chunk)(&job, input_grad, s->n * i / chunks, s->n * (i + 1) / chunks, workspace, threads);
+        return;
     }
-    NAME(direct_filters)(&job, input_grad, storage, workspace, ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE), threads);
-    if (!s->channels_last) {
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
-        for (int64_t n = 0; n < s->n; n++)
-            for (int64_t c = 0; c < o->dst_c; c += VL)
-                NAME(transpose)(job.out + n * dst * o->dst_c + c, o->dst_c, dst, MIN(VL, o->dst_c - c), out + (n * o->dst_c + c) * dst, dst);
-    }
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (int64_t i = 0; i < chunks; i++)
+        NAME(direct_chunk)(&job, input_grad, s->n * i / chunks, s->n * (i + 1) / chunks, workspace + thread_index() * each, 1);
 }
