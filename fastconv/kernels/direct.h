@@ -110,6 +110,18 @@ static int64_t tile_count(const geometry *s, const filter_layout *l, int64_t pix
 
 static int64_t panel_count(int64_t panel_bytes) { return MAX(1, PANEL_BYTES / panel_bytes); }
 
+/* Whether a tap reads source row y; of an input gradient: writes it. */
+static int reads_row(const geometry *s, int64_t y) {
+    for (int64_t i = 0; i < s->kh; i++)
+        if ((y + s->pt - i * s->dh) % s->sh == 0) return 1;
+    return 0;
+}
+static int reads_all_rows(const geometry *s) {
+    for (int64_t y = 0; y < s->sh; y++)
+        if (!reads_row(s, y)) return 0;
+    return 1;
+}
+
 /* Of the bias, padded as the filters of each group are. */
 static int64_t padded_bias_bytes(const geometry *s, const operands *o, int64_t item) {
     return ROUND_UP(s->g * ROUND_UP(o->columns, 2 * SIMD_BYTES / item) * item, CACHE_LINE);
@@ -362,10 +374,14 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
     const geometry *s = job->s;
     const operands o = job->o;
     const int64_t panels = panels_of(&job->layout, s->g);
+    const REAL *packed = job->packed;
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         const int64_t total = s->n * p.h * p.w;
-        if (!total) continue;
+        job->packed = packed;
+        packed += panels * p.taps * o.depth * job->layout.width;
+        /* `convert_result` knows the rows of zeros. */
+        if (!total || (!s->channels_last && input_grad && !reads_row(s, p.y0))) continue;
         const int64_t least = blocks_of(total, block_pixels(s, o.depth * sizeof(REAL)));
         const int64_t blocks = MIN(total, least < 8 * threads ? ROUND_UP(least, threads) : least);
         /* Few pixels: the threads share the filters instead. */
@@ -377,7 +393,6 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
             NAME(filters_item)(job, &p, total * k / parts, total * (k + 1) / parts, panels * m / chunks, panels * (m + 1) / chunks,
                                scratch + thread_index() * each);
         }
-        job->packed += panels * p.taps * o.depth * job->layout.width;
     }
 }
 
@@ -507,9 +522,12 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
     const geometry *s = job->s;
     const operands o = job->o;
     const int64_t rows = blocks_of(o.columns, GEMM_MR);
+    const REAL *packed = job->packed;
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         const int64_t total = s->n * p.h * p.w, panels = CEIL_DIV(total, NR), size = p.taps * o.depth;
+        job->packed = packed;
+        packed += s->g * o.columns * size;
         if (!total) continue;
         const int64_t least = blocks_of(panels, panel_count(s->kh * s->kw * o.depth * NR * (int64_t)sizeof(REAL)));
         const int64_t blocks = MIN(panels, least < 8 * threads ? ROUND_UP(least, threads) : least);
@@ -533,7 +551,6 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
                                         segments);
             }
         }
-        job->packed += s->g * o.columns * size;
     }
 }
 
@@ -566,33 +583,57 @@ static int64_t NAME(chunk_bytes)(const geometry *s, int input_grad, int threads)
            threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
 }
 
+/* NCHW to NHWC: source rows that a tap reads. */
+static void NAME(convert_source)(const geometry *s, const operands *o, int input_grad, const REAL *x, REAL *copy, int threads) {
+    const int whole = input_grad || reads_all_rows(s);
+    const int64_t src = o->src_h * o->src_w, parts = whole ? 1 : o->src_h, length = src / parts;
+#pragma omp parallel for num_threads(threads) schedule(static) collapse(3)
+    for (int64_t n = 0; n < s->n; n++)
+        for (int64_t y = 0; y < parts; y++)
+            for (int64_t c = 0; c < o->src_c; c += VL) {
+                if (!whole && !reads_row(s, y)) continue;
+                NAME(transpose)(x + (n * o->src_c + c) * src + y * length, src, MIN(VL, o->src_c - c), length,
+                                copy + (n * src + y * length) * o->src_c + c, o->src_c);
+            }
+}
+
+/* NHWC to NCHW; rows of an input gradient that no tap reads are zero. */
+static void NAME(convert_result)(const geometry *s, const operands *o, int input_grad, const REAL *copy, REAL *out, int threads) {
+    const int whole = !input_grad || reads_all_rows(s);
+    const int64_t dst = o->dst_h * o->dst_w, parts = whole ? 1 : o->dst_h, length = dst / parts;
+#pragma omp parallel for num_threads(threads) schedule(static) collapse(3)
+    for (int64_t n = 0; n < s->n; n++)
+        for (int64_t y = 0; y < parts; y++)
+            for (int64_t c = 0; c < o->dst_c; c += VL) {
+                REAL *to = out + (n * o->dst_c + c) * dst + y * length;
+                const int64_t channels = MIN(VL, o->dst_c - c);
+                if (whole || reads_row(s, y))
+                    NAME(transpose)(copy + (n * dst + y * length) * o->dst_c + c, o->dst_c, length, channels, to, dst);
+                else
+                    for (int64_t i = 0; i < channels; i++) memset(to + i * dst, 0, length * sizeof(REAL));
+            }
+}
+
 /* Images [n0, n1) with filters in the lanes. */
 static void NAME(direct_chunk)(const NAME(direct_job) *whole, int input_grad, int64_t n0, int64_t n1, char *workspace, int threads) {
     const operands *o = &whole->o;
-    const int64_t src = o->src_h * o->src_w, dst = o->dst_h * o->dst_w, scratch = ROUND_UP(NAME(filters_scratch)(whole->s, input_grad), CACHE_LINE);
+    const int64_t src = o->src_h * o->src_w * o->src_c, dst = o->dst_h * o->dst_w * o->dst_c;
+    const int64_t scratch = ROUND_UP(NAME(filters_scratch)(whole->s, input_grad), CACHE_LINE);
     geometry s = *whole->s;
     NAME(direct_job) job = *whole;
     s.n = n1 - n0;
     job.s = &s;
-    const REAL *x = job.x += n0 * src * o->src_c;
-    REAL *out = job.out += n0 * dst * o->dst_c;
+    const REAL *x = job.x += n0 * src;
+    REAL *out = job.out += n0 * dst;
     tap *storage = (tap *)aligned_take(&workspace, s.kh * s.kw * sizeof(tap));
     if (!s.channels_last) {
-        REAL *copy = (REAL *)aligned_take(&workspace, s.n * src * o->src_c * sizeof(REAL));
+        REAL *copy = (REAL *)aligned_take(&workspace, s.n * src * sizeof(REAL));
+        NAME(convert_source)(&s, o, input_grad, x, copy, threads);
         job.x = copy;
-        job.out = (REAL *)aligned_take(&workspace, s.n * dst * o->dst_c * sizeof(REAL));
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
-        for (int64_t n = 0; n < s.n; n++)
-            for (int64_t c = 0; c < o->src_c; c += VL)
-                NAME(transpose)(x + (n * o->src_c + c) * src, src, MIN(VL, o->src_c - c), src, copy + n * src * o->src_c + c, o->src_c);
+        job.out = (REAL *)aligned_take(&workspace, s.n * dst * sizeof(REAL));
     }
     NAME(direct_filters)(&job, input_grad, storage, workspace, scratch, threads);
-    if (!s.channels_last) {
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
-        for (int64_t n = 0; n < s.n; n++)
-            for (int64_t c = 0; c < o->dst_c; c += VL)
-                NAME(transpose)(job.out + n * dst * o->dst_c + c, o->dst_c, dst, MIN(VL, o->dst_c - c), out + (n * o->dst_c + c) * dst, dst);
-    }
+    if (!s.channels_last) NAME(convert_result)(&s, o, input_grad, job.out, out, threads);
 }
 
 static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pixel_lanes, int threads) {
