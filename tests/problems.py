@@ -58,6 +58,7 @@ MORE = {
     "image narrower than the stride": "2x20x5x1,24x3x3,s2,p1",
     "batch beyond the second-level cache": "5x40x44x45,24x3x3,s2,p1",
     "1x1 with stride, batch beyond the second-level cache": "4x48x43x44,40x1x1,s2",
+    "pixels a page apart": "1x512x5x6,130x3x3,s2,p1",
     "first layer, patches": "1x3x35x48,20x16x16,s16",
     "first layer, stride 4": "2x4x27x30,34x7x7,s4x3,p2",
     "stride 3": "1x3x14x13,16x3x3,s3,p1",

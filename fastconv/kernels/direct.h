@@ -68,8 +68,31 @@ static filter_layout layout_of(const operands *o, int64_t groups, int64_t item) 
 /* Panels of all groups. */
 static int64_t panels_of(const filter_layout *l, int64_t groups) { return CEIL_DIV(groups, l->together) * l->panels; }
 
-/* Whether pixels of so many bytes lie so that the rows of a tile fall into few sets of the first-level cache (64 sets of 64 bytes). */
-static int spreads_rows(const geometry *s, int64_t pixel_bytes, int64_t taps) { return s->g == 1 && taps == 1 && pixel_bytes % 2048 == 0; }
+/* Whether pixels a `pitch` apart lie so that the rows of a tile fall into few sets of the first-level cache (64 sets of 64 bytes): those at
+ * multiples of so many bytes. */
+static int shares_sets(const geometry *s, int input_grad, int64_t pitch, int64_t item, int64_t bytes) {
+    return s->g == 1 && pitch * item * (input_grad ? 1 : s->sw) % bytes == 0;
+}
+
+/* Whether images are copied before they are read: NCHW to channels-last, and where many panels of filters would meet tiles whose rows all
+ * fall into one set. */
+static int copies_source(const geometry *s, int input_grad, int64_t item) {
+    const operands o = operands_of(s, input_grad);
+    const int often = s->kh * s->kw > 1 && o.columns >= 8 * SIMD_BYTES / item;
+    return !s->channels_last || (often && shares_sets(s, input_grad, o.src_c, item, 4096));
+}
+
+/* Elements from pixel to pixel of what is read. */
+static int64_t source_pitch(const geometry *s, int input_grad, int64_t item) {
+    const operands o = operands_of(s, input_grad);
+    const int apart = copies_source(s, input_grad, item) && shares_sets(s, input_grad, o.src_c, item, 2048);
+    return o.src_c + (apart ? CACHE_LINE / item : 0);
+}
+
+/* Whether the pixels of a block are copied, to lie apart. */
+static int spreads_rows(const geometry *s, int input_grad, int64_t item) {
+    return s->kh * s->kw == 1 && shares_sets(s, input_grad, source_pitch(s, input_grad, item), item, 2048);
+}
 
 static int64_t block_pixels(const geometry *s, int64_t pixel_bytes) {
     const int64_t taps = s->kh * s->kw, fit = MIN(MAX_POINTERS / taps, BLOCK_BYTES / pixel_bytes) / GEMM_MR * GEMM_MR;
@@ -221,7 +244,9 @@ typedef struct {
     REAL slope;
     const REAL *zeros; /* a pixel of them */
     filter_layout layout;
-    int rows; /* tiles_rows */
+    int rows;      /* tiles_rows */
+    int spread;    /* spreads_rows */
+    int64_t pitch; /* source_pitch */
 } NAME(direct_job);
 
 /* Consecutive pixels of a block that one call of the kernel computes: the taps that reach any source pixel, for each of them which tap it
@@ -242,7 +267,7 @@ static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t fir
     const REAL *image[GEMM_MR];
     for (int64_t i = 0; i < count; i++) {
         y[i] = q * p->step_h, x[i] = r * p->step_w;
-        image[i] = job->x + n * o->src_h * o->src_w * o->src_c;
+        image[i] = job->x + n * o->src_h * o->src_w * job->pitch;
         tile->out[i] = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c;
         if (++r == p->w) {
             r = 0;
@@ -256,7 +281,7 @@ static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t fir
         for (int64_t i = 0; i < count; i++) {
             const int64_t iy = y[i] + p->tap[t].dy, ix = x[i] + p->tap[t].dx;
             const int inside = (uint64_t)iy < (uint64_t)o->src_h && (uint64_t)ix < (uint64_t)o->src_w;
-            rows[i] = inside ? image[i] + (iy * o->src_w + ix) * o->src_c : job->zeros;
+            rows[i] = inside ? image[i] + (iy * o->src_w + ix) * job->pitch : job->zeros;
             any |= inside;
         }
         /* A tap that reads nothing but padding adds nothing. */
@@ -276,9 +301,9 @@ static void NAME(point_row)(const NAME(direct_job) *job, const phase *p, int64_t
     for (int64_t t = 0; t < p->taps; t += ROW_TAPS) {
         const int64_t y = q * p->step_h + p->tap[t].dy, left = MIN(p->tap[t].dx, p->tap[t + ROW_TAPS - 1].dx), x = r + left;
         if (y < 0 || y >= o->src_h) continue;
-        const REAL **rows = tile->rows + tile->taps * width, *image = job->x + (n * o->src_h + y) * o->src_w * o->src_c;
+        const REAL **rows = tile->rows + tile->taps * width, *image = job->x + (n * o->src_h + y) * o->src_w * job->pitch;
         for (int64_t i = 0; i < width; i++)
-            rows[i] = (uint64_t)(x + i) < (uint64_t)o->src_w ? image + (x + i) * o->src_c : job->zeros;
+            rows[i] = (uint64_t)(x + i) < (uint64_t)o->src_w ? image + (x + i) * job->pitch : job->zeros;
         for (int64_t m = 0; m < ROW_TAPS; m++)
             tile->which[tile->taps * ROW_TAPS + m] = (int32_t)(p->tap[t].dx == left ? t + m : t + ROW_TAPS - 1 - m);
         tile->taps++;
@@ -352,7 +377,7 @@ static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int6
             NAME(point)(job, p, i, tiles + count);
         i += size;
     }
-    if (spreads_rows(job->s, job->o.depth * sizeof(REAL), p->taps) && u1 - u0 > 1) {
+    if (job->spread && u1 - u0 > 1) {
         for (int64_t i = 0; i < count; i++)
             if (!tiles[i].taps) /* a pixel of padding alone */
                 for (int64_t q = tiles[i].taps = 0; q < tiles[i].count; q++) tiles[i].rows[q] = job->zeros;
@@ -366,7 +391,7 @@ static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
     const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, &l, pixels), taps = s->kh * s->kw;
-    const int64_t spread = spreads_rows(s, o.depth * sizeof(REAL), 1) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
+    const int64_t spread = spreads_rows(s, input_grad, sizeof(REAL)) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
     return most * tile + pixels * (taps + 1) * pointer + most * taps * (int64_t)sizeof(int32_t) + spread + 5 * CACHE_LINE;
 }
 
@@ -558,42 +583,54 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
 
 /* -- entry ------------------------------------------------------------------------------------------------------------- */
 
-/* NHWC copies of an image's NCHW operands, for filters in the lanes. */
-static int64_t NAME(converted_bytes)(const operands *o) {
-    return ROUND_UP(o->src_h * o->src_w * o->src_c * (int64_t)sizeof(REAL), CACHE_LINE) +
-           ROUND_UP(o->dst_h * o->dst_w * o->dst_c * (int64_t)sizeof(REAL), CACHE_LINE);
+/* Channels-last copies of an image's operands, for filters in the lanes. */
+static int64_t NAME(source_bytes)(const geometry *s, int input_grad) {
+    const operands o = operands_of(s, input_grad);
+    return o.src_h * o.src_w * source_pitch(s, input_grad, sizeof(REAL)) * sizeof(REAL);
+}
+static int64_t NAME(result_bytes)(const geometry *s, int input_grad) {
+    const operands o = operands_of(s, input_grad);
+    return o.dst_h * o.dst_w * o.dst_c * sizeof(REAL);
 }
 
 /* Images that are computed one chunk after another, so that their copies, or what the phases write in turn, stay in the second-level cache. */
-static int64_t NAME(chunk_images)(const geometry *s, const operands *o) {
-    if (s->channels_last && o->phases == 1) return s->n;
-    return MAX(1, MIN(s->n, CHUNK_BYTES / NAME(converted_bytes)(o)));
+static int64_t NAME(chunk_images)(const geometry *s, int input_grad) {
+    if (!copies_source(s, input_grad, sizeof(REAL)) && operands_of(s, input_grad).phases == 1) return s->n;
+    return MAX(1, MIN(s->n, CHUNK_BYTES / (NAME(source_bytes)(s, input_grad) + NAME(result_bytes)(s, input_grad))));
 }
 
 /* Whether threads take chunks of their own, rather than share each. */
-static int NAME(parts_chunks)(const geometry *s, const operands *o, int threads) {
-    return threads > 1 && s->n / NAME(chunk_images)(s, o) >= 2 * threads;
+static int NAME(parts_chunks)(const geometry *s, int input_grad, int threads) {
+    return threads > 1 && s->n / NAME(chunk_images)(s, input_grad) >= 2 * threads;
 }
 
 /* Bytes for one chunk: tap tables, copies, scratch of the threads that share it. */
 static int64_t NAME(chunk_bytes)(const geometry *s, int input_grad, int threads) {
-    const operands o = operands_of(s, input_grad);
-    return ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE) +
-           (s->channels_last ? 0 : NAME(chunk_images)(s, &o) * NAME(converted_bytes)(&o)) +
-           threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
+    const int64_t images = NAME(chunk_images)(s, input_grad);
+    int64_t bytes = ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
+    if (copies_source(s, input_grad, sizeof(REAL))) bytes += ROUND_UP(images * NAME(source_bytes)(s, input_grad), CACHE_LINE);
+    if (!s->channels_last) bytes += ROUND_UP(images * NAME(result_bytes)(s, input_grad), CACHE_LINE);
+    return bytes + threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
 }
 
-/* NCHW to NHWC: source rows that a tap reads. */
-static void NAME(convert_source)(const geometry *s, const operands *o, int input_grad, const REAL *x, REAL *copy, int threads) {
+/* Copy to channels-last with pixels a pitch apart: source rows that a tap reads. */
+static void NAME(copy_source)(const NAME(direct_job) *job, int input_grad, const REAL *x, REAL *copy, int threads) {
+    const geometry *s = job->s;
+    const operands *o = &job->o;
     const int whole = input_grad || reads_all_rows(s);
-    const int64_t src = o->src_h * o->src_w, parts = whole ? 1 : o->src_h, length = src / parts;
+    const int64_t src = o->src_h * o->src_w, parts = whole ? 1 : o->src_h, length = src / parts, pitch = job->pitch;
 #pragma omp parallel for num_threads(threads) schedule(static) collapse(3)
     for (int64_t n = 0; n < s->n; n++)
         for (int64_t y = 0; y < parts; y++)
             for (int64_t c = 0; c < o->src_c; c += VL) {
                 if (!whole && !reads_row(s, y)) continue;
-                NAME(transpose)(x + (n * o->src_c + c) * src + y * length, src, MIN(VL, o->src_c - c), length,
-                                copy + (n * src + y * length) * o->src_c + c, o->src_c);
+                const int64_t channels = MIN(VL, o->src_c - c), first = n * src + y * length;
+                REAL *to = copy + first * pitch + c;
+                if (s->channels_last)
+                    for (int64_t i = 0; i < length; i++)
+                        NAME(store_n)(to + i * pitch, NAME(load_n)(x + (first + i) * o->src_c + c, channels), channels);
+                else
+                    NAME(transpose)(x + (n * o->src_c + c) * src + y * length, src, channels, length, to, pitch);
             }
 }
 
@@ -626,12 +663,12 @@ static void NAME(direct_chunk)(const NAME(direct_job) *whole, int input_grad, in
     const REAL *x = job.x += n0 * src;
     REAL *out = job.out += n0 * dst;
     tap *storage = (tap *)aligned_take(&workspace, s.kh * s.kw * sizeof(tap));
-    if (!s.channels_last) {
-        REAL *copy = (REAL *)aligned_take(&workspace, s.n * src * sizeof(REAL));
-        NAME(convert_source)(&s, o, input_grad, x, copy, threads);
+    if (copies_source(&s, input_grad, sizeof(REAL))) {
+        REAL *copy = (REAL *)aligned_take(&workspace, s.n * NAME(source_bytes)(&s, input_grad));
+        NAME(copy_source)(&job, input_grad, x, copy, threads);
         job.x = copy;
-        job.out = (REAL *)aligned_take(&workspace, s.n * dst * sizeof(REAL));
     }
+    if (!s.channels_last) job.out = (REAL *)aligned_take(&workspace, s.n * NAME(result_bytes)(&s, input_grad));
     NAME(direct_filters)(&job, input_grad, storage, workspace, scratch, threads);
     if (!s.channels_last) NAME(convert_result)(&s, o, input_grad, job.out, out, threads);
 }
@@ -650,13 +687,13 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
     }
     bytes += ROUND_UP(o.src_c * (int64_t)sizeof(REAL), CACHE_LINE);
     bytes += padded_bias_bytes(s, &o, sizeof(REAL));
-    const int parts = NAME(parts_chunks)(s, &o, threads);
+    const int parts = NAME(parts_chunks)(s, input_grad, threads);
     return bytes + (parts ? threads : 1) * NAME(chunk_bytes)(s, input_grad, parts ? 1 : threads);
 }
 
 static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes, const REAL *x, const REAL *packed, const REAL *bias,
                              int activation, REAL slope, REAL *out, char *workspace, int threads) {
-    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0};
+    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0, 0, 0};
     const operands *o = &job.o;
     if (pixel_lanes) {
         tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
@@ -671,6 +708,8 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
     }
     job.layout = layout_of(o, s->g, sizeof(REAL));
     job.rows = tiles_rows(s, &job.layout);
+    job.spread = spreads_rows(s, input_grad, sizeof(REAL));
+    job.pitch = source_pitch(s, input_grad, sizeof(REAL));
     const int64_t padded = ROUND_UP(o->columns, NR), bias_step = job.layout.kind == WIDE ? padded : o->columns;
     REAL *padded_bias = (REAL *)aligned_take(&workspace, padded_bias_bytes(s, o, sizeof(REAL)));
     if (bias) {
@@ -685,8 +724,8 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
     REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));
     memset(zeros, 0, o->src_c * sizeof(REAL));
     job.zeros = zeros;
-    const int parts = NAME(parts_chunks)(s, o, threads);
-    const int64_t chunks = blocks_of(s->n, NAME(chunk_images)(s, o)), each = NAME(chunk_bytes)(s, input_grad, 1);
+    const int parts = NAME(parts_chunks)(s, input_grad, threads);
+    const int64_t chunks = blocks_of(s->n, NAME(chunk_images)(s, input_grad)), each = NAME(chunk_bytes)(s, input_grad, 1);
     if (!parts) {
         for (int64_t i = 0; i < chunks; i++)
             NAME(direct_chunk)(&job, input_grad, s->n * i / chunks, s->n * (i + 1) / chunks, workspace, threads);
