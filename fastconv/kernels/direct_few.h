@@ -143,7 +143,7 @@ static void NAME(direct_few)(const NAME(direct_job) *job, char *scratch, int thr
             for (int64_t c = 0; c < s->c; c++)
                 at[k++] = i * s->dh * row + (c * s->sw + j * s->dw % s->sw) * width + j * s->dw / s->sw;
     const int64_t strips = blocks_of(s->oh, few_rows(s, sizeof(REAL), threads));
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t i = 0; i < s->n * strips; i++) {
         const int64_t n = i / strips, m = i % strips;
         NAME(few_item)(job, n, s->oh * m / strips, s->oh * (m + 1) / strips, at, scratch + thread_index() * each);
