@@ -57,7 +57,7 @@ class Depthwise(Modelled):
         )  # fmt: skip
 
     def model(self, problem):
-        if self._in_planes(problem):
+        if self._direct(problem):
             return "depthwise planes"
         return super().model(problem)
 
@@ -65,9 +65,12 @@ class Depthwise(Modelled):
         grad = problem.direction == "input_grad"
         lanes, batch, channels = machine.lanes(problem), problem.batch, problem.out_channels
         threads = get_num_threads()
-        if self._in_planes(problem):
-            width = problem.width if grad else problem.out_width
-            vectors = batch * channels * problem.height * -(-width // lanes)
+        if self._direct(problem):
+            height, width = problem.x_shape[2:] if grad else problem.y_shape[2:]
+            if problem.memory_format == "nhwc":
+                vectors = batch * height * width * -(-channels // lanes)
+            else:
+                vectors = batch * channels * height * -(-width // lanes)
             return {
                 "call": machine.call_seconds(),
                 "products": machine.compute_seconds(vectors * problem.taps * lanes, problem.dtype),
@@ -86,9 +89,9 @@ class Depthwise(Modelled):
             f"scratch {problem.memory_format}": machine.traffic_seconds(brought, problem.bytes, threads),
         }
 
-    def _in_planes(self, problem):
-        """Whether kernels/depthwise_planes.h computes it, with pixels in the lanes and no scratch."""
-        return problem.direction != "weight_grad" and self.workspace(problem) == 0
+    def _direct(self, problem):
+        """Whether kernels/depthwise_planes.h or depthwise_pixels.h computes it."""
+        return cpu.kernels().depthwise_direct(problem.geometry, DIRECTIONS.index(problem.direction), problem.itemsize)
 
 
 # Products that starting a block of channels costs, about.

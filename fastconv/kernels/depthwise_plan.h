@@ -136,4 +136,23 @@ INLINE int dw_planes_suit(const geometry *g, int direction, int lanes) {
 #endif
 }
 
+/* Whether depthwise_pixels.h computes it: there must be a whole vector of channels. */
+INLINE int dw_pixels_suit(const geometry *g, int direction, int lanes) {
+    return g->channels_last && direction != DW_WEIGHT_GRAD && g->k == g->c && g->c >= lanes && g->kh == 3 && g->kw == 3 &&
+           g->sh == g->sw && (g->sh == 1 || (g->sh == 2 && direction == DW_FORWARD)) && g->dh == 1 && g->dw == 1;
+}
+
+/* Pixels this many bytes apart lie in two sets of the first-level cache and push each other out, with what was prefetched.
+ * A ring of source rows with a few channels each has them side by side. */
+#define DW_CROWDED 2048
+#define DW_RING_ROWS 5
+
+INLINE int64_t dw_ring_channels(const geometry *g, int itemsize) { return (g->w > 8 ? 256 : 512) / itemsize; }
+
+/* Bytes a thread of depthwise_pixels.h needs: for the ring and the weights. */
+INLINE int64_t dw_pixels_ring(const geometry *g, int direction, int itemsize) {
+    const int64_t width = dw_cols_of(g, direction).source;
+    return g->c * itemsize % DW_CROWDED ? 0 : (DW_RING_ROWS * width + 9) * dw_ring_channels(g, itemsize) * itemsize;
+}
+
 #endif
