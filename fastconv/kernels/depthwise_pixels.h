@@ -82,12 +82,6 @@ static const NAME(dw_pixels_run) NAME(dw_pixels_table)[2][DW_R][4][2] = {
 #undef DW_ENTRIES
 };
 
-/* Of `count` indices from `first` on, those in [0, size), as bits. */
-INLINE unsigned NAME(dw_within)(int64_t first, int64_t count, int64_t size) {
-    int64_t begin = MIN(MAX(-first, 0), count), end = MAX(MIN(size - first, count), begin);
-    return (1u << end) - (1u << begin);
-}
-
 /* `count` dest rows at y from source rows x, of which those in `rows` exist; source columns begin at -left. */
 static void NAME(dw_pixels_rows)(const NAME(dw_pixels) *a, const REAL *const *x, unsigned rows, int64_t count, int64_t stride,
                                  int64_t source_width, int64_t left, int64_t width, REAL *y, int64_t channels) {
@@ -100,7 +94,7 @@ static void NAME(dw_pixels_rows)(const NAME(dw_pixels) *a, const REAL *const *x,
         while (kind && NAME(dw_sizes)[kind - 1] >= width - q) kind--;
         q = MIN(q, width - NAME(dw_sizes)[kind]);
         const int64_t spanned = (NAME(dw_sizes)[kind] - 1) * stride + 3, column = q * stride - left;
-        const unsigned columns = NAME(dw_within)(column, spanned, source_width);
+        const unsigned columns = dw_within(column, spanned, source_width);
         const int edge = columns != (1u << spanned) - 1;
         NAME(dw_pixels_table)[stride - 1][count - 1][kind][edge](a, x, column * a->px, y + q * a->out_px, channels, rows, columns);
     }
@@ -121,7 +115,7 @@ static void NAME(dw_pixels_part)(NAME(dw_pixels) a, const geometry *g, int direc
     }
     for (int64_t r = begin; r < end; r += DW_R) {
         const int64_t count = MIN(DW_R, end - r), first = r * stride - top, spanned = (count - 1) * stride + 3;
-        const unsigned there = NAME(dw_within)(first, spanned, rows.source);
+        const unsigned there = dw_within(first, spanned, rows.source);
         const REAL *x[(DW_R - 1) * 2 + 3];
         for (int64_t s = 0; s < spanned; s++) {
             if (!(there >> s & 1)) continue;
