@@ -20,6 +20,7 @@ typedef struct {
     const REAL *bias;
     int64_t tap; /* elements from a tap's weights to the next one's: negative where the kernel is reversed */
     int64_t row, px, out_row, out_px; /* elements */
+    int ahead; /* whether to prefetch */
     int activation;
     REAL slope;
 } NAME(dw_pixels);
@@ -32,6 +33,11 @@ INLINE void NAME(dw_pixels_tile)(const NAME(dw_pixels) *a, const REAL *const *x,
     UNROLL for (int t = 0; t < 9; t++) w[t] = NAME(load)(a->w + t * a->tap + c);
     const vec bias = a->bias ? NAME(load)(a->bias + c) : (vec){0};
     UNROLL for (int i = 0; i < R * P; i++) acc[i] = bias;
+    if (!edge && a->ahead && rows & 1) {
+        const REAL *next = x[0] + first + c + ((R - 1) * S + 3) * a->row;
+        UNROLL for (int s = 0; s < R * S; s++)
+            UNROLL for (int t = 0; t < P * S; t++) __builtin_prefetch(next + s * a->row + t * a->px, 0, 2);
+    }
     UNROLL for (int s = 0; s < (R - 1) * S + 3; s++) {
         if (!(rows >> s & 1)) continue;
         const REAL *row = x[s] + first + c;
@@ -142,7 +148,8 @@ static void NAME(dw_pixels_correlate)(const geometry *g, int direction, const RE
     const int64_t channels = g->c, blocks = CEIL_DIV(rows.dest, DW_R), vectors = CEIL_DIV(channels, VL);
     const int64_t ring = dw_pixels_ring(g, direction, sizeof(REAL));
     const NAME(dw_pixels) whole = {grad ? w + 8 * channels : w, bias, grad ? -channels : channels, cols.source * channels, channels,
-                                   cols.dest * channels, channels, activation, slope};
+                                   cols.dest * channels, channels,
+                                   !ring && rows.source * cols.source * channels * (int64_t)sizeof(REAL) > DW_FAR, activation, slope};
     /* Without a ring, channels are shared among threads only where rows are too few to go round evenly. */
     const int even = g->n * blocks % threads == 0 || g->n * blocks >= 8 * threads;
     const int64_t parts = ring ? channels / dw_ring_channels(g, sizeof(REAL)) : even ? 1 : MIN(vectors, threads);
