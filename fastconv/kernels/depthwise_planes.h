@@ -45,12 +45,14 @@ INLINE void NAME(dw_planes_tile)(const REAL *plane, int64_t width, int64_t colum
                                  const NAME(dw_mask) *inside, vec *acc, vec *odd, const int R, const int S, const int place) {
     NAME(ivec_t) even;
     UNROLL for (int l = 0; l < VL; l++) even[l] = 2 * l;
+    NAME(dw_mask) mask[3]; /* copied, for GCC reads them again for every sum */
+    UNROLL for (int j = 0; j < 3; j++) mask[j] = place != DW_INSIDE ? inside[j] : 0;
     UNROLL for (int s = 0; s < (R - 1) * S + 3; s++) {
         if (!(rows >> s & 1)) continue;
         const REAL *x = plane + s * width + column;
         vec v[3];
         if (S == 1) {
-            UNROLL for (int j = 0; j < 3; j++) v[j] = place == DW_AT_END ? NAME(dw_load_masked)(x + j, inside[j]) : NAME(load)(x + j);
+            UNROLL for (int j = 0; j < 3; j++) v[j] = place == DW_AT_END ? NAME(dw_load_masked)(x + j, mask[j]) : NAME(load)(x + j);
         } else {
             vec part[2];
             UNROLL for (int j = 0; j < 2; j++) {
@@ -66,7 +68,7 @@ INLINE void NAME(dw_planes_tile)(const REAL *plane, int64_t width, int64_t colum
             UNROLL for (int i = 0; i < R; i++)
                 if (s - i * S >= 0 && s - i * S < 3) {
                     const vec wj = w[(s - i * S) * 3 + j];
-                    acc[i] = place != DW_INSIDE ? NAME(dw_add_masked)(acc[i], v[j], wj, inside[j]) : (vec)(acc[i] + v[j] * wj);
+                    acc[i] = place != DW_INSIDE ? NAME(dw_add_masked)(acc[i], v[j], wj, mask[j]) : (vec)(acc[i] + v[j] * wj);
                 }
     }
 }
