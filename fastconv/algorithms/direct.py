@@ -80,8 +80,10 @@ class Direct(DirectKernels):
             depth, filters = filters, depth
         taken, kind = _lanes_of_group(problem, filters, depth)
         padded, bundles = groups * taken, groups * min(1, taken / vector)
-        visits = pixels * problem.taps
-        weights = problem.taps * depth * padded * problem.itemsize
+        merged = problem.direction == "forward" and groups == 1 and _tiles_rows(problem)
+        taps, depth = (problem.kernel_height, depth * problem.kernel_width) if merged else (problem.taps, depth)
+        visits = pixels * taps
+        weights = taps * depth * padded * problem.itemsize
         terms = {
             "call": machine.call_seconds(),
             kind: machine.compute_seconds(visits * depth * padded, problem.dtype),
@@ -123,8 +125,14 @@ class Direct(DirectKernels):
 def _has_few_channels(problem):
     """Whether kernels/direct_few.h computes it."""
     narrow = problem.memory_format == "nhwc" and problem.out_channels <= _NARROW_BYTES // problem.itemsize
-    few = problem.groups == 1 and problem.in_channels < _FEW_CHANNELS and problem.taps > 1
+    few = problem.groups == 1 and problem.in_channels < _FEW_CHANNELS and problem.taps > 1 and not _tiles_rows(problem)
     return problem.direction == "forward" and few and not narrow
+
+
+def _tiles_rows(problem):
+    """Whether patches tile the rows of channels-last images, so that a kernel row is as one tap (`merged_patches` of kernels/direct.c)."""
+    kernel, stride = problem.kernel_width, problem.stride[1]
+    return problem.memory_format == "nhwc" and kernel == stride > 1 and problem.width == problem.out_width * kernel
 
 
 def _few_channels_terms(problem, pixels):

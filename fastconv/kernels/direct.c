@@ -9,6 +9,15 @@ static int few_planes(const geometry *s, int input_grad, int is_double) {
     return has_few_channels(s, input_grad, item) && few_lanes(s, item);
 }
 
+/* Channels-last patches that tile a row, as a ViT's stem has them: the values of a kernel row lie together, so they are channels of a
+ * kernel of one column. Packed filters are the same. */
+static geometry merged_patches(const geometry *s, int input_grad) {
+    geometry m = *s;
+    const int tiled = s->sw == s->kw && s->dw == 1 && s->pl == 0 && s->w == s->ow * s->kw;
+    if (!input_grad && s->channels_last && s->g == 1 && tiled) m.c = s->c * s->kw, m.w = s->ow, m.kw = m.sw = 1;
+    return m;
+}
+
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double) {
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, is_double ? 8 : 4);
@@ -30,15 +39,17 @@ void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_doub
 }
 
 int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads) {
-    return (is_double ? direct_workspace_f64 : direct_workspace_f32)(s, input_grad, pixel_lanes, threads);
+    const geometry m = merged_patches(s, input_grad);
+    return (is_double ? direct_workspace_f64 : direct_workspace_f32)(&m, input_grad, pixel_lanes, threads);
 }
 
 void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *x, const void *packed,
                 const void *bias, int activation, double slope, void *out, void *workspace, int threads) {
+    const geometry m = merged_patches(s, input_grad);
     if (is_double)
-        direct_run_f64(s, input_grad, pixel_lanes, x, packed, bias, activation, slope, out, workspace, threads);
+        direct_run_f64(&m, input_grad, pixel_lanes, x, packed, bias, activation, slope, out, workspace, threads);
     else
-        direct_run_f32(s, input_grad, pixel_lanes, x, packed, bias, activation, (float)slope, out, workspace, threads);
+        direct_run_f32(&m, input_grad, pixel_lanes, x, packed, bias, activation, (float)slope, out, workspace, threads);
 }
 
 int64_t direct_weight_grad_workspace(const geometry *s, int is_double, int threads) {
