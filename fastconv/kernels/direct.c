@@ -31,11 +31,11 @@ int64_t direct_pack_workspace(const geometry *s) {
 }
 
 void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace) {
-    pixel_lanes |= few_planes(s, input_grad, is_double);
-    if (is_double)
-        (pixel_lanes ? direct_pack_pixels_f64 : direct_pack_filters_f64)(s, input_grad, w, packed, workspace);
+    const int few = few_planes(s, input_grad, is_double);
+    if (pixel_lanes || few)
+        (is_double ? direct_pack_pixels_f64 : direct_pack_pixels_f32)(s, input_grad, few ? WINDOW_ROWS : GEMM_MR, w, packed, workspace);
     else
-        (pixel_lanes ? direct_pack_pixels_f32 : direct_pack_filters_f32)(s, input_grad, w, packed, workspace);
+        (is_double ? direct_pack_filters_f64 : direct_pack_filters_f32)(s, input_grad, w, packed, workspace);
 }
 
 int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads) {

@@ -187,7 +187,9 @@ static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, i
         }
 }
 
-static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
+static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const void *weights, void *to, tap *storage) {
+    const REAL *w = weights;
+    REAL *packed = to;
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
     const int64_t taps = s->kh * s->kw;
@@ -215,9 +217,12 @@ static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const R
         NAME(pack_panel)(s, input_grad, w, u / l.panels, u % l.panels * NR, u, place, &o, start, lanes);
 }
 
-static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
+/* Blocks of at most `most` filters. */
+static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, int64_t most, const void *weights, void *to, tap *storage) {
+    const REAL *w = weights;
+    REAL *packed = to;
     const operands o = operands_of(s, input_grad);
-    const int64_t blocks = blocks_of(o.columns, GEMM_MR);
+    const int64_t blocks = blocks_of(o.columns, most);
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         for (int64_t g = 0; g < s->g; g++)

@@ -99,15 +99,15 @@ static void NAME(few_row_tiles)(const NAME(direct_job) *job, int64_t n, int64_t 
 /* The same with pixels in the lanes: all filters. */
 static void NAME(few_lane_tiles)(const NAME(direct_job) *job, int64_t n, int64_t q, const REAL *x, const int64_t *at) {
     const geometry *s = job->s;
-    const int64_t steps = s->c * s->kh * s->kw, blocks = blocks_of(s->k, GEMM_MR), plane = s->oh * s->ow;
+    const int64_t steps = s->c * s->kh * s->kw, blocks = blocks_of(s->k, WINDOW_ROWS), plane = s->oh * s->ow;
     REAL *out[GEMM_MR];
     NAME(sink) sink = {out, 0, NULL, 0, job->activation, job->slope};
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t filter = s->k * b / blocks, rows = s->k * (b + 1) / blocks - filter;
         if (job->bias) sink.bias = job->bias + filter;
-        for (int64_t first = 0; first < s->ow; first += NR) {
+        for (int64_t first = 0; first < s->ow; first += WINDOW_VECTORS * VL) {
             for (int64_t m = 0; m < rows; m++) out[m] = job->out + (n * s->k + filter + m) * plane + q * s->ow + first;
-            sink.columns = MIN(NR, s->ow - first);
+            sink.columns = MIN(WINDOW_VECTORS * VL, s->ow - first);
             NAME(window_lanes)((int)rows, job->packed + filter * steps, x + first, at, steps, &sink);
         }
     }
