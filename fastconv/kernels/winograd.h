@@ -7,7 +7,8 @@
  * Only U leaves the second-level cache. NCHW data is transposed strip by strip, VL channels at a time, on its way in and out. A block
  * is a rectangle of tiles of one image, or several small images. Where there are fewer blocks than threads, the threads work on one
  * block together. The input gradient is the same with flipped filters and channels exchanged. The weight gradient F(r, m) sums the
- * products of the transformed tiles of x and gy over all tiles and transforms the sums back.
+ * products of the transformed tiles of x and gy over a block's tiles, for a chunk of channels and a panel of filters at a time, and
+ * transforms the sums back while they are in cache: there are n n / r r times as many of them as of the weights.
  */
 #include "gemm.h"
 #include "transpose.h"
@@ -29,7 +30,13 @@ typedef struct {
     int64_t blocks_h, blocks_w, blocks;     /* per image; in all */
     int64_t tiles;                          /* of a block, at most */
     int64_t v_step, v_plane, m_step, m_plane; /* from tile to tile and from point to point of V and M */
+    int64_t chunk, v_chunk;                 /* channels that lie together in V, and from one such chunk to the next */
 } wino_plan;
+
+INLINE int64_t v_channel(const wino_plan *p, int64_t c) { return c / p->chunk * p->v_chunk + c % p->chunk; }
+
+/* Channels whose sums of the weight gradient are computed together: whole vectors and whole register tiles. */
+#define GRADIENT_CHUNK(lanes) ((lanes) * (GEMM_MR < 8 ? 3 : 1))
 
 /* A row step that is no multiple of 256 bytes, so that rows do not fall into one set of the first-level cache. */
 static int64_t row_step(int64_t count, int64_t lanes) {
@@ -66,9 +73,11 @@ static wino_plan plan_winograd(const geometry *s, int direction, int m, int64_t 
         p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     }
     p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w);
-    p.v_step = row_step(p.depth, lanes), p.m_step = row_step(p.columns, lanes);
+    p.chunk = p.v_step = row_step(p.depth, lanes), p.m_step = row_step(p.columns, lanes);
+    if (direction == 2) p.chunk = p.v_step = GRADIENT_CHUNK(lanes);
     /* A cache line between planes keeps the points of one tile out of one another's cache sets. */
     p.v_plane = p.tiles * p.v_step + lanes, p.m_plane = p.tiles * p.m_step + lanes;
+    p.v_chunk = p.points * p.points * p.v_plane;
     return p;
 }
 
@@ -148,13 +157,16 @@ INLINE void NAME(wino_gradient_body)(const int pairs, const int size, const vec 
     UNROLL for (int i = 0; i < (2 * pairs + 2) * (2 * pairs + 2); i++) *(vec *)(z + i * plane) = o[i];
 }
 
-/* The weight gradient of VL filters, r x r vectors, from the sums of products. */
-INLINE void NAME(wino_sums_body)(const int pairs, const int r, const REAL *m, int64_t plane, REAL *out) {
+/* The weight gradient of VL filters, r x r vectors NR apart, from the sums of products; `add`: to what out holds. */
+INLINE void NAME(wino_sums_body)(const int pairs, const int r, const REAL *m, int64_t plane, int add, REAL *out) {
     const int n = 2 * pairs + 2;
     vec v[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
     UNROLL for (int i = 0; i < n * n; i++) v[i] = *(const vec *)(m + i * plane);
     NAME(wino_result_2d)(pairs, r, v, o);
-    UNROLL for (int i = 0; i < r * r; i++) *(vec *)(out + i * VL) = o[i];
+    if (add) {
+        UNROLL for (int i = 0; i < r * r; i++) o[i] += *(const vec *)(out + i * NR);
+    }
+    UNROLL for (int i = 0; i < r * r; i++) *(vec *)(out + i * NR) = o[i];
 }
 
 #define OUT_OF_LINE static __attribute__((noinline)) void
@@ -175,8 +187,8 @@ INSTANCE(1) INSTANCE(2) INSTANCE(3)
     OUT_OF_LINE NAME(wino_filter_##M##_##R)(const vec *w, REAL *u, int64_t plane) {                                                   \
         NAME(wino_gradient_body)(PAIRS, R, w, u, plane);                                                                              \
     }                                                                                                                                 \
-    OUT_OF_LINE NAME(wino_sums_##M##_##R)(const REAL *m, int64_t plane, REAL *out) {                                                  \
-        NAME(wino_sums_body)(PAIRS, R, m, plane, out);                                                                                \
+    OUT_OF_LINE NAME(wino_sums_##M##_##R)(const REAL *m, int64_t plane, int add, REAL *out) {                                         \
+        NAME(wino_sums_body)(PAIRS, R, m, plane, add, out);                                                                           \
     }
 EACH_TILE(INSTANCE)
 #undef INSTANCE
@@ -188,7 +200,7 @@ typedef struct {
     void (*result)(const REAL *, int64_t, const REAL *, int, REAL, REAL *, int64_t, int64_t, int64_t, int64_t, int64_t);
     void (*gradient)(const vec *, REAL *, int64_t);
     void (*filter)(const vec *, REAL *, int64_t);
-    void (*sums)(const REAL *, int64_t, REAL *);
+    void (*sums)(const REAL *, int64_t, int, REAL *);
 } NAME(wino_tile);
 
 /* The matrix of a transform as the kernels apply it, column by column: kind 0 B^T, 1 G, 2 A^T of F(m, r). Row-major. */
@@ -232,7 +244,7 @@ static void NAME(wino_data_nhwc)(const NAME(wino_tile) *tile, const wino_plan *p
     const int64_t row = p->src_w * p->src_c, pixel = p->src_c;
     const REAL *base = image + y * row + x * pixel;
     if (y >= 0 && x >= 0 && y + n <= p->src_h && x + n <= p->src_w) {
-        for (int64_t c = 0; c < p->depth; c += VL) tile->data(base + c, row, pixel, p->depth - c, v + c, p->v_plane);
+        for (int64_t c = 0; c < p->depth; c += VL) tile->data(base + c, row, pixel, p->depth - c, v + v_channel(p, c), p->v_plane);
         return;
     }
     REAL padded[MAX_POINTS * MAX_POINTS * SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
@@ -241,7 +253,7 @@ static void NAME(wino_data_nhwc)(const NAME(wino_tile) *tile, const wino_plan *p
         for (int64_t i = MAX(0, -y); i < MIN(n, p->src_h - y); i++)
             for (int64_t j = MAX(0, -x); j < MIN(n, p->src_w - x); j++)
                 *(vec *)(padded + (i * n + j) * VL) = NAME(load_n)(base + i * row + j * pixel + c, p->depth - c);
-        tile->data(padded, n * VL, VL, VL, v + c, p->v_plane);
+        tile->data(padded, n * VL, VL, VL, v + v_channel(p, c), p->v_plane);
     }
 }
 
@@ -282,7 +294,7 @@ static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, c
             const REAL *planes = x + (n * p->src_c + group * p->depth + c) * plane;
             NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->m - p->top, height,
                              b->tx0 * p->m - p->left, width, strip);
-            REAL *to = v + (n - b->n0) * rows * columns * p->v_step + c;
+            REAL *to = v + (n - b->n0) * rows * columns * p->v_step + v_channel(p, c);
             for (int64_t i = 0; i < rows; i++)
                 for (int64_t j = 0; j < columns; j++, to += p->v_step)
                     tile->data(strip + (i * width + j) * p->m * VL, width * VL, VL, VL, to, p->v_plane);
@@ -430,7 +442,7 @@ static void NAME(wino_pack)(const geometry *s, int input_grad, int m, const REAL
 
 /* -- weight gradient ----------------------------------------------------------------------------------------------------- */
 
-/* gy's tiles into Z[point][panel][tile][NR], zero beyond the image. */
+/* gy's tiles into Z[panel][point][tile][NR], zero beyond the image. */
 static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_plan *p, const wino_block *b, int channels_last,
                                        const REAL *gy, int64_t group, REAL *strip, REAL *z, int64_t z_plane, team t) {
     const int outputs = p->m;
@@ -441,7 +453,7 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
     share(vectors, t.index, t.count, &begin, &end);
     for (int64_t k = begin; k < end; k++) {
         const int64_t lanes = MIN(VL, p->columns - k * VL);
-        REAL *to = z + k / 2 * p->tiles * NR + k % 2 * VL;
+        REAL *to = z + k / 2 * p->points * p->points * z_plane + k % 2 * VL;
         for (int64_t n = b->n0; n < b->n1; n++) {
             const int64_t channel = group * p->columns + k * VL;
             if (!channels_last && lanes > 0)
@@ -468,69 +480,82 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
     }
 }
 
-#ifndef FASTCONV_WINOGRAD_SUMS
-#define FASTCONV_WINOGRAD_SUMS
-/* Sums[group][point][channel][filters padded]. */
-static int64_t sums_plane(const wino_plan *p, int64_t nr) { return p->depth * ROUND_UP(p->columns, nr); }
-#endif
+/* The sums of products of a chunk of channels and a panel of filters, S[point][channel][NR]; a cache line between planes. */
+#define SUMS_PLANE (GRADIENT_CHUNK(VL) * NR + VL)
 
-/* The weight gradient of one channel and `lanes` filters from their sums. */
-static void NAME(wino_weights_out)(const NAME(wino_tile) *tile, const wino_plan *p, const REAL *sums, int64_t plane, int64_t lanes,
-                                   REAL *dw) {
-    REAL taps[MAX_POINTS * MAX_POINTS * SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
-    tile->sums(sums, plane, taps);
-    NAME(transpose)(taps, VL, p->r * p->r, lanes, dw, p->depth * p->r * p->r);
+/* The weight gradient of `count` channels, from their first on, and up to NR filters. taps[channel][r r][NR] holds the part of the blocks
+ * of tiles before, if there were any, and receives this one's. */
+static void NAME(wino_sums)(const NAME(wino_tile) *tile, const wino_plan *p, int64_t count, int64_t columns, int64_t tiles, const REAL *v,
+                            const REAL *z, int64_t z_plane, int add, REAL *sums, REAL *taps) {
+    const int64_t parts = CEIL_DIV(count, GEMM_MR);
+    for (int point = 0; point < p->points * p->points; point++)
+        for (int64_t q = 0; q < parts; q++) {
+            const int64_t first = count * q / parts, rows = count * (q + 1) / parts - first;
+            REAL *out[GEMM_MR];
+            for (int64_t a = 0; a < rows; a++) out[a] = sums + point * SUMS_PLANE + (first + a) * NR;
+            const NAME(sink) sink = {out, ROUND_UP(columns, VL), NULL, 0, 0, 0};
+            const NAME(segment) segment = {v + point * p->v_plane + first, z + point * z_plane, tiles};
+            NAME(outer)((int)rows, &segment, 1, p->v_step, NR, &sink);
+        }
+    for (int64_t c = 0; c < count; c++)
+        for (int64_t k = 0; k < columns; k += VL) tile->sums(sums + c * NR + k, SUMS_PLANE, add, taps + c * p->r * p->r * NR + k);
+}
+
+typedef struct {
+    int64_t strip, v, z_plane, z, sums, taps, all_taps; /* elements */
+} NAME(wino_weight_sizes);
+
+static NAME(wino_weight_sizes) NAME(wino_weight_sizes_of)(const wino_plan *p, int channels_last) {
+    const int64_t line = CACHE_LINE / sizeof(REAL), points = p->points * p->points, panels = CEIL_DIV(p->columns, NR);
+    const int64_t chunks = CEIL_DIV(p->depth, p->chunk);
+    NAME(wino_weight_sizes) s = {.strip = channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), line), .v = chunks * p->v_chunk,
+                                 .z_plane = p->tiles * NR + VL, .sums = points * SUMS_PLANE, .taps = p->chunk * p->r * p->r * NR};
+    s.z = panels * points * s.z_plane;
+    s.all_taps = p->blocks > 1 ? panels * chunks * s.taps : 0;
+    return s;
 }
 
 static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles, const REAL *x, const REAL *gy, REAL *dw, char *workspace,
                                    int threads) {
     const wino_plan plan = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
-    const int n = p->points, r = p->r, channels_last = (int)s->channels_last;
-    const int64_t z_plane = ROUND_UP(p->columns, NR) * p->tiles + VL;
-    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), CACHE_LINE / (int64_t)sizeof(REAL));
-    REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL));
-    REAL *v = (REAL *)aligned_take(&workspace, n * n * p->v_plane * sizeof(REAL));
-    REAL *z = (REAL *)aligned_take(&workspace, n * n * z_plane * sizeof(REAL)), *sums = (REAL *)workspace;
-    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, r);
-    const int64_t padded = ROUND_UP(p->columns, NR), plane = sums_plane(p, NR), tiles = CEIL_DIV(p->depth, GEMM_MR);
+    const int channels_last = (int)s->channels_last;
+    const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(p, channels_last);
+    REAL *strips = (REAL *)aligned_take(&workspace, threads * size.strip * sizeof(REAL));
+    REAL *v = (REAL *)aligned_take(&workspace, size.v * sizeof(REAL)), *z = (REAL *)aligned_take(&workspace, size.z * sizeof(REAL));
+    REAL *all_sums = (REAL *)aligned_take(&workspace, threads * size.sums * sizeof(REAL));
+    REAL *block_taps = (REAL *)aligned_take(&workspace, threads * size.taps * sizeof(REAL)), *all_taps = (REAL *)workspace;
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r);
+    const int64_t chunks = CEIL_DIV(p->depth, p->chunk), panels = CEIL_DIV(p->columns, NR), weights = p->r * p->r;
 #pragma omp parallel num_threads(threads)
     {
         const team t = {thread_index(), team_size()};
-        REAL *mine = strips + t.index * strip;
-        int64_t begin, end;
-        for (int64_t g = 0; g < p->groups; g++) {
-            REAL *group_sums = sums + g * n * n * plane;
+        for (int64_t g = 0; g < p->groups; g++)
             for (int64_t i = 0; i < p->blocks; i++) {
                 const wino_block b = block_at(p, i);
-                NAME(wino_gather)(&tile, p, &b, channels_last, x, g, mine, v, t);
-                NAME(wino_gather_gradient)(&tile, p, &b, channels_last, gy, g, mine, z, z_plane, t);
+                NAME(wino_gather)(&tile, p, &b, channels_last, x, g, strips + t.index * size.strip, v, t);
+                NAME(wino_gather_gradient)(&tile, p, &b, channels_last, gy, g, strips + t.index * size.strip, z, size.z_plane, t);
                 team_barrier(t);
-                share(n * n * tiles, t.index, t.count, &begin, &end);
+                int64_t begin, end;
+                share(panels * chunks, t.index, t.count, &begin, &end);
                 for (int64_t q = begin; q < end; q++) {
-                    const int64_t point = q / tiles, c0 = p->depth * (q % tiles) / tiles, count = p->depth * (q % tiles + 1) / tiles - c0;
-                    for (int64_t j = 0; j < padded; j += NR) {
-                        REAL *out[GEMM_MR];
-                        for (int64_t a = 0; a < count; a++) out[a] = group_sums + point * plane + (c0 + a) * padded + j;
-                        const NAME(sink) sink = {out, MIN(NR, ROUND_UP(p->columns - j, VL)), NULL, i > 0, 0, 0};
-                        const NAME(segment) segment = {v + point * p->v_plane + c0, z + point * z_plane + j * p->tiles, b.tiles};
-                        NAME(outer)((int)count, &segment, 1, p->v_step, NR, &sink);
-                    }
+                    const int64_t k = q / chunks * NR, c = q % chunks * p->chunk;
+                    const int64_t columns = MIN(NR, p->columns - k), count = MIN(p->chunk, p->depth - c);
+                    REAL *taps = p->blocks > 1 ? all_taps + q * size.taps : block_taps + t.index * size.taps;
+                    NAME(wino_sums)(&tile, p, count, columns, b.tiles, v + v_channel(p, c), z + k / NR * p->points * p->points * size.z_plane,
+                                    size.z_plane, i > 0, all_sums + t.index * size.sums, taps);
+                    if (i == p->blocks - 1)
+                        NAME(transpose)(taps, NR, count * weights, columns, dw + ((g * p->columns + k) * p->depth + c) * weights,
+                                        p->depth * weights);
                 }
                 team_barrier(t);
             }
-            share(p->depth, t.index, t.count, &begin, &end);
-            for (int64_t c = begin; c < end; c++)
-                for (int64_t k = 0; k < p->columns; k += VL)
-                    NAME(wino_weights_out)(&tile, p, group_sums + c * padded + k, plane, MIN(VL, p->columns - k),
-                                           dw + ((g * p->columns + k) * p->depth + c) * r * r);
-            team_barrier(t);
-        }
     }
 }
 
 static int64_t NAME(wino_weight_workspace)(const geometry *s, int m, int64_t block_tiles, int threads) {
     const wino_plan p = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL));
-    const int64_t z_plane = ROUND_UP(p.columns, NR) * p.tiles + VL, points = p.points * p.points;
-    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p), CACHE_LINE / (int64_t)sizeof(REAL));
-    return (threads * strip + points * (p.v_plane + z_plane + p.groups * sums_plane(&p, NR))) * (int64_t)sizeof(REAL) + 3 * CACHE_LINE;
+    const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(&p, (int)s->channels_last);
+    const int64_t each = size.strip + size.sums + size.taps;
+    return (threads * each + size.v + size.z + size.all_taps) * (int64_t)sizeof(REAL) + 5 * CACHE_LINE;
 }
+#undef SUMS_PLANE
