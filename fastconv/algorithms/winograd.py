@@ -26,13 +26,16 @@ class Winograd(Modelled):
         Kernel size.
     error : float
         The published error constant.
+    fused : bool
+        Whether the filters are transformed as they are used instead of packed: in training, where they change with every step,
+        and where few tiles share so many filters that reading them transformed takes long.
     """
 
     local_non_finite = False
 
-    def __init__(self, m, r, error):
-        self.name = f"winograd{m}x{m}" + ("" if r == 3 else f"_{r}x{r}")
-        self.m, self.r, self._error = m, r, error
+    def __init__(self, m, r, error, fused=False):
+        self.name = f"winograd{m}x{m}" + ("" if r == 3 else f"_{r}x{r}") + ("_fused" if fused else "")
+        self.m, self.r, self.fused, self._error = m, r, fused, error
 
     def supports(self, problem):
         if (problem.kernel_height, problem.kernel_width) != (self.r, self.r):
@@ -43,6 +46,8 @@ class Winograd(Modelled):
             return "dilation is not 1"
         if problem.is_depthwise:
             return "depthwise: there are no channels to multiply over"
+        if self.fused and problem.direction == "weight_grad":
+            return "the weight gradient transforms no filters"
         return None
 
     def terms(self, problem):
@@ -57,26 +62,33 @@ class Winograd(Modelled):
         points = (self.m + self.r - 1) ** 2
         block = min(tiles, self._block_tiles(problem))
         blocks = max(1, tiles / max(1, block))
-        weights = points * depth * out * item
+        weights = points * depth * out
+        if self.fused or problem.direction == "weight_grad":
+            filters = machine.compute_seconds(blocks * weights, problem.dtype)
+        else:
+            filters = machine.traffic_seconds(blocks * weights * item, weights * item)
         terms = {
             "call": machine.call_seconds(),
             "products": machine.compute_seconds(points * tiles * depth * out, problem.dtype),
             "starts": machine.compute_seconds(points * tiles * out, problem.dtype),
             "transforms": machine.compute_seconds(points * tiles * (into + out), problem.dtype),
-            # Transformed filters, or sums of the weight gradient, once per block.
-            "filters": machine.traffic_seconds(blocks * weights, weights),
+            # Once per block: transformed filters are read, filters transformed, or sums of the weight gradient transformed.
+            "filters": filters,
             "data": machine.traffic_seconds(problem.bytes, problem.bytes),
         }
         scratch = points * (depth + filters) * item * block
-        if scratch > machine.constants().near_bytes:
+        if not self.fused and scratch > machine.constants().near_bytes:
             terms["spills"] = machine.traffic_seconds(2 * points * tiles * (into + out) * item, scratch)
         if problem.memory_format == "nchw":
             terms["transposes"] = machine.traffic_seconds(problem.bytes, problem.bytes)
-        if problem.direction == "weight_grad":
-            terms["results"] = machine.compute_seconds(points * depth * out, problem.dtype)
+        if problem.direction == "weight_grad" and blocks > 1:
+            sums = problem.taps * depth * out * item
+            terms["sums"] = machine.traffic_seconds(2 * blocks * sums, sums)
         return terms
 
     def pack_terms(self, problem):
+        if self.fused:
+            return {}
         read = problem.out_channels * problem.w_shape[1] * problem.itemsize
         written = (self.m + self.r - 1) ** 2 * read
         return {
@@ -105,10 +117,12 @@ class Winograd(Modelled):
     def workspace(self, problem):
         direction, double = DIRECTIONS.index(problem.direction), problem.dtype == "float64"
         return cpu.kernels().winograd_workspace(
-            problem.geometry, direction, self.m, self._block_tiles(problem), double, get_num_threads()
+            problem.geometry, direction, self.fused, self.m, self._block_tiles(problem), double, get_num_threads()
         )
 
     def pack(self, problem, w):
+        if self.fused:
+            return w
         kernels, direction = cpu.kernels(), DIRECTIONS.index(problem.direction)
         size = kernels.winograd_packed_size(problem.geometry, direction, self.m, problem.dtype == "float64")
         packed = aligned_empty(size, w.dtype)
@@ -118,14 +132,16 @@ class Winograd(Modelled):
     def run(self, problem, x, packed, bias, activation, out, workspace):
         code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
         cpu.kernels().winograd_run(
-            problem.geometry, DIRECTIONS.index(problem.direction), self.m, self._block_tiles(problem), x, packed, bias, code,
-            slope, out, workspace, get_num_threads(),
+            problem.geometry, DIRECTIONS.index(problem.direction), self.fused, self.m, self._block_tiles(problem),
+            x, packed, bias, code, slope, out, workspace, get_num_threads(),
         )  # fmt: skip
 
     def _block_tiles(self, problem):
         """Tiles in a block: as many as fit the second-level cache, within what keeps the products efficient."""
         points = (self.m + self.r - 1) ** 2
         per_tile = points * (problem.in_channels + problem.out_channels) // problem.groups * problem.itemsize
+        if self.fused:
+            return _FUSED_BLOCK_TILES
         least, most = _BLOCK_TILES if problem.direction != "weight_grad" else _GRADIENT_BLOCK_TILES
         return min(most, max(least, _CACHE_BYTES // per_tile))
 
@@ -134,10 +150,12 @@ class Winograd(Modelled):
 _CACHE_BYTES = 640 * 1024
 _BLOCK_TILES = (28, 112)
 _GRADIENT_BLOCK_TILES = (96, 256)
+_FUSED_BLOCK_TILES = 112
 
 # Error constants: the largest error measured on the hardest data of the tests, with a margin of 1.3 and more.
 ALGORITHMS = [
     Winograd(4, 3, error=24),
+    Winograd(4, 3, error=24, fused=True),
     Winograd(2, 3, error=8),
     Winograd(6, 3, error=160),
     Winograd(4, 5, error=40),

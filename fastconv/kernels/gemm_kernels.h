@@ -16,7 +16,11 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
     if (sink->bias) {                                                                                       \
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += bias_vector; \
     }                                                                                                       \
-    if (sink->columns == vectors * VL && !sink->accumulate && !sink->activation) {                          \
+    if (sink->columns == vectors * VL && !sink->activation) {                                               \
+        if (sink->accumulate) {                                                                             \
+            UNROLL for (int i = 0; i < rows; i++)                                                           \
+                UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += NAME(load)(sink->out[i] + j * VL);    \
+        }                                                                                                   \
         UNROLL for (int i = 0; i < rows; i++) {                                                             \
             REAL *o = sink->out[i];                                                                         \
             UNROLL for (int j = 0; j < vectors; j++) NAME(store)(o + j * VL, acc[i][j]);                    \

@@ -38,14 +38,21 @@ INLINE int64_t v_channel(const wino_plan *p, int64_t c) { return c / p->chunk * 
 /* Channels whose sums of the weight gradient are computed together: whole vectors and whole register tiles. */
 #define GRADIENT_CHUNK(lanes) ((lanes) * (GEMM_MR < 8 ? 3 : 1))
 
+/* Channels of which the filters are transformed together, at most, and the cache they share with V and M. */
+enum { MAX_FUSED_CHUNK = 64, FUSED_CACHE_BYTES = 768 * 1024 };
+
+/* Channels of weights transposed together, whole vectors of them; and transformed filters too large to stay in a cache until they are used. */
+enum { FETCHED_CHANNELS = 8, FILTER_CHANNELS = 16, STREAMED_BYTES = 12 << 20 };
+
 /* A row step that is no multiple of 256 bytes, so that rows do not fall into one set of the first-level cache. */
 static int64_t row_step(int64_t count, int64_t lanes) {
     const int64_t step = ROUND_UP(count, lanes);
     return step / lanes % 4 ? step : step + lanes;
 }
 
-/* direction: 0 forward, 1 input gradient, 2 weight gradient; block_tiles: the tiles wanted in a block. */
-static wino_plan plan_winograd(const geometry *s, int direction, int m, int64_t block_tiles, int threads, int64_t item) {
+/* direction: 0 forward, 1 input gradient, 2 weight gradient; fused: filters are transformed as they are used; block_tiles: the tiles
+ * wanted in a block. */
+static wino_plan plan_winograd(const geometry *s, int direction, int fused, int m, int64_t block_tiles, int threads, int64_t item) {
     const int64_t lanes = SIMD_BYTES / item;
     /* An empty batch is planned as one image. */
     wino_plan p = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
@@ -67,7 +74,7 @@ static wino_plan plan_winograd(const geometry *s, int direction, int m, int64_t 
     }
     p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     p.images = CEIL_DIV(p.n, CEIL_DIV(p.n, p.images));
-    if (direction != 2 && p.blocks_h > 1 && p.blocks % threads && p.blocks < 8 * threads) {
+    if (direction != 2 && !fused && p.blocks_h > 1 && p.blocks % threads && p.blocks < 8 * threads) {
         /* An even share for every thread. */
         p.blocks_h = MIN(p.tiles_h, ROUND_UP(p.blocks_h, threads));
         p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
@@ -75,6 +82,12 @@ static wino_plan plan_winograd(const geometry *s, int direction, int m, int64_t 
     p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w);
     p.chunk = p.v_step = row_step(p.depth, lanes), p.m_step = row_step(p.columns, lanes);
     if (direction == 2) p.chunk = p.v_step = GRADIENT_CHUNK(lanes);
+    if (fused) {
+        /* Of a chunk: the filters of a panel, V and M in the second-level cache. */
+        const int64_t panel = 2 * lanes, wide = MAX_FUSED_CHUNK;
+        const int fits = p.points * p.points * (wide * (panel + p.tiles) + panel * p.tiles) * item <= FUSED_CACHE_BYTES;
+        p.chunk = p.v_step = MIN(ROUND_UP(p.depth, lanes), fits ? wide : wide / 2), p.m_step = panel;
+    }
     /* A cache line between planes keeps the points of one tile out of one another's cache sets. */
     p.v_plane = p.tiles * p.v_step + lanes, p.m_plane = p.tiles * p.m_step + lanes;
     p.v_chunk = p.points * p.points * p.v_plane;
@@ -150,11 +163,22 @@ INLINE void NAME(wino_result_body)(const int pairs, const int outputs, const REA
     }
 }
 
-/* A tile of gy into Z or a filter into U: `size` x `size` vectors. */
-INLINE void NAME(wino_gradient_body)(const int pairs, const int size, const vec *g, REAL *z, int64_t plane) {
+/* A tile of gy into Z: m x m vectors. */
+INLINE void NAME(wino_gradient_body)(const int pairs, const int m, const vec *g, REAL *z, int64_t plane) {
     vec o[MAX_POINTS * MAX_POINTS];
-    NAME(wino_kernel_2d)(pairs, size, g, o);
+    NAME(wino_kernel_2d)(pairs, m, g, o);
     UNROLL for (int i = 0; i < (2 * pairs + 2) * (2 * pairs + 2); i++) *(vec *)(z + i * plane) = o[i];
+}
+
+/* A filter into U: r x r vectors; `streamed`: past the caches. */
+INLINE void NAME(wino_filter_body)(const int pairs, const int r, const vec *w, const int streamed, REAL *u, int64_t plane) {
+    vec o[MAX_POINTS * MAX_POINTS];
+    NAME(wino_kernel_2d)(pairs, r, w, o);
+    UNROLL for (int i = 0; i < (2 * pairs + 2) * (2 * pairs + 2); i++)
+        if (streamed)
+            NAME(stream)(u + i * plane, o[i]);
+        else
+            *(vec *)(u + i * plane) = o[i];
 }
 
 /* The weight gradient of VL filters, r x r vectors NR apart, from the sums of products; `add`: to what out holds. */
@@ -184,8 +208,11 @@ INSTANCE(1) INSTANCE(2) INSTANCE(3)
     OUT_OF_LINE NAME(wino_gradient_##M##_##R)(const vec *g, REAL *z, int64_t plane) {                                                 \
         NAME(wino_gradient_body)(PAIRS, M, g, z, plane);                                                                              \
     }                                                                                                                                 \
-    OUT_OF_LINE NAME(wino_filter_##M##_##R)(const vec *w, REAL *u, int64_t plane) {                                                   \
-        NAME(wino_gradient_body)(PAIRS, R, w, u, plane);                                                                              \
+    OUT_OF_LINE NAME(wino_filter_##M##_##R)(const vec *w, int streamed, REAL *u, int64_t plane) {                                     \
+        if (streamed)                                                                                                                 \
+            NAME(wino_filter_body)(PAIRS, R, w, 1, u, plane);                                                                         \
+        else                                                                                                                          \
+            NAME(wino_filter_body)(PAIRS, R, w, 0, u, plane);                                                                         \
     }                                                                                                                                 \
     OUT_OF_LINE NAME(wino_sums_##M##_##R)(const REAL *m, int64_t plane, int add, REAL *out) {                                         \
         NAME(wino_sums_body)(PAIRS, R, m, plane, add, out);                                                                           \
@@ -199,7 +226,7 @@ typedef struct {
     void (*data)(const REAL *, int64_t, int64_t, int64_t, REAL *, int64_t);
     void (*result)(const REAL *, int64_t, const REAL *, int, REAL, REAL *, int64_t, int64_t, int64_t, int64_t, int64_t);
     void (*gradient)(const vec *, REAL *, int64_t);
-    void (*filter)(const vec *, REAL *, int64_t);
+    void (*filter)(const vec *, int, REAL *, int64_t);
     void (*sums)(const REAL *, int64_t, int, REAL *);
 } NAME(wino_tile);
 
@@ -375,7 +402,7 @@ static int64_t NAME(wino_scratch)(const wino_plan *p) {
 
 /* V, M and a strip per thread, or one V and M for all of them. */
 static int64_t NAME(wino_workspace)(const geometry *s, int direction, int m, int64_t block_tiles, int threads) {
-    const wino_plan p = plan_winograd(s, direction, m, block_tiles, threads, sizeof(REAL));
+    const wino_plan p = plan_winograd(s, direction, 0, m, block_tiles, threads, sizeof(REAL));
     const int64_t sets = p.blocks * p.groups >= threads ? threads : 1;
     const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p) * (int64_t)sizeof(REAL), CACHE_LINE);
     return threads * strip + sets * ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE);
@@ -396,7 +423,7 @@ static void NAME(wino_block_run)(const NAME(wino_tile) *tile, const wino_plan *p
 
 static void NAME(wino_run)(const geometry *s, int direction, int m, int64_t block_tiles, const REAL *x, const REAL *u, const REAL *bias,
                            int activation, REAL slope, REAL *out, char *workspace, int threads) {
-    const wino_plan p = plan_winograd(s, direction, m, block_tiles, threads, sizeof(REAL));
+    const wino_plan p = plan_winograd(s, direction, 0, m, block_tiles, threads, sizeof(REAL));
     const int64_t items = p.blocks * p.groups, set = ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE) / sizeof(REAL);
     const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p) * (int64_t)sizeof(REAL), CACHE_LINE) / sizeof(REAL);
     REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL)), *sets = (REAL *)workspace;
@@ -417,27 +444,145 @@ static void NAME(wino_run)(const geometry *s, int direction, int m, int64_t bloc
     }
 }
 
-/* U[group][point][panel][channel][NR] from OIHW weights; for the input gradient flipped, channels exchanged. */
-static void NAME(wino_pack)(const geometry *s, int input_grad, int m, const REAL *w, REAL *u, int threads) {
-    const int r = (int)s->kh, n = m + r - 1;
-    const int64_t cg = s->c / s->g, kg = s->k / s->g, depth = input_grad ? kg : cg, columns = input_grad ? cg : kg;
-    const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR;
-    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, r);
-    /* Elements from filter to filter and from channel to channel. */
-    const int64_t taps = r * r, filter = input_grad ? taps : cg * taps, channel = input_grad ? cg * taps : taps;
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
-    for (int64_t g = 0; g < s->g; g++)
-        for (int64_t j = 0; j < 2 * panels; j++) {
-            const int64_t count = MIN(VL, columns - j * VL);
-            const REAL *from = w + g * kg * cg * taps + j * VL * filter;
-            vec lanes[MAX_POINTS * MAX_POINTS], flipped[MAX_POINTS * MAX_POINTS];
-            for (int i = 0; i < taps; i++) lanes[i] = flipped[i] = (vec){0};
-            for (int64_t d = 0; d < depth; d++) {
-                if (count > 0) NAME(transpose)(from + d * channel, filter, count, taps, (REAL *)lanes, VL);
-                for (int i = 0; i < taps && input_grad; i++) flipped[i] = lanes[taps - 1 - i];
-                tile.filter(input_grad ? flipped : lanes, u + g * n * n * plane + (j / 2 * depth + d) * NR + j % 2 * VL, plane);
+/* -- filters ------------------------------------------------------------------------------------------------------------- */
+
+/* Where the weights of a direction lie: elements from one filter of the result to the next, and from channel to channel. */
+typedef struct {
+    int64_t taps, filter, channel;
+    int flipped;
+} NAME(wino_weights);
+
+static NAME(wino_weights) NAME(wino_weights_of)(const geometry *s, int direction) {
+    const int64_t taps = s->kh * s->kw, filter = s->c / s->g * taps;
+    return direction ? (NAME(wino_weights)){taps, taps, filter, 1} : (NAME(wino_weights)){taps, filter, taps, 0};
+}
+
+/* `channels` channels of up to NR filters from w on into U[point][channel][NR]; zeros in the lanes beyond `columns`. */
+static void NAME(wino_filters)(const NAME(wino_tile) *tile, const NAME(wino_weights) *at, const REAL *w, int64_t columns, int64_t channels,
+                               int streamed, REAL *u, int64_t plane) {
+    const int64_t taps = at->taps;
+    vec lanes[FILTER_CHANNELS * MAX_TAPS];
+    for (int64_t k = 0; k < NR; k += VL) {
+        const int64_t count = MIN(VL, columns - k);
+        if (count < VL) memset(lanes, 0, sizeof lanes);
+        for (int64_t first = 0; first < channels; first += FILTER_CHANNELS) {
+            const int64_t together = MIN(FILTER_CHANNELS, channels - first);
+            const REAL *from = w + k * at->filter + first * at->channel;
+            if (count > 0 && at->flipped) {
+                for (int64_t c = 0; c < together; c++) {
+                    /* Too short a run for the hardware to notice. */
+                    for (int64_t i = 0; i < count * taps; i += CACHE_LINE / sizeof(REAL))
+                        __builtin_prefetch(from + (c + FETCHED_CHANNELS) * at->channel + i);
+                    NAME(transpose)(from + c * at->channel, at->filter, count, taps, (REAL *)(lanes + (c + 1) * taps - 1), -VL);
+                }
+            } else if (count > 0) {
+                NAME(transpose)(from, at->filter, count, together * taps, (REAL *)lanes, VL);
             }
+            for (int64_t c = 0; c < together; c++) tile->filter(lanes + c * taps, streamed, u + (first + c) * NR + k, plane);
         }
+    }
+}
+
+/* U[group][point][panel][channel][NR] from OIHW weights; for the input gradient flipped, channels exchanged. */
+static void NAME(wino_pack)(const geometry *s, int direction, int m, const REAL *w, REAL *u, int threads) {
+    const int64_t n = m + s->kh - 1, depth = (direction ? s->k : s->c) / s->g, columns = (direction ? s->c : s->k) / s->g;
+    const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR, weights = depth * columns * s->kh * s->kw;
+    const int streamed = s->g * n * n * plane * (int64_t)sizeof(REAL) > STREAMED_BYTES;
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, (int)s->kh);
+    const NAME(wino_weights) at = NAME(wino_weights_of)(s, direction);
+    /* Channels before the next panel, such that neighbours in memory are read together. */
+    const int64_t step = at.flipped ? FILTER_CHANNELS : depth;
+#pragma omp parallel num_threads(threads)
+    {
+        int64_t begin, end;
+        share(s->g * panels, thread_index(), team_size(), &begin, &end);
+        for (int64_t d = 0; d < depth; d += step)
+            for (int64_t i = begin; i < end; i++) {
+                const int64_t group = i / panels, j = i % panels;
+                NAME(wino_filters)(&tile, &at, w + group * weights + j * NR * at.filter + d * at.channel, columns - j * NR,
+                                   MIN(step, depth - d), streamed, u + group * n * n * plane + (j * depth + d) * NR, plane);
+            }
+    }
+}
+
+/* -- filters transformed as they are used -------------------------------------------------------------------------------- */
+
+/* Where there are few tiles and many filters, U is so large that making and reading it costs more than the products. Each thread
+ * takes panels of NR filters through all tiles of a block, and transforms them a chunk of channels at a time. */
+typedef struct {
+    int64_t strip, v, u_plane, u, m; /* elements; strip, u and m per thread */
+} NAME(wino_fused_sizes);
+
+static NAME(wino_fused_sizes) NAME(wino_fused_sizes_of)(const wino_plan *p, int channels_last) {
+    const int64_t points = p->points * p->points, line = CACHE_LINE / (int64_t)sizeof(REAL);
+    NAME(wino_fused_sizes) s = {.strip = channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), line),
+                                .v = CEIL_DIV(p->depth, p->chunk) * p->v_chunk, .u_plane = p->chunk * NR + VL, .m = points * p->m_plane};
+    s.u = points * s.u_plane;
+    return s;
+}
+
+/* M of one panel of filters: every chunk of channels adds to it. */
+static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan *p, const NAME(wino_weights) *at, int64_t tiles,
+                                   const REAL *v, const REAL *w, int64_t columns, REAL *u, int64_t u_plane, REAL *m) {
+    const int64_t blocks = CEIL_DIV(tiles, GEMM_MR);
+    for (int64_t c = 0; c < p->depth; c += p->chunk, v += p->v_chunk) {
+        const int64_t count = MIN(p->chunk, p->depth - c);
+        NAME(wino_filters)(tile, at, w + c * at->channel, columns, count, 0, u, u_plane);
+        for (int point = 0; point < p->points * p->points; point++)
+            for (int64_t k = 0; k < blocks; k++) {
+                const int64_t first = tiles * k / blocks, rows = tiles * (k + 1) / blocks - first;
+                const REAL *from[GEMM_MR];
+                REAL *out[GEMM_MR];
+                for (int64_t q = 0; q < rows; q++) {
+                    from[q] = v + point * p->v_plane + (first + q) * p->v_step;
+                    out[q] = m + point * p->m_plane + (first + q) * NR;
+                }
+                const NAME(sink) sink = {out, MIN(NR, ROUND_UP(columns, VL)), NULL, c > 0, 0, 0};
+                NAME(dot)((int)rows, from, 1, count, u + point * u_plane, NULL, &sink);
+            }
+    }
+}
+
+static void NAME(wino_run_fused)(const geometry *s, int direction, int m, int64_t block_tiles, const REAL *x, const REAL *w,
+                                 const REAL *bias, int activation, REAL slope, REAL *out, char *workspace, int threads) {
+    const wino_plan plan = plan_winograd(s, direction, 1, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
+    const int channels_last = (int)s->channels_last;
+    const NAME(wino_fused_sizes) size = NAME(wino_fused_sizes_of)(p, channels_last);
+    REAL *strips = (REAL *)aligned_take(&workspace, threads * size.strip * sizeof(REAL));
+    REAL *v = (REAL *)aligned_take(&workspace, size.v * sizeof(REAL));
+    REAL *all_u = (REAL *)aligned_take(&workspace, threads * size.u * sizeof(REAL)), *all_m = (REAL *)workspace;
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r);
+    const NAME(wino_weights) at = NAME(wino_weights_of)(s, direction);
+    const int64_t panels = CEIL_DIV(p->columns, NR), pixels = channels_last ? 1 : p->dst_h * p->dst_w;
+#pragma omp parallel num_threads(threads)
+    {
+        const team t = {thread_index(), team_size()};
+        REAL *strip = strips + t.index * size.strip, *sums = all_m + t.index * size.m;
+        int64_t begin, end;
+        share(panels, t.index, t.count, &begin, &end);
+        for (int64_t i = 0; i < p->blocks * p->groups; i++) {
+            const int64_t group = i % p->groups;
+            const wino_block b = block_at(p, i / p->groups);
+            NAME(wino_gather)(&tile, p, &b, channels_last, x, group, strip, v, t);
+            team_barrier(t);
+            for (int64_t k = begin * NR; k < MIN(p->columns, end * NR); k += NR) {
+                const int64_t filter = group * p->columns + k;
+                wino_plan panel = *p;
+                panel.columns = MIN(NR, p->columns - k);
+                NAME(wino_fused_panel)(&tile, p, &at, b.tiles, v, w + group * p->depth * p->columns * at.taps + k * at.filter,
+                                       panel.columns, all_u + t.index * size.u, size.u_plane, sums);
+                NAME(wino_scatter)(&tile, &panel, &b, channels_last, sums, bias ? bias + filter : NULL, activation, slope,
+                                   out + filter * pixels, 0, strip, (team){0, 1});
+            }
+            team_barrier(t);
+        }
+    }
+}
+
+static int64_t NAME(wino_fused_workspace)(const geometry *s, int direction, int m, int64_t block_tiles, int threads) {
+    const wino_plan p = plan_winograd(s, direction, 1, m, block_tiles, threads, sizeof(REAL));
+    const NAME(wino_fused_sizes) size = NAME(wino_fused_sizes_of)(&p, (int)s->channels_last);
+    return (threads * (size.strip + size.u + size.m) + size.v) * (int64_t)sizeof(REAL) + 4 * CACHE_LINE;
 }
 
 /* -- weight gradient ----------------------------------------------------------------------------------------------------- */
@@ -517,7 +662,7 @@ static NAME(wino_weight_sizes) NAME(wino_weight_sizes_of)(const wino_plan *p, in
 
 static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles, const REAL *x, const REAL *gy, REAL *dw, char *workspace,
                                    int threads) {
-    const wino_plan plan = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
+    const wino_plan plan = plan_winograd(s, 2, 0, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
     const int channels_last = (int)s->channels_last;
     const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(p, channels_last);
     REAL *strips = (REAL *)aligned_take(&workspace, threads * size.strip * sizeof(REAL));
@@ -553,7 +698,7 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
 }
 
 static int64_t NAME(wino_weight_workspace)(const geometry *s, int m, int64_t block_tiles, int threads) {
-    const wino_plan p = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL));
+    const wino_plan p = plan_winograd(s, 2, 0, m, block_tiles, threads, sizeof(REAL));
     const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(&p, (int)s->channels_last);
     const int64_t each = size.strip + size.sums + size.taps;
     return (threads * each + size.v + size.z + size.all_taps) * (int64_t)sizeof(REAL) + 5 * CACHE_LINE;
