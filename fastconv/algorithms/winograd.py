@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..kernels import cpu
 from ..memory import aligned_empty
 from ..problem import DIRECTIONS
@@ -42,8 +44,8 @@ class Winograd(Modelled):
             return f"kernel is not {self.r}x{self.r}"
         if problem.stride != (1, 1):
             return "stride is not 1"
-        if problem.dilation != (1, 1):
-            return "dilation is not 1"
+        if max(problem.dilation) > _MOST_DILATION:
+            return f"dilation is above {_MOST_DILATION}"
         if problem.is_depthwise:
             return "depthwise: there are no channels to multiply over"
         if self.fused and problem.direction == "weight_grad":
@@ -52,15 +54,13 @@ class Winograd(Modelled):
 
     def terms(self, problem):
         vector, item, groups = machine.lanes(problem), problem.itemsize, problem.groups
-        forward = problem.direction != "input_grad"
-        height, width = (problem.out_height, problem.out_width) if forward else (problem.height, problem.width)
-        tiles = problem.batch * -(-height // self.m) * -(-width // self.m)
+        tiles, area = self._tiles(problem)
         depth, filters = problem.in_channels // groups, problem.out_channels // groups
-        if not forward:
+        if problem.direction == "input_grad":
             depth, filters = filters, depth
         into, out = (groups * -(-channels // vector) * vector for channels in (depth, filters))
         points = (self.m + self.r - 1) ** 2
-        block = min(tiles, self._block_tiles(problem))
+        block = min(tiles, max(area, self._block_tiles(problem)))
         blocks = max(1, tiles / max(1, block))
         weights = points * depth * out
         if self.fused or problem.direction == "weight_grad":
@@ -100,7 +100,7 @@ class Winograd(Modelled):
     def error(self, problem):
         # The transforms' part does not depend on the number of channels or tiles; their sum adds to it as any sum does.
         if problem.direction == "weight_grad":
-            terms = problem.batch * -(-problem.out_height // self.m) * -(-problem.out_width // self.m)
+            terms = self._tiles(problem)[0]
         else:
             terms = (problem.in_channels if problem.direction == "forward" else problem.out_channels) // problem.groups
         return self._error * self._hidden_kernel(problem) + terms / 2
@@ -111,8 +111,16 @@ class Winograd(Modelled):
         if problem.direction == "weight_grad":
             return 1
         gradient = problem.direction == "input_grad"
-        height, width = (problem.out_height, problem.out_width) if gradient else (problem.height, problem.width)
-        return self.r**2 / max(1, min(self.r, height) * min(self.r, width))
+        sizes = (problem.out_height, problem.out_width) if gradient else (problem.height, problem.width)
+        met = (min(self.r, -(-size // dilation)) for size, dilation in zip(sizes, problem.dilation, strict=True))
+        return self.r**2 / max(1, math.prod(met))
+
+    def _tiles(self, problem):
+        """Tiles of the problem, and how many are interleaved where it is dilated."""
+        sizes = (problem.height, problem.width) if problem.direction == "input_grad" else (problem.out_height, problem.out_width)
+        rectangles = [-(-size // (self.m * dilation)) for size, dilation in zip(sizes, problem.dilation, strict=True)]
+        area = math.prod(problem.dilation)
+        return problem.batch * math.prod(rectangles) * area, area
 
     def workspace(self, problem):
         direction, double = DIRECTIONS.index(problem.direction), problem.dtype == "float64"
@@ -151,6 +159,8 @@ _CACHE_BYTES = 640 * 1024
 _BLOCK_TILES = (28, 112)
 _GRADIENT_BLOCK_TILES = (96, 256)
 _FUSED_BLOCK_TILES = 112
+# A block holds at least a tile of each of the grids of pixels that a dilated kernel sees.
+_MOST_DILATION = 8
 
 # Error constants: the largest error measured on the hardest data of the tests, with a margin of 1.3 and more.
 ALGORITHMS = [

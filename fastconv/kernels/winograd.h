@@ -6,7 +6,8 @@
  *
  * Only U leaves the second-level cache. NCHW data is transposed strip by strip, VL channels at a time, on its way in and out. A block
  * is a rectangle of tiles of one image, or several small images. Where there are fewer blocks than threads, the threads work on one
- * block together. The input gradient is the same with flipped filters and channels exchanged. The weight gradient F(r, m) sums the
+ * block together. A dilated convolution is as many independent ones as there are pixels between two of its taps: a rectangle of `area`
+ * tiles interleaved pixel by pixel, one of each, takes the place of a tile. The input gradient is the same with flipped filters and channels exchanged. The weight gradient F(r, m) sums the
  * products of the transformed tiles of x and gy over a block's tiles, for a chunk of channels and a panel of filters at a time, and
  * transforms the sums back while they are in cache: there are n n / r r times as many of them as of the weights.
  */
@@ -25,10 +26,11 @@ typedef struct {
     int64_t groups, depth, columns;         /* channels per group of source and destination */
     int64_t top, left;                      /* zeros before the source; negative: pixels to skip */
     int m, r, points;
-    int64_t tiles_h, tiles_w;               /* per image */
+    int64_t dh, dw, area;                   /* dilation; dh dw */
+    int64_t tiles_h, tiles_w;               /* per image, each of `area` interleaved tiles */
     int64_t images;                         /* per block */
     int64_t blocks_h, blocks_w, blocks;     /* per image; in all */
-    int64_t tiles;                          /* of a block, at most */
+    int64_t tiles;                          /* of a block, at most; interleaved ones counted one by one */
     int64_t v_step, v_plane, m_step, m_plane; /* from tile to tile and from point to point of V and M */
     int64_t chunk, v_chunk;                 /* channels that lie together in V, and from one such chunk to the next */
 } wino_plan;
@@ -57,19 +59,19 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     /* An empty batch is planned as one image. */
     wino_plan p = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
                    .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
-                   .m = m, .r = (int)s->kh, .points = m + (int)s->kh - 1};
+                   .m = m, .r = (int)s->kh, .points = m + (int)s->kh - 1, .dh = s->dh, .dw = s->dw, .area = s->dh * s->dw};
     if (direction == 1) {
         p.src_h = s->oh, p.src_w = s->ow, p.src_c = s->k, p.dst_h = s->h, p.dst_w = s->w, p.dst_c = s->c;
         p.depth = s->k / s->g, p.columns = s->c / s->g;
-        p.top = s->kh - 1 - s->pt, p.left = s->kw - 1 - s->pl;
+        p.top = (s->kh - 1) * s->dh - s->pt, p.left = (s->kw - 1) * s->dw - s->pl;
     }
-    p.tiles_h = CEIL_DIV(p.dst_h, m), p.tiles_w = CEIL_DIV(p.dst_w, m);
-    const int64_t per_image = p.tiles_h * p.tiles_w;
+    p.tiles_h = CEIL_DIV(p.dst_h, m * p.dh), p.tiles_w = CEIL_DIV(p.dst_w, m * p.dw);
+    const int64_t per_image = p.tiles_h * p.tiles_w * p.area;
     p.images = MAX(1, MIN(p.n, block_tiles / per_image));
     p.blocks_h = p.blocks_w = 1;
     if (per_image > block_tiles) {
-        p.blocks_w = CEIL_DIV(p.tiles_w, block_tiles);
-        const int64_t rows = MAX(1, block_tiles / CEIL_DIV(p.tiles_w, p.blocks_w));
+        p.blocks_w = MIN(p.tiles_w, CEIL_DIV(p.tiles_w * p.area, block_tiles));
+        const int64_t rows = MAX(1, block_tiles / (CEIL_DIV(p.tiles_w, p.blocks_w) * p.area));
         p.blocks_h = CEIL_DIV(p.tiles_h, rows);
     }
     p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
@@ -79,7 +81,7 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
         p.blocks_h = MIN(p.tiles_h, ROUND_UP(p.blocks_h, threads));
         p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     }
-    p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w);
+    p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w) * p.area;
     p.chunk = p.v_step = row_step(p.depth, lanes), p.m_step = row_step(p.columns, lanes);
     if (direction == 2) p.chunk = p.v_step = GRADIENT_CHUNK(lanes);
     if (fused) {
@@ -104,9 +106,27 @@ static wino_block block_at(const wino_plan *p, int64_t index) {
     wino_block b = {bn * p->images, MIN(p->n, (bn + 1) * p->images),
                     p->tiles_h * by / p->blocks_h, p->tiles_h * (by + 1) / p->blocks_h,
                     p->tiles_w * bx / p->blocks_w, p->tiles_w * (bx + 1) / p->blocks_w, 0};
-    b.tiles = (b.n1 - b.n0) * (b.ty1 - b.ty0) * (b.tx1 - b.tx0);
+    b.tiles = (b.n1 - b.n0) * (b.ty1 - b.ty0) * (b.tx1 - b.tx0) * p->area;
     return b;
 }
+
+/* The image of tile i of a block, and its first pixel of the destination. */
+typedef struct {
+    int64_t n, y, x;
+} wino_place;
+
+static wino_place place_of(const wino_plan *p, const wino_block *b, int64_t i) {
+    const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, inner = i % p->area, outer = i / p->area;
+    return (wino_place){b->n0 + outer / (rows * columns), (b->ty0 + outer / columns % rows) * p->m * p->dh + inner / p->dw,
+                        (b->tx0 + outer % columns) * p->m * p->dw + inner % p->dw};
+}
+
+/* The tiles of a rectangle of `width` pixels, in their order; `place`: elements of VL pixels before the tile. */
+#define EACH_TILE_OF(rows, columns, width)                                                                                            \
+    for (int64_t i = 0; i < rows; i++)                                                                                                \
+        for (int64_t j = 0; j < columns; j++)                                                                                         \
+            for (int64_t inner = 0, place = (i * p->dh * width + j * p->dw) * p->m; inner < p->area; inner++,                         \
+                         place += inner % p->dw ? 1 : width - p->dw + 1)
 
 /* Which of `count` threads that work together on a block this is. */
 typedef struct {
@@ -268,17 +288,19 @@ static NAME(wino_tile) NAME(wino_tile_of)(int m, int r) {
 /* A tile at (y, x) of an NHWC image: V for all channels of a group. Pixels beyond the border are zero. */
 static void NAME(wino_data_nhwc)(const NAME(wino_tile) *tile, const wino_plan *p, const REAL *image, int64_t y, int64_t x, REAL *v) {
     const int n = p->points;
-    const int64_t row = p->src_w * p->src_c, pixel = p->src_c;
-    const REAL *base = image + y * row + x * pixel;
-    if (y >= 0 && x >= 0 && y + n <= p->src_h && x + n <= p->src_w) {
+    const int64_t row = p->dh * p->src_w * p->src_c, pixel = p->dw * p->src_c;
+    const REAL *base = image + (y * p->src_w + x) * p->src_c;
+    if (y >= 0 && x >= 0 && y + (n - 1) * p->dh < p->src_h && x + (n - 1) * p->dw < p->src_w) {
         for (int64_t c = 0; c < p->depth; c += VL) tile->data(base + c, row, pixel, p->depth - c, v + v_channel(p, c), p->v_plane);
         return;
     }
     REAL padded[MAX_POINTS * MAX_POINTS * SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
     memset(padded, 0, sizeof padded);
+    const int64_t top = MAX(0, CEIL_DIV(-y, p->dh)), bottom = MIN(n, CEIL_DIV(p->src_h - y, p->dh));
+    const int64_t left = MAX(0, CEIL_DIV(-x, p->dw)), right = MIN(n, CEIL_DIV(p->src_w - x, p->dw));
     for (int64_t c = 0; c < p->depth; c += VL) {
-        for (int64_t i = MAX(0, -y); i < MIN(n, p->src_h - y); i++)
-            for (int64_t j = MAX(0, -x); j < MIN(n, p->src_w - x); j++)
+        for (int64_t i = top; i < bottom; i++)
+            for (int64_t j = left; j < right; j++)
                 *(vec *)(padded + (i * n + j) * VL) = NAME(load_n)(base + i * row + j * pixel + c, p->depth - c);
         tile->data(padded, n * VL, VL, VL, v + v_channel(p, c), p->v_plane);
     }
@@ -308,23 +330,23 @@ static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, c
     if (channels_last) {
         share(b->tiles, t.index, t.count, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
-            const int64_t n = b->n0 + i / (rows * columns), ty = b->ty0 + i / columns % rows, tx = b->tx0 + i % columns;
-            NAME(wino_data_nhwc)(tile, p, x + n * plane * p->src_c + group * p->depth, ty * p->m - p->top, tx * p->m - p->left,
-                                 v + i * p->v_step);
+            const wino_place at = place_of(p, b, i);
+            NAME(wino_data_nhwc)(tile, p, x + at.n * plane * p->src_c + group * p->depth, at.y - p->top, at.x - p->left, v + i * p->v_step);
         }
         return;
     }
-    const int64_t height = rows * p->m + p->r - 1, width = columns * p->m + p->r - 1;
+    const int64_t height = (rows * p->m + p->r - 1) * p->dh, width = (columns * p->m + p->r - 1) * p->dw;
     share(CEIL_DIV(p->depth, VL), t.index, t.count, &begin, &end);
     for (int64_t c = begin * VL; c < MIN(p->depth, end * VL); c += VL)
         for (int64_t n = b->n0; n < b->n1; n++) {
             const REAL *planes = x + (n * p->src_c + group * p->depth + c) * plane;
-            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->m - p->top, height,
-                             b->tx0 * p->m - p->left, width, strip);
-            REAL *to = v + (n - b->n0) * rows * columns * p->v_step + v_channel(p, c);
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < columns; j++, to += p->v_step)
-                    tile->data(strip + (i * width + j) * p->m * VL, width * VL, VL, VL, to, p->v_plane);
+            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->m * p->dh - p->top, height,
+                             b->tx0 * p->m * p->dw - p->left, width, strip);
+            REAL *to = v + (n - b->n0) * rows * columns * p->area * p->v_step + v_channel(p, c);
+            EACH_TILE_OF(rows, columns, width) {
+                tile->data(strip + place * VL, p->dh * width * VL, p->dw * VL, VL, to, p->v_plane);
+                to += p->v_step;
+            }
         }
 }
 
@@ -361,16 +383,17 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
     if (channels_last) {
         share(b->tiles, t.index, t.count, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
-            const int64_t n = b->n0 + i / (rows * columns), y = (b->ty0 + i / columns % rows) * outputs, x = (b->tx0 + i % columns) * outputs;
-            REAL *to = out + ((n * p->dst_h + y) * p->dst_w + x) * p->dst_c + group * p->columns;
+            const wino_place at = place_of(p, b, i);
+            const int64_t high = MIN(outputs, CEIL_DIV(p->dst_h - at.y, p->dh)), wide = MIN(outputs, CEIL_DIV(p->dst_w - at.x, p->dw));
+            REAL *to = out + ((at.n * p->dst_h + at.y) * p->dst_w + at.x) * p->dst_c + group * p->columns;
             for (int64_t k = 0; k < p->columns; k += VL)
-                tile->result(m + i * p->m_step + k, p->m_plane, bias ? bias + k : NULL, activation, slope, to + k, p->dst_w * p->dst_c,
-                             p->dst_c, MIN(outputs, p->dst_h - y), MIN(outputs, p->dst_w - x), p->columns - k);
+                tile->result(m + i * p->m_step + k, p->m_plane, bias ? bias + k : NULL, activation, slope, to + k,
+                             p->dh * p->dst_w * p->dst_c, p->dw * p->dst_c, high, wide, p->columns - k);
         }
         return;
     }
-    const int64_t y0 = b->ty0 * outputs, x0 = b->tx0 * outputs, width = columns * outputs;
-    const int64_t high = MIN(rows * outputs, p->dst_h - y0), wide = MIN(width, p->dst_w - x0);
+    const int64_t y0 = b->ty0 * outputs * p->dh, x0 = b->tx0 * outputs * p->dw, width = columns * outputs * p->dw;
+    const int64_t high = MIN(rows * outputs * p->dh, p->dst_h - y0), wide = MIN(width, p->dst_w - x0);
     share(CEIL_DIV(p->columns, VL), t.index, t.count, &begin, &end);
     for (int64_t k = begin * VL; k < MIN(p->columns, end * VL); k += VL) {
         /* Whole vectors are stored to the strip, so the bias is read as whole vectors: from a padded copy. */
@@ -378,10 +401,11 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
         if (bias) *(vec *)padded = NAME(load_n)(bias + k, p->columns - k);
         const REAL *from = m + k;
         for (int64_t n = b->n0; n < b->n1; n++) {
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < columns; j++, from += p->m_step)
-                    tile->result(from, p->m_plane, bias ? padded : NULL, activation, slope, strip + (i * width + j) * outputs * VL,
-                                 width * VL, VL, outputs, outputs, VL);
+            EACH_TILE_OF(rows, columns, width) {
+                tile->result(from, p->m_plane, bias ? padded : NULL, activation, slope, strip + place * VL, p->dh * width * VL,
+                             p->dw * VL, outputs, outputs, VL);
+                from += p->m_step;
+            }
             REAL *to = out + (n * p->dst_c + group * p->columns + k) * plane + y0 * p->dst_w + x0;
             for (int64_t i = 0; i < high; i++)
                 NAME(transpose)(strip + i * width * VL, VL, wide, MIN(VL, p->columns - k), to + i * p->dst_w, plane);
@@ -393,7 +417,7 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
 
 static int64_t NAME(wino_strip)(const wino_plan *p) {
     const int64_t rows = CEIL_DIV(p->tiles_h, p->blocks_h), columns = CEIL_DIV(p->tiles_w, p->blocks_w);
-    return (rows * p->m + p->r - 1) * (columns * p->m + p->r - 1) * VL;
+    return (rows * p->m + p->r - 1) * (columns * p->m + p->r - 1) * p->area * VL;
 }
 
 static int64_t NAME(wino_scratch)(const wino_plan *p) {
@@ -592,35 +616,36 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
                                        const REAL *gy, int64_t group, REAL *strip, REAL *z, int64_t z_plane, team t) {
     const int outputs = p->m;
     const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w, vectors = CEIL_DIV(p->columns, NR) * 2;
-    const int64_t width = columns * outputs;
+    const int64_t width = columns * outputs * p->dw;
     vec g[MAX_POINTS * MAX_POINTS];
     int64_t begin, end;
     share(vectors, t.index, t.count, &begin, &end);
     for (int64_t k = begin; k < end; k++) {
-        const int64_t lanes = MIN(VL, p->columns - k * VL);
+        const int64_t lanes = MIN(VL, p->columns - k * VL), channel = group * p->columns + k * VL;
         REAL *to = z + k / 2 * p->points * p->points * z_plane + k % 2 * VL;
+        if (channels_last || lanes <= 0) {
+            for (int64_t i = 0; i < b->tiles; i++, to += NR) {
+                const wino_place at = place_of(p, b, i);
+                const REAL *from = gy + ((at.n * p->dst_h + at.y) * p->dst_w + at.x) * p->dst_c + channel;
+                for (int a = 0; a < outputs; a++)
+                    for (int c = 0; c < outputs; c++)
+                        g[a * outputs + c] = at.y + a * p->dh < p->dst_h && at.x + c * p->dw < p->dst_w
+                                                 ? NAME(load_n)(from + (a * p->dh * p->dst_w + c * p->dw) * p->dst_c, lanes)
+                                                 : (vec){0};
+                tile->gradient(g, to, z_plane);
+            }
+            continue;
+        }
         for (int64_t n = b->n0; n < b->n1; n++) {
-            const int64_t channel = group * p->columns + k * VL;
-            if (!channels_last && lanes > 0)
-                NAME(fill_strip)(gy + (n * p->dst_c + channel) * plane, lanes, p->dst_h, p->dst_w, b->ty0 * outputs, rows * outputs,
-                                 b->tx0 * outputs, width, strip);
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < columns; j++, to += NR) {
-                    const int64_t y = (b->ty0 + i) * outputs, x = (b->tx0 + j) * outputs;
-                    const REAL *from = gy + ((n * p->dst_h + y) * p->dst_w + x) * p->dst_c + channel;
-                    if (!channels_last && lanes > 0) {
-                        for (int a = 0; a < outputs; a++)
-                            for (int c = 0; c < outputs; c++)
-                                g[a * outputs + c] = *(const vec *)(strip + ((i * outputs + a) * width + j * outputs + c) * VL);
-                    } else {
-                        for (int a = 0; a < outputs; a++)
-                            for (int c = 0; c < outputs; c++)
-                                g[a * outputs + c] = y + a < p->dst_h && x + c < p->dst_w
-                                                         ? NAME(load_n)(from + (a * p->dst_w + c) * p->dst_c, lanes)
-                                                         : (vec){0};
-                    }
-                    tile->gradient(g, to, z_plane);
-                }
+            NAME(fill_strip)(gy + (n * p->dst_c + channel) * plane, lanes, p->dst_h, p->dst_w, b->ty0 * outputs * p->dh,
+                             rows * outputs * p->dh, b->tx0 * outputs * p->dw, width, strip);
+            EACH_TILE_OF(rows, columns, width) {
+                for (int a = 0; a < outputs; a++)
+                    for (int c = 0; c < outputs; c++)
+                        g[a * outputs + c] = *(const vec *)(strip + (place + a * p->dh * width + c * p->dw) * VL);
+                tile->gradient(g, to, z_plane);
+                to += NR;
+            }
         }
     }
 }
