@@ -64,16 +64,16 @@ class Winograd(Modelled):
         blocks = max(1, tiles / max(1, block))
         weights = points * depth * out
         if self.fused or problem.direction == "weight_grad":
-            filters = machine.compute_seconds(blocks * weights, problem.dtype)
+            per_block = machine.compute_seconds(blocks * weights, problem.dtype)
         else:
-            filters = machine.traffic_seconds(blocks * weights * item, weights * item)
+            per_block = machine.traffic_seconds(blocks * weights * item, weights * item)
         terms = {
             "call": machine.call_seconds(),
             "products": machine.compute_seconds(points * tiles * depth * out, problem.dtype),
             "starts": machine.compute_seconds(points * tiles * out, problem.dtype),
             "transforms": machine.compute_seconds(points * tiles * (into + out), problem.dtype),
             # Once per block: transformed filters are read, filters transformed, or sums of the weight gradient transformed.
-            "filters": filters,
+            "filters": per_block,
             "data": machine.traffic_seconds(problem.bytes, problem.bytes),
         }
         scratch = points * (depth + filters) * item * block
@@ -89,12 +89,17 @@ class Winograd(Modelled):
     def pack_terms(self, problem):
         if self.fused:
             return {}
-        read = problem.out_channels * problem.w_shape[1] * problem.itemsize
-        written = (self.m + self.r - 1) ** 2 * read
+        depth, filters = problem.w_shape[1], problem.out_channels // problem.groups
+        if problem.direction == "input_grad":
+            depth, filters = filters, depth
+        panel = 2 * machine.lanes(problem)
+        written = (self.m + self.r - 1) ** 2 * problem.groups * depth * -(-filters // panel) * panel
+        read = problem.taps * problem.groups * depth * filters * problem.itemsize
         return {
             "call": machine.call_seconds(),
-            "reads": machine.traffic_seconds(problem.taps * read, problem.taps * read),
-            "writes": machine.traffic_seconds(written, written),
+            "transforms": machine.compute_seconds(written, problem.dtype),
+            "reads": machine.traffic_seconds(read, read),
+            "writes": machine.traffic_seconds(written * problem.itemsize, written * problem.itemsize),
         }
 
     def error(self, problem):
