@@ -139,6 +139,11 @@ INLINE void team_barrier(team t) {
     }
 }
 
+/* Part `index` of `count` of rows of `length` elements is asked for ahead of time: rows far apart are too much for the hardware. */
+#define FETCH_ROWS(from, step, rows, length, index, count, write)                                                                    \
+    for (int64_t row = (rows) * (index) / (count); row < (rows) * ((index) + 1) / (count); row++)                                     \
+        for (int64_t i = 0; i < (length); i += CACHE_LINE / sizeof(*(from))) __builtin_prefetch((from) + row * (step) + i, write);
+
 /* Instances of a function template over (points, outputs): F(2,3), F(4,3), F(6,3), F(2,5), F(4,5). */
 #define EACH_TILE(X) X(1, 2, 3) X(2, 4, 3) X(3, 6, 3) X(2, 2, 5) X(3, 4, 5)
 #endif
@@ -548,11 +553,18 @@ static NAME(wino_fused_sizes) NAME(wino_fused_sizes_of)(const wino_plan *p, int 
 /* M of one panel of filters: every chunk of channels adds to it. */
 static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan *p, const NAME(wino_weights) *at, int64_t tiles,
                                    const REAL *v, const REAL *w, int64_t columns, REAL *u, int64_t u_plane, REAL *m) {
-    const int64_t blocks = CEIL_DIV(tiles, GEMM_MR);
+    const int64_t blocks = CEIL_DIV(tiles, GEMM_MR), points = p->points * p->points;
     for (int64_t c = 0; c < p->depth; c += p->chunk, v += p->v_chunk) {
         const int64_t count = MIN(p->chunk, p->depth - c);
         NAME(wino_filters)(tile, at, w + c * at->channel, columns, count, 0, u, u_plane);
-        for (int point = 0; point < p->points * p->points; point++)
+        const REAL *next = w + (c + count) * at->channel;
+        const int64_t ahead = MIN(p->chunk, p->depth - c - count);
+        for (int64_t point = 0; point < points; point++) {
+            if (at->flipped) {
+                FETCH_ROWS(next, at->channel, ahead, columns * at->taps, point, points, 0)
+            } else {
+                FETCH_ROWS(next, at->filter, columns, ahead * at->taps, point, points, 0)
+            }
             for (int64_t k = 0; k < blocks; k++) {
                 const int64_t first = tiles * k / blocks, rows = tiles * (k + 1) / blocks - first;
                 const REAL *from[GEMM_MR];
@@ -564,6 +576,7 @@ static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan 
                 const NAME(sink) sink = {out, MIN(NR, ROUND_UP(columns, VL)), NULL, c > 0, 0, 0};
                 NAME(dot)((int)rows, from, 1, count, u + point * u_plane, NULL, &sink);
             }
+        }
     }
 }
 
@@ -654,11 +667,12 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
 #define SUMS_PLANE (GRADIENT_CHUNK(VL) * NR + VL)
 
 /* The weight gradient of `count` channels, from their first on, and up to NR filters. taps[channel][r r][NR] holds the part of the blocks
- * of tiles before, if there were any, and receives this one's. */
+ * of tiles before, if there were any, and receives this one's; `dw`: where it goes next, if this is the last. */
 static void NAME(wino_sums)(const NAME(wino_tile) *tile, const wino_plan *p, int64_t count, int64_t columns, int64_t tiles, const REAL *v,
-                            const REAL *z, int64_t z_plane, int add, REAL *sums, REAL *taps) {
-    const int64_t parts = CEIL_DIV(count, GEMM_MR);
-    for (int point = 0; point < p->points * p->points; point++)
+                            const REAL *z, int64_t z_plane, int add, REAL *sums, REAL *taps, const REAL *dw) {
+    const int64_t parts = CEIL_DIV(count, GEMM_MR), points = p->points * p->points, weights = p->r * p->r;
+    for (int64_t point = 0; point < points; point++) {
+        if (dw) FETCH_ROWS(dw, p->depth * weights, columns, count * weights, point, points, 1)
         for (int64_t q = 0; q < parts; q++) {
             const int64_t first = count * q / parts, rows = count * (q + 1) / parts - first;
             REAL *out[GEMM_MR];
@@ -667,8 +681,9 @@ static void NAME(wino_sums)(const NAME(wino_tile) *tile, const wino_plan *p, int
             const NAME(segment) segment = {v + point * p->v_plane + first, z + point * z_plane, tiles};
             NAME(outer)((int)rows, &segment, 1, p->v_step, NR, &sink);
         }
+    }
     for (int64_t c = 0; c < count; c++)
-        for (int64_t k = 0; k < columns; k += VL) tile->sums(sums + c * NR + k, SUMS_PLANE, add, taps + c * p->r * p->r * NR + k);
+        for (int64_t k = 0; k < columns; k += VL) tile->sums(sums + c * NR + k, SUMS_PLANE, add, taps + c * weights * NR + k);
 }
 
 typedef struct {
@@ -710,12 +725,11 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
                 for (int64_t q = begin; q < end; q++) {
                     const int64_t k = q / chunks * NR, c = q % chunks * p->chunk;
                     const int64_t columns = MIN(NR, p->columns - k), count = MIN(p->chunk, p->depth - c);
+                    REAL *out = i == p->blocks - 1 ? dw + ((g * p->columns + k) * p->depth + c) * weights : NULL;
                     REAL *taps = p->blocks > 1 ? all_taps + q * size.taps : block_taps + t.index * size.taps;
                     NAME(wino_sums)(&tile, p, count, columns, b.tiles, v + v_channel(p, c), z + k / NR * p->points * p->points * size.z_plane,
-                                    size.z_plane, i > 0, all_sums + t.index * size.sums, taps);
-                    if (i == p->blocks - 1)
-                        NAME(transpose)(taps, NR, count * weights, columns, dw + ((g * p->columns + k) * p->depth + c) * weights,
-                                        p->depth * weights);
+                                    size.z_plane, i > 0, all_sums + t.index * size.sums, taps, out);
+                    if (out) NAME(transpose)(taps, NR, count * weights, columns, out, p->depth * weights);
                 }
                 team_barrier(t);
             }
