@@ -29,10 +29,11 @@ void winograd_run(const geometry *s, int direction, int fused, int m, int64_t bl
     else if (direction == 2)
         wino_weight_grad_f32(s, m, block_tiles, x, filters, out, workspace, threads);
     else if (is_double)
-        (fused ? wino_run_fused_f64 : wino_run_f64)(s, direction, m, block_tiles, x, filters, bias, activation, slope, out, workspace, threads);
-    else
-        (fused ? wino_run_fused_f32 : wino_run_f32)(s, direction, m, block_tiles, x, filters, bias, activation, (float)slope, out, workspace,
+        (fused ? wino_run_fused_f64 : wino_run_f64)(s, direction, m, block_tiles, x, filters, bias, activation, slope, out, workspace,
                                                     threads);
+    else
+        (fused ? wino_run_fused_f32 : wino_run_f32)(s, direction, m, block_tiles, x, filters, bias, activation, (float)slope, out,
+                                                    workspace, threads);
 }
 
 void winograd_matrix(int kind, int m, int r, int is_double, void *matrix) {

@@ -7,9 +7,10 @@
  * Only U leaves the second-level cache. NCHW data is transposed strip by strip, VL channels at a time, on its way in and out. A block
  * is a rectangle of tiles of one image, or several small images. Where there are fewer blocks than threads, the threads work on one
  * block together. A dilated convolution is as many independent ones as there are pixels between two of its taps: a rectangle of `area`
- * tiles interleaved pixel by pixel, one of each, takes the place of a tile. The input gradient is the same with flipped filters and channels exchanged. The weight gradient F(r, m) sums the
- * products of the transformed tiles of x and gy over a block's tiles, for a chunk of channels and a panel of filters at a time, and
- * transforms the sums back while they are in cache: there are n n / r r times as many of them as of the weights.
+ * tiles interleaved pixel by pixel, one of each, takes the place of a tile. The input gradient is the same with flipped filters and
+ * channels exchanged. The weight gradient F(r, m) sums the products of the transformed tiles of x and gy over a block's tiles, for a
+ * chunk of channels and a panel of filters at a time, and transforms the sums back while they are in cache: there are n n / r r times
+ * as many of them as of the weights.
  */
 #include "gemm.h"
 #include "transpose.h"
@@ -43,8 +44,9 @@ INLINE int64_t v_channel(const wino_plan *p, int64_t c) { return c / p->chunk * 
 /* Channels of which the filters are transformed together, at most, and the cache they share with V and M. */
 enum { MAX_FUSED_CHUNK = 64, FUSED_CACHE_BYTES = 768 * 1024 };
 
-/* Channels of weights transposed together, whole vectors of them; and transformed filters too large to stay in a cache until they are used. */
-enum { FETCHED_CHANNELS = 8, FILTER_CHANNELS = 16, STREAMED_BYTES = 12 << 20 };
+/* Channels of weights transposed together, a whole number of vectors; channels asked for ahead; and from which size on transformed filters
+ * do not stay in a cache until they are used. */
+enum { FILTER_CHANNELS = 16, FETCHED_CHANNELS = 8, STREAMED_BYTES = 12 << 20 };
 
 /* A row step that is no multiple of 256 bytes, so that rows do not fall into one set of the first-level cache. */
 static int64_t row_step(int64_t count, int64_t lanes) {
@@ -727,8 +729,8 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
                     const int64_t columns = MIN(NR, p->columns - k), count = MIN(p->chunk, p->depth - c);
                     REAL *out = i == p->blocks - 1 ? dw + ((g * p->columns + k) * p->depth + c) * weights : NULL;
                     REAL *taps = p->blocks > 1 ? all_taps + q * size.taps : block_taps + t.index * size.taps;
-                    NAME(wino_sums)(&tile, p, count, columns, b.tiles, v + v_channel(p, c), z + k / NR * p->points * p->points * size.z_plane,
-                                    size.z_plane, i > 0, all_sums + t.index * size.sums, taps, out);
+                    NAME(wino_sums)(&tile, p, count, columns, b.tiles, v + v_channel(p, c),
+                                    z + k / NR * p->points * p->points * size.z_plane, size.z_plane, i > 0, all_sums + t.index * size.sums, taps, out);
                     if (out) NAME(transpose)(taps, NR, count * weights, columns, out, p->depth * weights);
                 }
                 team_barrier(t);
