@@ -1,8 +1,9 @@
 """Depthwise convolution: one input channel per filter, channels in the vector lanes.
 
 Rows are brought into a small padded scratch, VL channels side by side, whichever the memory format; there every kernel
-position is one multiply-add of whole vectors. The input gradient is the same correlation with the kernel reversed, split
-by the stride's residues; the weight gradient keeps a block of kernel positions in registers.
+position is one multiply-add of whole vectors. 3x3 kernels mostly read the image itself (`_direct`). The
+input gradient is the same correlation with the kernel reversed, split by the stride's residues; the weight gradient keeps a
+block of kernel positions in registers.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Depthwise(Modelled):
         )  # fmt: skip
 
     def model(self, problem):
-        if self._in_planes(problem):
+        if self._direct(problem):
             return "depthwise planes"
         return super().model(problem)
 
@@ -65,9 +66,12 @@ class Depthwise(Modelled):
         grad = problem.direction == "input_grad"
         lanes, batch, channels = machine.lanes(problem), problem.batch, problem.out_channels
         threads = get_num_threads()
-        if self._in_planes(problem):
-            width = problem.width if grad else problem.out_width
-            vectors = batch * channels * problem.height * -(-width // lanes)
+        if self._direct(problem):
+            height, width = problem.x_shape[2:] if grad else problem.y_shape[2:]
+            if problem.memory_format == "nhwc":
+                vectors = batch * height * width * -(-channels // lanes)
+            else:
+                vectors = batch * channels * height * -(-width // lanes)
             return {
                 "call": machine.call_seconds(),
                 "products": machine.compute_seconds(vectors * problem.taps * lanes, problem.dtype),
@@ -86,9 +90,9 @@ class Depthwise(Modelled):
             f"scratch {problem.memory_format}": machine.traffic_seconds(brought, problem.bytes, threads),
         }
 
-    def _in_planes(self, problem):
-        """Whether kernels/depthwise_planes.h computes it, with pixels in the lanes and no scratch."""
-        return problem.direction != "weight_grad" and self.workspace(problem) == 0
+    def _direct(self, problem):
+        """Whether kernels/depthwise_planes.h or depthwise_pixels.h computes it."""
+        return cpu.kernels().depthwise_direct(problem.geometry, DIRECTIONS.index(problem.direction), problem.itemsize)
 
 
 # Products that starting a block of channels costs, about.

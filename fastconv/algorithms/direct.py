@@ -19,6 +19,9 @@ _BLOCK_PIXELS = 8 * TILE_ROWS
 # A strip of rows of the weight gradient, in bytes, and its least number of pixels (kernels/direct_weight.h).
 _STRIP_BYTES = 768 * 1024
 _STRIP_PIXELS = 256
+# Input channels below which strips of rows are copied to planes; steps of the reduction that transposing a tile takes as long as
+# (kernels/direct_few.h).
+_FEW_CHANNELS, _TRANSPOSE_STEPS = 16, 8
 # Vectors for few filters (kernels/direct.h).
 _NARROW_BYTES = 32
 
@@ -55,7 +58,8 @@ class Direct(DirectKernels):
     """Sums of products as the definition orders them, a tile of pixels x filters in registers, filters in the vector lanes.
 
     Channels-last data is read in place through pointers, one per pixel and tap; NCHW data is converted on its way in
-    and out. Source: Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129).
+    and out. Of an image with few channels, strips of rows are copied to planes instead, whose windows both formats' outputs are
+    computed from. Source: Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129).
     """
 
     name = "direct"
@@ -70,6 +74,8 @@ class Direct(DirectKernels):
         depth, filters = problem.in_channels // groups, problem.out_channels // groups
         if problem.direction == "weight_grad":
             return _weight_grad_terms(problem, pixels)
+        if _has_few_channels(problem):
+            return _few_channels_terms(problem, pixels)
         if problem.direction == "input_grad":
             depth, filters = filters, depth
         taken, kind = _lanes_of_group(problem, filters, depth)
@@ -99,10 +105,6 @@ class Direct(DirectKernels):
         padded = groups * (-(-filters // panel) * panel if kind == "products" else taken)
         panels = problem.itemsize * padded * depth * problem.taps
         terms = super().pack_terms(problem) | {"panels": machine.traffic_seconds(panels, panels, threads=1)}
-        if problem.direction == "input_grad" and problem.taps > 1 and problem.stride != (1, 1):
-            # Every phase transposes the whole kernel and takes its taps.
-            values = machine.lanes(problem) * problem.taps * depth * filters * groups
-            terms["scattered"] = machine.compute_seconds(values, problem.dtype, threads=1)
         return terms
 
     def workspace(self, problem):
@@ -116,6 +118,30 @@ class Direct(DirectKernels):
             cpu.kernels().direct_weight_grad(problem.geometry, x, packed, out, workspace, get_num_threads())
         else:
             super().run(problem, x, packed, bias, activation, out, workspace)
+
+
+def _has_few_channels(problem):
+    """Whether kernels/direct_few.h computes it."""
+    narrow = problem.memory_format == "nhwc" and problem.out_channels <= _NARROW_BYTES // problem.itemsize
+    few = problem.groups == 1 and problem.in_channels < _FEW_CHANNELS and problem.taps > 1
+    return problem.direction == "forward" and few and not narrow
+
+
+def _few_channels_terms(problem, pixels):
+    """Of windows of planes: with filters in the lanes, or for NCHW outputs pixels where that leaves fewer lanes empty than tiles cost."""
+    vector, filters, steps = machine.lanes(problem), problem.out_channels, problem.in_channels * problem.taps
+    outputs = pixels * -(-filters // vector) * vector
+    if problem.memory_format == "nchw":
+        lanes = pixels // problem.out_width * -(-problem.out_width // vector) * vector
+        outputs = min(outputs * (1 + _TRANSPOSE_STEPS / steps), lanes * filters)
+    image = problem.itemsize * problem.batch * problem.in_channels * problem.height * problem.width
+    return {
+        "call": machine.call_seconds(),
+        "windows": machine.compute_seconds(outputs * steps, problem.dtype),
+        "tiles": machine.compute_seconds(outputs, problem.dtype),
+        "planes": machine.traffic_seconds(2 * image, image),
+        "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+    }
 
 
 def _groups_together(problem, filters, depth):

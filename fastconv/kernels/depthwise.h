@@ -1,4 +1,5 @@
-/* Depthwise convolution with channels in the vector lanes, in both memory formats. (Wide NCHW planes: see depthwise_planes.h.)
+/* Depthwise convolution with channels in the vector lanes, in both memory formats. (3x3: see depthwise_pixels.h for NHWC and
+ * depthwise_planes.h for wide NCHW planes, which need no padded copy.)
  *
  *     image --bring_rows--> ring of padded rows --dw_run_rows / dw_run_products--> strip or sums --> result
  *            (NCHW: in-register transposes)      [row][column][lane]                (NCHW: transposes)
@@ -13,6 +14,8 @@
 
 /* direction: 0 forward, 1 input gradient, 2 weight gradient */
 int64_t depthwise_workspace(const geometry *g, int direction, int itemsize, int threads);
+/* Whether images are read where they are and not from a padded copy. */
+int depthwise_direct(const geometry *g, int direction, int itemsize);
 /* Output rows whose products the weight gradient sums before it adds them to the total. */
 int64_t depthwise_strip_rows(const geometry *g, int itemsize);
 
@@ -30,6 +33,7 @@ void depthwise_weight_grad_f64(const geometry *g, const double *x, const double 
 #include "transpose.h"
 #include "depthwise_rows.h"
 #include "depthwise_planes.h"
+#include "depthwise_pixels.h"
 
 /* One block of channels of one image: lane l is the plane that starts at image[lane[l]]. */
 typedef struct {
@@ -305,6 +309,10 @@ void NAME(depthwise_correlate)(const geometry *g, int direction, const REAL *sou
         return;
     }
 #endif
+    if (dw_pixels_suit(g, direction, VL)) {
+        NAME(dw_pixels_correlate)(g, direction, source, w, bias, activation, (REAL)slope, dest, workspace, threads);
+        return;
+    }
     const dw_layout layout = dw_layout_of(g, direction, VL, threads);
     const NAME(dw_call) call = {g, direction, source, w, bias, activation, (REAL)slope, dest};
     const int64_t channels = direction == DW_INPUT_GRAD ? g->c : g->k, step = layout.group * VL, rows = layout.rows.dest;

@@ -1,5 +1,6 @@
 cdef extern from "depthwise.h" nogil:
     int64_t depthwise_workspace_bytes "depthwise_workspace"(const geometry *g, int direction, int itemsize, int threads)
+    int depthwise_is_direct "depthwise_direct"(const geometry *g, int direction, int itemsize)
     int64_t depthwise_rows_of_strip "depthwise_strip_rows"(const geometry *g, int itemsize)
     void depthwise_correlate_f32(const geometry *g, int direction, const float *source, const float *w, const float *bias,
                                  int activation, double slope, float *dest, void *workspace, int threads)
@@ -13,6 +14,11 @@ cdef extern from "depthwise.h" nogil:
 def depthwise_workspace(cnp.ndarray shape not None, int direction, int itemsize, int threads):
     """Bytes of scratch; direction is 0 forward, 1 input gradient, 2 weight gradient."""
     return depthwise_workspace_bytes(shape_of(shape), direction, itemsize, threads)
+
+
+def depthwise_direct(cnp.ndarray shape not None, int direction, int itemsize):
+    """Whether images are read where they are and not from a padded copy."""
+    return bool(depthwise_is_direct(shape_of(shape), direction, itemsize))
 
 
 def depthwise_strip_rows(cnp.ndarray shape not None, int itemsize):

@@ -124,16 +124,56 @@ static inline dw_layout dw_layout_of(const geometry *g, int direction, int lanes
     return p;
 }
 
-/* Whether depthwise_planes.h computes it: rows of at least a vector, for narrower ones waste lanes. */
+/* Of `count` indices from `first` on, those in [0, size), as bits. */
+INLINE unsigned dw_within(int64_t first, int64_t count, int64_t size) {
+    int64_t begin = MIN(MAX(-first, 0), count), end = MAX(MIN(size - first, count), begin);
+    return (1u << end) - (1u << begin);
+}
+
+/* Strides 1 and 2 (whose input gradient falls into phases), not dilated. */
+INLINE int dw_3x3(const geometry *g, int direction) {
+    return g->kh == 3 && g->kw == 3 && g->sh == g->sw && g->sw <= (direction == DW_FORWARD ? 2 : 1) && g->dh == 1 && g->dw == 1;
+}
+
+/* Whether depthwise_planes.h computes it: rows that fill most of a vector, with borders that are those of a row's first and last. */
 INLINE int dw_planes_suit(const geometry *g, int direction, int lanes) {
 #if defined(__AVX512F__)
-    return !g->channels_last && direction != DW_WEIGHT_GRAD && g->kh == 3 && g->kw == 3 && g->sh == 1 && g->sw == 1 &&
-           g->dh == 1 && g->dw == 1 && (direction == DW_FORWARD ? g->ow : g->w) > lanes &&
-           (direction == DW_FORWARD || g->k == g->c);
+    const dw_axis cols = dw_cols_of(g, direction);
+    if (g->channels_last || direction == DW_WEIGHT_GRAD || (direction == DW_INPUT_GRAD && g->k != g->c) || !dw_3x3(g, direction) ||
+        cols.dest * 5 <= lanes * 4)
+        return 0;
+    const int64_t left = -dw_phase_of(&cols, 0).origin;
+    return left <= 2 && (cols.dest - 1) * g->sw - left + 3 <= cols.source + 2;
 #else
     (void)g, (void)direction, (void)lanes;
     return 0;
 #endif
+}
+
+/* What surrounds a tile of depthwise_planes.h: nothing, borders, or the array's end, where loads need
+ * masks too, which are dearer there than in sums. */
+enum { DW_INSIDE, DW_AT_BORDER, DW_AT_END };
+
+/* Whether depthwise_pixels.h computes it: there must be a whole vector of channels. */
+INLINE int dw_pixels_suit(const geometry *g, int direction, int lanes) {
+    return g->channels_last && direction != DW_WEIGHT_GRAD && g->k == g->c && g->c >= lanes && dw_3x3(g, direction);
+}
+
+/* Of larger images, depthwise_pixels.h prefetches the rows that the tiles below need. From main memory that saves a third of the
+ * time at stride 2, from the third-level cache it costs a twentieth. */
+#define DW_FAR (2 * 1024 * 1024)
+
+/* Pixels this many bytes apart lie in two sets of the first-level cache and push each other out, with what was prefetched.
+ * A ring of source rows with a few channels each has them side by side. */
+#define DW_CROWDED 2048
+#define DW_RING_ROWS 5
+
+INLINE int64_t dw_ring_channels(const geometry *g, int itemsize) { return (g->w > 8 ? 256 : 512) / itemsize; }
+
+/* Bytes a thread of depthwise_pixels.h needs: for the ring and the weights. */
+INLINE int64_t dw_pixels_ring(const geometry *g, int direction, int itemsize) {
+    const int64_t width = dw_cols_of(g, direction).source;
+    return g->c * itemsize % DW_CROWDED ? 0 : (DW_RING_ROWS * width + 9) * dw_ring_channels(g, itemsize) * itemsize;
 }
 
 #endif

@@ -1,92 +1,170 @@
-/* 3x3 depthwise correlation of NCHW planes at stride 1 with pixels in the lanes (template: REAL, NAME): for AVX-512, whose masked
- * loads read across borders what is there and zeros elsewhere, so that nothing is copied. DW_R output rows share each load. */
+/* 3x3 depthwise correlation of NCHW planes with pixels in the lanes (template: REAL, NAME): for AVX-512, whose masks keep out what
+ * lies beyond the borders, so that nothing is copied. A tile is one vector of R output rows, which share each load, and tiles
+ * follow each other along the rows. At stride 2 a row's even and odd columns are parted once for its three taps; the odd ones are
+ * kept, for shifted by a lane they are the next tile's first tap.
+ */
 #if defined(__AVX512F__)
 
-#define DW_R 4
+/* Output rows of a tile at stride 1 and 2. */
+#define DW_R1 7
+#define DW_R2 4
 
 #if IS_DOUBLE
 typedef __mmask8 NAME(dw_mask);
 INLINE vec NAME(dw_load_masked)(const REAL *p, NAME(dw_mask) m) { return (vec)_mm512_maskz_loadu_pd(m, p); }
+INLINE vec NAME(dw_add_masked)(vec sum, vec v, vec w, NAME(dw_mask) m) {
+    return (vec)_mm512_mask3_fmadd_pd((__m512d)v, (__m512d)w, (__m512d)sum, m);
+}
+INLINE vec NAME(dw_pick)(vec a, vec b, NAME(ivec_t) index) {
+    return (vec)_mm512_permutex2var_pd((__m512d)a, (__m512i)index, (__m512d)b);
+}
+INLINE vec NAME(dw_shift_in)(vec v, vec before) { return (vec)_mm512_alignr_epi64((__m512i)v, (__m512i)before, 7); }
 #else
 typedef __mmask16 NAME(dw_mask);
 INLINE vec NAME(dw_load_masked)(const REAL *p, NAME(dw_mask) m) { return (vec)_mm512_maskz_loadu_ps(m, p); }
+INLINE vec NAME(dw_add_masked)(vec sum, vec v, vec w, NAME(dw_mask) m) {
+    return (vec)_mm512_mask3_fmadd_ps((__m512)v, (__m512)w, (__m512)sum, m);
+}
+/* Lane l of the result is lane index[l] of a, b side by side. */
+INLINE vec NAME(dw_pick)(vec a, vec b, NAME(ivec_t) index) {
+    return (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)index, (__m512)b);
+}
+/* v with its lanes one further on; the first is the last of `before`. */
+INLINE vec NAME(dw_shift_in)(vec v, vec before) { return (vec)_mm512_alignr_epi32((__m512i)v, (__m512i)before, 15); }
 #endif
 
-/* Lanes whose columns first + l lie in [0, width). */
-INLINE NAME(dw_mask) NAME(dw_columns)(int64_t first, int64_t width) {
-    int64_t begin = MIN(MAX(-first, 0), VL), end = MIN(MAX(width - first, 0), VL);
+/* Lanes whose columns first + l step lie in [0, width). */
+INLINE NAME(dw_mask) NAME(dw_columns)(int64_t first, int64_t step, int64_t width) {
+    int64_t begin = MIN(MAX(CEIL_DIV(-first, step), 0), VL), end = MIN(MAX(CEIL_DIV(width - first, step), 0), VL);
     return end <= begin ? 0 : (NAME(dw_mask))(((1u << (end - begin)) - 1) << begin);
 }
 
-/* One vector of DW_R output rows, whose first tap is source pixel (r, column); `inside`: all the source rows exist. */
-INLINE void NAME(dw_planes_tile)(const REAL *plane, int64_t height, int64_t width, int64_t r, int64_t column, const vec w[9],
-                                 vec bias, const NAME(dw_mask) mask[3], vec acc[DW_R], const int inside) {
-    UNROLL for (int i = 0; i < DW_R; i++) acc[i] = bias;
-    UNROLL for (int s = 0; s < DW_R + 2; s++) {
-        int there = inside || (r + s >= 0 && r + s < height);
-        const REAL *x = plane + (there ? (r + s) * width : 0) + column;
-        UNROLL for (int j = 0; j < 3; j++) {
-            vec v = NAME(dw_load_masked)(x + j, there ? mask[j] : 0);
-            UNROLL for (int i = 0; i < DW_R; i++)
-                if (s - i >= 0 && s - i < 3) acc[i] += v * w[(s - i) * 3 + j];
+/* A tile whose first tap is source pixel (0, column) of `plane`. Bit s of `rows`: source row s exists. `inside`: lanes whose taps lie
+ * inside the row, by tap. `odd`: what a tile at stride 2 leaves to the next one. */
+INLINE void NAME(dw_planes_tile)(const REAL *plane, int64_t width, int64_t column, unsigned rows, const vec w[9],
+                                 const NAME(dw_mask) *inside, vec *acc, vec *odd, const int R, const int S, const int place) {
+    NAME(ivec_t) even;
+    UNROLL for (int l = 0; l < VL; l++) even[l] = 2 * l;
+    NAME(dw_mask) mask[3]; /* copied, for GCC reads them again for every sum */
+    UNROLL for (int j = 0; j < 3; j++) mask[j] = place != DW_INSIDE ? inside[j] : 0;
+    UNROLL for (int s = 0; s < (R - 1) * S + 3; s++) {
+        if (!(rows >> s & 1)) continue;
+        const REAL *x = plane + s * width + column;
+        vec v[3];
+        if (S == 1) {
+            UNROLL for (int j = 0; j < 3; j++) v[j] = place == DW_AT_END ? NAME(dw_load_masked)(x + j, mask[j]) : NAME(load)(x + j);
+        } else {
+            vec part[2];
+            UNROLL for (int j = 0; j < 2; j++) {
+                const int64_t first = 1 + j * VL;
+                part[j] = place == DW_AT_END ? NAME(dw_load_masked)(x + first, NAME(dw_columns)(column + first, 1, width))
+                                             : NAME(load)(x + first);
+            }
+            v[1] = NAME(dw_pick)(part[0], part[1], even), v[2] = NAME(dw_pick)(part[0], part[1], even + 1);
+            v[0] = NAME(dw_shift_in)(v[2], odd[s]);
+            odd[s] = v[2];
+        }
+        UNROLL for (int j = 0; j < 3; j++)
+            UNROLL for (int i = 0; i < R; i++)
+                if (s - i * S >= 0 && s - i * S < 3) {
+                    const vec wj = w[(s - i * S) * 3 + j];
+                    acc[i] = place != DW_INSIDE ? NAME(dw_add_masked)(acc[i], v[j], wj, mask[j]) : (vec)(acc[i] + v[j] * wj);
+                }
+    }
+}
+
+/* The source from the first image on, and where its planes' taps begin. */
+typedef struct {
+    const REAL *source, *source_end;
+    int64_t height, width, top, left, out_width;
+    NAME(dw_mask) inside[2][3]; /* of a row's first tile and its last */
+    int border[2];              /* whether these lack any */
+    int activation;
+    REAL slope;
+} NAME(dw_planes);
+
+/* Output rows [begin, end) of one plane. */
+INLINE void NAME(dw_planes_run)(const NAME(dw_planes) *a, const REAL *source, const REAL *weights, REAL bias, REAL *out,
+                                int64_t begin, int64_t end, const int R, const int S) {
+    const int64_t width = a->width, out_width = a->out_width;
+    vec w[9], odd[(DW_R2 - 1) * 2 + 3];
+    UNROLL for (int t = 0; t < 9; t++) w[t] = NAME(splat)(weights[t]);
+    for (int64_t r = begin; r < end; r += R) {
+        const int64_t count = MIN(R, end - r), y = r * S - a->top;
+        const unsigned rows = dw_within(y, (count - 1) * S + 3, a->height);
+        const REAL *plane = source + y * width;
+        /* Elements that may be read before the rows' first and from their last on. */
+        const int64_t before = plane + (rows ? __builtin_ctz(rows) : 0) * width - a->source;
+        const int64_t behind = a->source_end - (plane + (rows ? 31 - __builtin_clz(rows) : 0) * width);
+        for (int64_t q = 0; q < out_width; q += VL) {
+            const int shifted = q + VL > out_width && out_width > VL;
+            if (shifted) q = out_width - VL;
+            const int64_t lanes = MIN(VL, out_width - q), column = q * S - a->left;
+            if (S == 2 && (q == 0 || shifted)) {
+                const int there = column >= 0 && column < width;
+                UNROLL for (int s = 0; s < (R - 1) * S + 3; s++)
+                    odd[s] = there && rows >> s & 1 ? NAME(splat)(plane[s * width + column]) : (vec){0};
+            }
+            vec acc[MAX(DW_R1, DW_R2)];
+            UNROLL for (int i = 0; i < R; i++) acc[i] = NAME(splat)(bias);
+            const int last = q > 0, border = (q == 0 || q + VL == out_width) && a->border[last];
+            if (before + column < 0 || behind - column < S * VL + 3 - S)
+                NAME(dw_planes_tile)(plane, width, column, rows, w, a->inside[last], acc, odd, R, S, DW_AT_END);
+            else if (border)
+                NAME(dw_planes_tile)(plane, width, column, rows, w, a->inside[last], acc, odd, R, S, DW_AT_BORDER);
+            else
+                NAME(dw_planes_tile)(plane, width, column, rows, w, a->inside[last], acc, odd, R, S, DW_INSIDE);
+            if (a->activation) {
+                vec t[MAX(DW_R1, DW_R2)];
+                UNROLL for (int i = 0; i < R; i++) t[i] = acc[i];
+                NAME(dw_activate)(t, R, a->activation, a->slope);
+                UNROLL for (int i = 0; i < R; i++) acc[i] = t[i];
+            }
+            UNROLL for (int i = 0; i < R; i++)
+                if (i < count) NAME(store_n)(out + (r + i) * out_width + q, acc[i], lanes);
         }
     }
 }
 
-/* Output rows [begin, end) of one plane. */
-static void NAME(dw_planes_run)(const REAL *plane, int64_t height, int64_t width, int64_t top, int64_t left, const REAL *weights,
-                                REAL bias, int activation, REAL slope, REAL *out, int64_t out_width, int64_t begin, int64_t end) {
-    vec w[9], b = NAME(splat)(bias);
-    UNROLL for (int t = 0; t < 9; t++) w[t] = NAME(splat)(weights[t]);
-    for (int64_t q = 0; q < out_width; q += VL) {
-        NAME(dw_mask) mask[3];
-        for (int j = 0; j < 3; j++) mask[j] = NAME(dw_columns)(q - left + j, width);
-        int64_t lanes = MIN(out_width - q, VL);
-        for (int64_t r = begin; r < end; r += DW_R) {
-            vec acc[DW_R];
-            if (r >= top && r - top + DW_R + 2 <= height)
-                NAME(dw_planes_tile)(plane, height, width, r - top, q - left, w, b, mask, acc, 1);
-            else
-                NAME(dw_planes_tile)(plane, height, width, r - top, q - left, w, b, mask, acc, 0);
-            if (activation) {
-                vec t[DW_R];
-                UNROLL for (int i = 0; i < DW_R; i++) t[i] = acc[i];
-                NAME(dw_activate)(t, DW_R, activation, slope);
-                UNROLL for (int i = 0; i < DW_R; i++) acc[i] = t[i];
-            }
-            REAL *y = out + r * out_width + q;
-            if (lanes == VL && r + DW_R <= end) {
-                UNROLL for (int i = 0; i < DW_R; i++) NAME(store)(y + i * out_width, acc[i]);
-            } else {
-                UNROLL for (int i = 0; i < DW_R; i++)
-                    if (r + i < end) NAME(store_n)(y + i * out_width, acc[i], lanes);
-            }
-        }
+#define DW_PLANES_RUN(S, R)                                                                                                     \
+    static void NAME(dw_planes_run_##S)(const NAME(dw_planes) *a, const REAL *source, const REAL *weights, REAL bias, REAL *out, \
+                                        int64_t begin, int64_t end) {                                                           \
+        NAME(dw_planes_run)(a, source, weights, bias, out, begin, end, R, S);                                                   \
     }
-}
+DW_PLANES_RUN(1, DW_R1)
+DW_PLANES_RUN(2, DW_R2)
+#undef DW_PLANES_RUN
 
 static void NAME(dw_planes_correlate)(const geometry *g, int direction, const REAL *source, const REAL *w, const REAL *bias,
                                       int activation, REAL slope, REAL *dest, int threads) {
-    const int grad = direction == DW_INPUT_GRAD;
+    const int grad = direction == DW_INPUT_GRAD, R = g->sh == 1 ? DW_R1 : DW_R2;
     const dw_axis rows = dw_rows_of(g, direction), cols = dw_cols_of(g, direction);
-    const int64_t m = g->k / g->c, top = -dw_phase_of(&rows, 0).origin, left = -dw_phase_of(&cols, 0).origin;
+    const int64_t m = g->k / g->c, plane = rows.source * cols.source, out_plane = rows.dest * cols.dest;
+    const int64_t planes = grad ? g->k : g->c;
+    NAME(dw_planes) a = {source, source + g->n * planes * plane, rows.source, cols.source, -dw_phase_of(&rows, 0).origin,
+                         -dw_phase_of(&cols, 0).origin, cols.dest, .activation = activation, .slope = slope};
+    for (int last = 0; last < 2; last++) {
+        const int64_t lanes = MIN(VL, cols.dest), first = (last ? cols.dest - lanes : 0) * g->sw - a.left;
+        for (int j = 0; j < 3; j++) a.inside[last][j] = NAME(dw_columns)(first + j, g->sw, cols.source);
+        a.border[last] = first < 0 || first + (lanes - 1) * g->sw + 3 > cols.source;
+    }
     /* Shares are of rows, so that few planes go round evenly too. */
-    const int64_t tiles = CEIL_DIV(rows.dest, DW_R);
+    const int64_t tiles = CEIL_DIV(rows.dest, R);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int64_t item, end;
         share(g->n * g->k * tiles, thread_index(), team_size(), &item, &end);
         while (item < end) {
-            int64_t plane = item / tiles, first = item % tiles, last = MIN(tiles, first + end - item), k = plane % g->k;
+            int64_t i = item / tiles, first = item % tiles, last = MIN(tiles, first + end - item), k = i % g->k;
             REAL weights[9];
             for (int t = 0; t < 9; t++) weights[t] = w[(grad ? 8 - t : t) * g->k + k];
-            NAME(dw_planes_run)(source + plane / m * rows.source * cols.source, rows.source, cols.source, top, left, weights,
-                                bias ? bias[k] : 0, activation, slope, dest + plane * rows.dest * cols.dest, cols.dest,
-                                first * DW_R, MIN(last * DW_R, rows.dest));
+            (g->sh == 1 ? NAME(dw_planes_run_1) : NAME(dw_planes_run_2))(
+                &a, source + i / m * plane, weights, bias ? bias[k] : 0, dest + i * out_plane, first * R, MIN(last * R, rows.dest));
             item += last - first;
         }
     }
 }
 
-#undef DW_R
+#undef DW_R1
+#undef DW_R2
 #endif

@@ -3,17 +3,26 @@
 #include "each_type.h"
 #include "direct_api.h"
 
+/* Whether `direct` has pixels in the lanes: of few channels in planes. */
+static int few_planes(const geometry *s, int input_grad, int is_double) {
+    const int64_t item = is_double ? 8 : 4;
+    return has_few_channels(s, input_grad, item) && few_lanes(s, item);
+}
+
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double) {
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, is_double ? 8 : 4);
+    pixel_lanes |= few_planes(s, input_grad, is_double);
     return s->kh * s->kw * o.depth * (pixel_lanes ? s->g * o.columns : panels_of(&l, s->g) * l.width);
 }
 
 int64_t direct_pack_workspace(const geometry *s) {
-    return s->kh * s->kw * ((int64_t)sizeof(tap) + SIMD_BYTES) + SIMD_BYTES;
+    const int64_t taps = s->kh * s->kw;
+    return taps * (int64_t)(sizeof(tap) + sizeof(tap_place)) + (MAX(taps, PACK_LANES) + 1) * SIMD_BYTES;
 }
 
 void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace) {
+    pixel_lanes |= few_planes(s, input_grad, is_double);
     if (is_double)
         (pixel_lanes ? direct_pack_pixels_f64 : direct_pack_filters_f64)(s, input_grad, w, packed, workspace);
     else

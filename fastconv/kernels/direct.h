@@ -16,14 +16,14 @@
 #include "taps.h"
 
 enum {
+    PACK_LANES = 64,              /* taps of filters that are transposed together */
     BLOCK_PIXELS = 8 * GEMM_MR,   /* pixels for which a panel of filters is used before the next is read */
     BLOCK_BYTES = 256 * 1024,     /* that they take at most, a quarter of a second-level cache */
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
     SMALL_FILTERS = 8 * 1024,     /* which stay in the first-level cache while tiles pass by */
     GROUPS_FILTERS = 128 * 1024,  /* of groups, which stay in the second-level cache while tiles pass by */
-    MERGE_CHANNELS = 16,          /* fewer channels than this: a kernel row is read as one run of kw * c values */
-    STRIP_BYTES = 128 * 1024      /* padded input rows held for that */
+    CHUNK_BYTES = 512 * 1024      /* of images that are computed together, half a second-level cache */
 };
 
 /* A run of consecutive valid pixels in a panel's row. */
@@ -31,6 +31,11 @@ typedef struct {
     int64_t source;
     int32_t first, length;
 } run;
+
+/* Where a tap of the kernel lies in the packed filters: in the first panel of its phase, and from panel to panel. */
+typedef struct {
+    int64_t first, panel;
+} tap_place;
 
 /* Blocks of at most `size` that differ by at most one. */
 INLINE int64_t blocks_of(int64_t total, int64_t size) { return CEIL_DIV(total, size); }
@@ -48,17 +53,6 @@ typedef struct {
     int64_t together, lanes, width, panels;
 } filter_layout;
 
-/* Whether one instruction permutes the lanes of a vector. */
-static int permutes_lanes(int64_t item) {
-#if defined(__AVX512F__)
-    return item <= 8;
-#elif defined(__AVX2__)
-    return item == 4;
-#else
-    return item < 4;
-#endif
-}
-
 /* Groups whose filters share a vector, where their channels fit one too; 1: none do. */
 static int64_t bundle_of(int64_t groups, int64_t depth, int64_t columns, int64_t item) {
     return permutes_lanes(item) ? MAX(1, MIN(groups, SIMD_BYTES / item / MAX(columns, depth))) : 1;
@@ -74,12 +68,31 @@ static filter_layout layout_of(const operands *o, int64_t groups, int64_t item) 
 /* Panels of all groups. */
 static int64_t panels_of(const filter_layout *l, int64_t groups) { return CEIL_DIV(groups, l->together) * l->panels; }
 
-static int reads_merged_rows(const geometry *s, int input_grad) {
-    return !input_grad && s->g == 1 && s->dw == 1 && s->c < MERGE_CHANNELS && s->kw > 1;
+/* Whether pixels a `pitch` apart lie so that the rows of a tile fall into few sets of the first-level cache (64 sets of 64 bytes): those at
+ * multiples of so many bytes. */
+static int shares_sets(const geometry *s, int input_grad, int64_t pitch, int64_t item, int64_t bytes) {
+    return s->g == 1 && pitch * item * (input_grad ? 1 : s->sw) % bytes == 0;
 }
 
-/* Whether pixels of so many bytes lie so that the rows of a tile fall into few sets of the first-level cache (64 sets of 64 bytes). */
-static int spreads_rows(const geometry *s, int64_t pixel_bytes, int64_t taps) { return s->g == 1 && taps == 1 && pixel_bytes % 2048 == 0; }
+/* Whether images are copied before they are read: NCHW to channels-last, and where many panels of filters would meet tiles whose rows all
+ * fall into one set. */
+static int copies_source(const geometry *s, int input_grad, int64_t item) {
+    const operands o = operands_of(s, input_grad);
+    const int often = s->kh * s->kw > 1 && o.columns >= 8 * SIMD_BYTES / item;
+    return !s->channels_last || (often && shares_sets(s, input_grad, o.src_c, item, 4096));
+}
+
+/* Elements from pixel to pixel of what is read. */
+static int64_t source_pitch(const geometry *s, int input_grad, int64_t item) {
+    const operands o = operands_of(s, input_grad);
+    const int apart = copies_source(s, input_grad, item) && shares_sets(s, input_grad, o.src_c, item, 2048);
+    return o.src_c + (apart ? CACHE_LINE / item : 0);
+}
+
+/* Whether the pixels of a block are copied, to lie apart. */
+static int spreads_rows(const geometry *s, int input_grad, int64_t item) {
+    return s->kh * s->kw == 1 && shares_sets(s, input_grad, source_pitch(s, input_grad, item), item, 2048);
+}
 
 static int64_t block_pixels(const geometry *s, int64_t pixel_bytes) {
     const int64_t taps = s->kh * s->kw, fit = MIN(MAX_POINTERS / taps, BLOCK_BYTES / pixel_bytes) / GEMM_MR * GEMM_MR;
@@ -118,13 +131,24 @@ static int64_t tile_count(const geometry *s, const filter_layout *l, int64_t pix
     return splits_rows(s) || tiles_rows(s, l) ? pixels : blocks_of(pixels, GEMM_MR);
 }
 
-/* Output rows of a strip of merged rows. */
-static int64_t strip_rows(const geometry *s, int64_t item) {
-    const int64_t row = ((s->ow - 1) * s->sw + s->kw) * s->c * item * s->sh;
-    return MAX(1, MIN(s->oh, STRIP_BYTES / row));
+static int64_t panel_count(int64_t panel_bytes) { return MAX(1, PANEL_BYTES / panel_bytes); }
+
+/* Whether a tap reads source row y; of an input gradient: writes it. */
+static int reads_row(const geometry *s, int64_t y) {
+    for (int64_t i = 0; i < s->kh; i++)
+        if ((y + s->pt - i * s->dh) % s->sh == 0) return 1;
+    return 0;
+}
+static int reads_all_rows(const geometry *s) {
+    for (int64_t y = 0; y < s->sh; y++)
+        if (!reads_row(s, y)) return 0;
+    return 1;
 }
 
-static int64_t panel_count(int64_t panel_bytes) { return MAX(1, PANEL_BYTES / panel_bytes); }
+/* Of the bias, padded as the filters of each group are. */
+static int64_t padded_bias_bytes(const geometry *s, const operands *o, int64_t item) {
+    return ROUND_UP(s->g * ROUND_UP(o->columns, 2 * SIMD_BYTES / item) * item, CACHE_LINE);
+}
 
 /* With pixels in the lanes, strided forward rows are split by remainder first. */
 static int splits_columns(const geometry *s, int input_grad) { return !input_grad && s->sw > 1; }
@@ -132,42 +156,49 @@ static int splits_columns(const geometry *s, int input_grad) { return !input_gra
 
 /* -- packing --------------------------------------------------------------------------------------------------------- */
 
-/* [tap][channel][NR] for a panel: from each source channel the taps of VL filters, transposed to lanes. `lanes` is scratch for a vector per
- * tap. */
-static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, int64_t g, int64_t j0, const phase *p, const operands *o,
-                             REAL *packed, REAL *lanes) {
+/* [tap][channel][NR] for panel u: from each source channel the taps of VL filters, transposed to lanes. `lanes` is scratch for
+ * MAX(taps, PACK_LANES) vectors. */
+static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, int64_t g, int64_t j0, int64_t u, const tap_place *place,
+                             const operands *o, REAL *packed, REAL *lanes) {
     const int64_t cg = s->c / s->g, kg = s->k / s->g, taps = s->kh * s->kw;
     /* Elements from filter to filter and from channel to channel. */
     const int64_t filter = input_grad ? taps : cg * taps, channel = input_grad ? cg * taps : taps;
     const REAL *from = w + g * kg * cg * taps + j0 * filter;
     const int64_t count = MIN(NR, o->columns - j0);
-    if (!p->taps) return;
-    if (count < NR) memset(packed, 0, p->taps * o->depth * NR * sizeof(REAL));
+    if (count < NR)
+        for (int64_t t = 0; t < taps; t++) memset(packed + place[t].first + u * place[t].panel, 0, o->depth * NR * sizeof(REAL));
     if (taps == 1) { /* 1x1: filters x channels as they are, or the other way round */
-        if (channel == 1) NAME(transpose)(from, filter, count, o->depth, packed, NR);
+        REAL *to = packed + place->first + u * place->panel;
+        if (channel == 1) NAME(transpose)(from, filter, count, o->depth, to, NR);
         else
-            for (int64_t c = 0; c < o->depth; c++) memcpy(packed + c * NR, from + c * channel, count * sizeof(REAL));
+            for (int64_t c = 0; c < o->depth; c++) memcpy(to + c * NR, from + c * channel, count * sizeof(REAL));
         return;
     }
-    for (int64_t c = 0; c < o->depth; c++)
+    /* Channels whose taps follow one another are transposed together. */
+    const int64_t together = channel == taps ? MAX(1, PACK_LANES / taps) : 1;
+    for (int64_t c = 0; c < o->depth; c += together)
         for (int64_t j = 0; j < count; j += VL) {
-            NAME(transpose)(from + j * filter + c * channel, filter, MIN(VL, count - j), taps, lanes, VL);
-            for (int64_t t = 0; t < p->taps; t++)
-                NAME(store_n)(packed + (t * o->depth + c) * NR + j, *(const vec *)(lanes + p->tap[t].index * VL), count - j);
+            const int64_t channels = MIN(together, o->depth - c);
+            NAME(transpose)(from + j * filter + c * channel, filter, MIN(VL, count - j), channels * taps, lanes, VL);
+            for (int64_t i = 0; i < channels; i++)
+                for (int64_t t = 0; t < taps; t++)
+                    NAME(store_n)(packed + place[t].first + u * place[t].panel + (c + i) * NR + j,
+                                  *(const vec *)(lanes + (i * taps + t) * VL), count - j);
         }
 }
 
 static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
-    /* Behind the taps, and aligned. */
-    REAL *lanes = (REAL *)ROUND_UP((intptr_t)(storage + s->kh * s->kw), SIMD_BYTES);
+    const int64_t taps = s->kh * s->kw;
+    tap_place *place = (tap_place *)(storage + taps);
+    REAL *lanes = (REAL *)ROUND_UP((intptr_t)(place + taps), SIMD_BYTES), *start = packed;
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         if (l.kind == WIDE) {
-            for (int64_t g = 0; g < s->g; g++)
-                for (int64_t j = 0; j < o.columns; j += NR, packed += p.taps * o.depth * NR)
-                    NAME(pack_panel)(s, input_grad, w, g, j, &p, &o, packed, lanes);
+            const int64_t panel = p.taps * o.depth * NR;
+            for (int64_t t = 0; t < p.taps; t++) place[p.tap[t].index] = (tap_place){packed - start + t * o.depth * NR, panel};
+            packed += panels_of(&l, s->g) * panel;
             continue;
         }
         for (int64_t u = 0; u < panels_of(&l, s->g); u++)
@@ -179,6 +210,9 @@ static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const R
                         *packed++ = empty ? 0 : w[weight_index(s, input_grad, g, column, c, p.tap[t].index)];
                     }
     }
+    if (l.kind != WIDE) return;
+    for (int64_t u = 0; u < panels_of(&l, s->g); u++)
+        NAME(pack_panel)(s, input_grad, w, u / l.panels, u % l.panels * NR, u, place, &o, start, lanes);
 }
 
 static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
@@ -210,7 +244,9 @@ typedef struct {
     REAL slope;
     const REAL *zeros; /* a pixel of them */
     filter_layout layout;
-    int rows; /* tiles_rows */
+    int rows;      /* tiles_rows */
+    int spread;    /* spreads_rows */
+    int64_t pitch; /* source_pitch */
 } NAME(direct_job);
 
 /* Consecutive pixels of a block that one call of the kernel computes: the taps that reach any source pixel, for each of them which tap it
@@ -231,7 +267,7 @@ static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t fir
     const REAL *image[GEMM_MR];
     for (int64_t i = 0; i < count; i++) {
         y[i] = q * p->step_h, x[i] = r * p->step_w;
-        image[i] = job->x + n * o->src_h * o->src_w * o->src_c;
+        image[i] = job->x + n * o->src_h * o->src_w * job->pitch;
         tile->out[i] = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c;
         if (++r == p->w) {
             r = 0;
@@ -245,7 +281,7 @@ static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t fir
         for (int64_t i = 0; i < count; i++) {
             const int64_t iy = y[i] + p->tap[t].dy, ix = x[i] + p->tap[t].dx;
             const int inside = (uint64_t)iy < (uint64_t)o->src_h && (uint64_t)ix < (uint64_t)o->src_w;
-            rows[i] = inside ? image[i] + (iy * o->src_w + ix) * o->src_c : job->zeros;
+            rows[i] = inside ? image[i] + (iy * o->src_w + ix) * job->pitch : job->zeros;
             any |= inside;
         }
         /* A tap that reads nothing but padding adds nothing. */
@@ -265,9 +301,9 @@ static void NAME(point_row)(const NAME(direct_job) *job, const phase *p, int64_t
     for (int64_t t = 0; t < p->taps; t += ROW_TAPS) {
         const int64_t y = q * p->step_h + p->tap[t].dy, left = MIN(p->tap[t].dx, p->tap[t + ROW_TAPS - 1].dx), x = r + left;
         if (y < 0 || y >= o->src_h) continue;
-        const REAL **rows = tile->rows + tile->taps * width, *image = job->x + (n * o->src_h + y) * o->src_w * o->src_c;
+        const REAL **rows = tile->rows + tile->taps * width, *image = job->x + (n * o->src_h + y) * o->src_w * job->pitch;
         for (int64_t i = 0; i < width; i++)
-            rows[i] = (uint64_t)(x + i) < (uint64_t)o->src_w ? image + (x + i) * o->src_c : job->zeros;
+            rows[i] = (uint64_t)(x + i) < (uint64_t)o->src_w ? image + (x + i) * job->pitch : job->zeros;
         for (int64_t m = 0; m < ROW_TAPS; m++)
             tile->which[tile->taps * ROW_TAPS + m] = (int32_t)(p->tap[t].dx == left ? t + m : t + ROW_TAPS - 1 - m);
         tile->taps++;
@@ -341,7 +377,7 @@ static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int6
             NAME(point)(job, p, i, tiles + count);
         i += size;
     }
-    if (spreads_rows(job->s, job->o.depth * sizeof(REAL), p->taps) && u1 - u0 > 1) {
+    if (job->spread && u1 - u0 > 1) {
         for (int64_t i = 0; i < count; i++)
             if (!tiles[i].taps) /* a pixel of padding alone */
                 for (int64_t q = tiles[i].taps = 0; q < tiles[i].count; q++) tiles[i].rows[q] = job->zeros;
@@ -350,57 +386,12 @@ static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int6
     NAME(filter_tiles)(job, tiles, count, p->taps, job->o.depth, u0, u1);
 }
 
-/* Few channels: output rows [q0, q1) of image n from a padded copy of their input rows, a kernel row at a time. */
-static void NAME(merged_item)(const NAME(direct_job) *job, int64_t n, int64_t q0, int64_t q1, char *scratch) {
-    const geometry *s = job->s;
-    const int64_t c = s->c, width = (s->ow - 1) * s->sw + s->kw, height = (q1 - q0 - 1) * s->sh + (s->kh - 1) * s->dh + 1;
-    REAL *strip = (REAL *)aligned_take(&scratch, width * height * c * sizeof(REAL));
-    NAME(pixel_tile) *tiles = (NAME(pixel_tile) *)aligned_take(&scratch, blocks_of(BLOCK_PIXELS, GEMM_MR) * sizeof *tiles);
-    const REAL **rows = (const REAL **)aligned_take(&scratch, BLOCK_PIXELS * s->kh * sizeof(REAL *));
-    REAL **out = (REAL **)aligned_take(&scratch, BLOCK_PIXELS * sizeof(REAL *));
-    const int64_t left = MIN(s->pl, width), valid = MAX(0, MIN(s->w, width - s->pl));
-    for (int64_t i = 0; i < height; i++) {
-        const int64_t y = q0 * s->sh - s->pt + i;
-        REAL *row = strip + i * width * c;
-        if (y < 0 || y >= s->h) {
-            memset(row, 0, width * c * sizeof(REAL));
-            continue;
-        }
-        memset(row, 0, left * c * sizeof(REAL));
-        memcpy(row + left * c, job->x + (n * s->h + y) * s->w * c, valid * c * sizeof(REAL));
-        memset(row + (left + valid) * c, 0, (width - left - valid) * c * sizeof(REAL));
-    }
-    const int64_t total = (q1 - q0) * s->ow, blocks = blocks_of(total, BLOCK_PIXELS);
-    int64_t q = 0, r = 0;
-    REAL *to = job->out + (n * s->oh + q0) * s->ow * s->k;
-    for (int64_t k = 0; k < blocks; k++) {
-        const int64_t pixels = total * (k + 1) / blocks - total * k / blocks, count = blocks_of(pixels, GEMM_MR);
-        for (int64_t i = 0; i < count; i++) {
-            const int64_t a = pixels * i / count, size = pixels * (i + 1) / count - a;
-            tiles[i] = (NAME(pixel_tile)){size, s->kh, rows + a * s->kh, NULL, out + a};
-            for (int64_t m = 0; m < size; m++, to += s->k) {
-                out[a + m] = to;
-                const REAL *from = strip + (q * s->sh * width + r * s->sw) * c;
-                for (int64_t t = 0; t < s->kh; t++) tiles[i].rows[t * size + m] = from + t * s->dh * width * c;
-                if (++r == s->ow) r = 0, q++;
-            }
-        }
-        NAME(filter_tiles)(job, tiles, count, s->kh, s->kw * c, 0, job->layout.panels);
-    }
-}
-
 static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
     const int64_t tile = sizeof(NAME(pixel_tile)), pointer = sizeof(REAL *);
-    if (reads_merged_rows(s, input_grad)) {
-        const int64_t width = (s->ow - 1) * s->sw + s->kw;
-        const int64_t height = (strip_rows(s, sizeof(REAL)) - 1) * s->sh + (s->kh - 1) * s->dh + 1;
-        return width * height * s->c * (int64_t)sizeof(REAL) + blocks_of(BLOCK_PIXELS, GEMM_MR) * tile +
-               BLOCK_PIXELS * (s->kh + 1) * pointer + 4 * CACHE_LINE;
-    }
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
     const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, &l, pixels), taps = s->kh * s->kw;
-    const int64_t spread = spreads_rows(s, o.depth * sizeof(REAL), 1) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
+    const int64_t spread = spreads_rows(s, input_grad, sizeof(REAL)) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
     return most * tile + pixels * (taps + 1) * pointer + most * taps * (int64_t)sizeof(int32_t) + spread + 5 * CACHE_LINE;
 }
 
@@ -408,19 +399,14 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
     const geometry *s = job->s;
     const operands o = job->o;
     const int64_t panels = panels_of(&job->layout, s->g);
-    if (reads_merged_rows(s, input_grad)) {
-        const int64_t strips = blocks_of(s->oh, MIN(strip_rows(s, sizeof(REAL)), CEIL_DIV(s->n * s->oh, threads)));
-#pragma omp parallel for num_threads(threads) schedule(static)
-        for (int64_t i = 0; i < s->n * strips; i++) {
-            const int64_t n = i / strips, k = i % strips;
-            NAME(merged_item)(job, n, s->oh * k / strips, s->oh * (k + 1) / strips, scratch + thread_index() * each);
-        }
-        return;
-    }
+    const REAL *packed = job->packed;
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         const int64_t total = s->n * p.h * p.w;
-        if (!total) continue;
+        job->packed = packed;
+        packed += panels * p.taps * o.depth * job->layout.width;
+        /* `convert_result` knows the rows of zeros. */
+        if (!total || (!s->channels_last && input_grad && !reads_row(s, p.y0))) continue;
         const int64_t least = blocks_of(total, block_pixels(s, o.depth * sizeof(REAL)));
         const int64_t blocks = MIN(total, least < 8 * threads ? ROUND_UP(least, threads) : least);
         /* Few pixels: the threads share the filters instead. */
@@ -432,7 +418,6 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
             NAME(filters_item)(job, &p, total * k / parts, total * (k + 1) / parts, panels * m / chunks, panels * (m + 1) / chunks,
                                scratch + thread_index() * each);
         }
-        job->packed += panels * p.taps * o.depth * job->layout.width;
     }
 }
 
@@ -454,9 +439,7 @@ static void NAME(split_columns)(const geometry *s, const phase *p, const REAL *x
             const REAL *from = x + i * s->w + j;
             REAL *to = split + (i * s->sw + j) * width;
             const int64_t count = (s->w - j + s->sw - 1) / s->sw;
-            if (used && s->sw == 2) NAME(every_second)(from, count, s->w - j, to);
-            else if (used)
-                for (int64_t k = 0; k < count; k++) to[k] = from[k * s->sw];
+            if (used) NAME(every_nth)(from, s->sw, count, to);
         }
     }
 }
@@ -564,9 +547,12 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
     const geometry *s = job->s;
     const operands o = job->o;
     const int64_t rows = blocks_of(o.columns, GEMM_MR);
+    const REAL *packed = job->packed;
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         const int64_t total = s->n * p.h * p.w, panels = CEIL_DIV(total, NR), size = p.taps * o.depth;
+        job->packed = packed;
+        packed += s->g * o.columns * size;
         if (!total) continue;
         const int64_t least = blocks_of(panels, panel_count(s->kh * s->kw * o.depth * NR * (int64_t)sizeof(REAL)));
         const int64_t blocks = MIN(panels, least < 8 * threads ? ROUND_UP(least, threads) : least);
@@ -590,38 +576,127 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
                                         segments);
             }
         }
-        job->packed += s->g * o.columns * size;
     }
 }
 
+#include "direct_few.h"
+
 /* -- entry ------------------------------------------------------------------------------------------------------------- */
 
-/* NHWC copies of NCHW operands, for filters in the lanes. */
-static int64_t NAME(converted_bytes)(const geometry *s) {
-    return ROUND_UP(s->n * s->c * s->h * s->w * (int64_t)sizeof(REAL), CACHE_LINE) +
-           ROUND_UP(s->n * s->k * s->oh * s->ow * (int64_t)sizeof(REAL), CACHE_LINE);
+/* Channels-last copies of an image's operands, for filters in the lanes. */
+static int64_t NAME(source_bytes)(const geometry *s, int input_grad) {
+    const operands o = operands_of(s, input_grad);
+    return o.src_h * o.src_w * source_pitch(s, input_grad, sizeof(REAL)) * sizeof(REAL);
+}
+static int64_t NAME(result_bytes)(const geometry *s, int input_grad) {
+    const operands o = operands_of(s, input_grad);
+    return o.dst_h * o.dst_w * o.dst_c * sizeof(REAL);
+}
+
+/* Images that are computed one chunk after another, so that their copies, or what the phases write in turn, stay in the second-level cache. */
+static int64_t NAME(chunk_images)(const geometry *s, int input_grad) {
+    if (!copies_source(s, input_grad, sizeof(REAL)) && operands_of(s, input_grad).phases == 1) return s->n;
+    return MAX(1, MIN(s->n, CHUNK_BYTES / (NAME(source_bytes)(s, input_grad) + NAME(result_bytes)(s, input_grad))));
+}
+
+/* Whether threads take chunks of their own, rather than share each. */
+static int NAME(parts_chunks)(const geometry *s, int input_grad, int threads) {
+    return threads > 1 && s->n / NAME(chunk_images)(s, input_grad) >= 2 * threads;
+}
+
+/* Bytes for one chunk: tap tables, copies, scratch of the threads that share it. */
+static int64_t NAME(chunk_bytes)(const geometry *s, int input_grad, int threads) {
+    const int64_t images = NAME(chunk_images)(s, input_grad);
+    int64_t bytes = ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
+    if (copies_source(s, input_grad, sizeof(REAL))) bytes += ROUND_UP(images * NAME(source_bytes)(s, input_grad), CACHE_LINE);
+    if (!s->channels_last) bytes += ROUND_UP(images * NAME(result_bytes)(s, input_grad), CACHE_LINE);
+    return bytes + threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
+}
+
+/* Copy to channels-last with pixels a pitch apart: source rows that a tap reads. */
+static void NAME(copy_source)(const NAME(direct_job) *job, int input_grad, const REAL *x, REAL *copy, int threads) {
+    const geometry *s = job->s;
+    const operands *o = &job->o;
+    const int whole = input_grad || reads_all_rows(s);
+    const int64_t src = o->src_h * o->src_w, parts = whole ? 1 : o->src_h, length = src / parts, pitch = job->pitch;
+#pragma omp parallel for num_threads(threads) schedule(static) collapse(3)
+    for (int64_t n = 0; n < s->n; n++)
+        for (int64_t y = 0; y < parts; y++)
+            for (int64_t c = 0; c < o->src_c; c += VL) {
+                if (!whole && !reads_row(s, y)) continue;
+                const int64_t channels = MIN(VL, o->src_c - c), first = n * src + y * length;
+                REAL *to = copy + first * pitch + c;
+                if (s->channels_last)
+                    for (int64_t i = 0; i < length; i++)
+                        NAME(store_n)(to + i * pitch, NAME(load_n)(x + (first + i) * o->src_c + c, channels), channels);
+                else
+                    NAME(transpose)(x + (n * o->src_c + c) * src + y * length, src, channels, length, to, pitch);
+            }
+}
+
+/* NHWC to NCHW; rows of an input gradient that no tap reads are zero. */
+static void NAME(convert_result)(const geometry *s, const operands *o, int input_grad, const REAL *copy, REAL *out, int threads) {
+    const int whole = !input_grad || reads_all_rows(s);
+    const int64_t dst = o->dst_h * o->dst_w, parts = whole ? 1 : o->dst_h, length = dst / parts;
+#pragma omp parallel for num_threads(threads) schedule(static) collapse(3)
+    for (int64_t n = 0; n < s->n; n++)
+        for (int64_t y = 0; y < parts; y++)
+            for (int64_t c = 0; c < o->dst_c; c += VL) {
+                REAL *to = out + (n * o->dst_c + c) * dst + y * length;
+                const int64_t channels = MIN(VL, o->dst_c - c);
+                if (whole || reads_row(s, y))
+                    NAME(transpose)(copy + (n * dst + y * length) * o->dst_c + c, o->dst_c, length, channels, to, dst);
+                else
+                    for (int64_t i = 0; i < channels; i++) memset(to + i * dst, 0, length * sizeof(REAL));
+            }
+}
+
+/* Images [n0, n1) with filters in the lanes. */
+static void NAME(direct_chunk)(const NAME(direct_job) *whole, int input_grad, int64_t n0, int64_t n1, char *workspace, int threads) {
+    const operands *o = &whole->o;
+    const int64_t src = o->src_h * o->src_w * o->src_c, dst = o->dst_h * o->dst_w * o->dst_c;
+    const int64_t scratch = ROUND_UP(NAME(filters_scratch)(whole->s, input_grad), CACHE_LINE);
+    geometry s = *whole->s;
+    NAME(direct_job) job = *whole;
+    s.n = n1 - n0;
+    job.s = &s;
+    const REAL *x = job.x += n0 * src;
+    REAL *out = job.out += n0 * dst;
+    tap *storage = (tap *)aligned_take(&workspace, s.kh * s.kw * sizeof(tap));
+    if (copies_source(&s, input_grad, sizeof(REAL))) {
+        REAL *copy = (REAL *)aligned_take(&workspace, s.n * NAME(source_bytes)(&s, input_grad));
+        NAME(copy_source)(&job, input_grad, x, copy, threads);
+        job.x = copy;
+    }
+    if (!s.channels_last) job.out = (REAL *)aligned_take(&workspace, s.n * NAME(result_bytes)(&s, input_grad));
+    NAME(direct_filters)(&job, input_grad, storage, workspace, scratch, threads);
+    if (!s.channels_last) NAME(convert_result)(&s, o, input_grad, job.out, out, threads);
 }
 
 static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pixel_lanes, int threads) {
     const operands o = operands_of(s, input_grad);
-    int64_t bytes = ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
+    int64_t bytes = 0;
+    if (!pixel_lanes && has_few_channels(s, input_grad, sizeof(REAL)))
+        return padded_bias_bytes(s, &o, sizeof(REAL)) + ROUND_UP(s->c * s->kh * s->kw * (int64_t)sizeof(int64_t), CACHE_LINE) +
+               threads * few_scratch(s, sizeof(REAL));
     if (pixel_lanes) {
+        bytes += ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
         if (splits_columns(s, input_grad))
             bytes += ROUND_UP(s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * (int64_t)sizeof(REAL), CACHE_LINE);
         return bytes + threads * ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE);
     }
     bytes += ROUND_UP(o.src_c * (int64_t)sizeof(REAL), CACHE_LINE);
-    bytes += ROUND_UP(s->g * ROUND_UP(o.columns, NR) * (int64_t)sizeof(REAL), CACHE_LINE);
-    if (!s->channels_last) bytes += NAME(converted_bytes)(s);
-    return bytes + threads * ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE);
+    bytes += padded_bias_bytes(s, &o, sizeof(REAL));
+    const int parts = NAME(parts_chunks)(s, input_grad, threads);
+    return bytes + (parts ? threads : 1) * NAME(chunk_bytes)(s, input_grad, parts ? 1 : threads);
 }
 
 static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes, const REAL *x, const REAL *packed, const REAL *bias,
                              int activation, REAL slope, REAL *out, char *workspace, int threads) {
-    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0};
+    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0, 0, 0};
     const operands *o = &job.o;
-    tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
     if (pixel_lanes) {
+        tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
         if (splits_columns(s, input_grad)) {
             const phase p = make_phase(s, 0, 0, storage);
             REAL *split = (REAL *)aligned_take(&workspace, s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * sizeof(REAL));
@@ -632,32 +707,31 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
         return;
     }
     job.layout = layout_of(o, s->g, sizeof(REAL));
-    job.rows = !reads_merged_rows(s, input_grad) && tiles_rows(s, &job.layout);
-    REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));
-    memset(zeros, 0, o->src_c * sizeof(REAL));
-    job.zeros = zeros;
+    job.rows = tiles_rows(s, &job.layout);
+    job.spread = spreads_rows(s, input_grad, sizeof(REAL));
+    job.pitch = source_pitch(s, input_grad, sizeof(REAL));
     const int64_t padded = ROUND_UP(o->columns, NR), bias_step = job.layout.kind == WIDE ? padded : o->columns;
-    REAL *padded_bias = (REAL *)aligned_take(&workspace, s->g * padded * sizeof(REAL));
+    REAL *padded_bias = (REAL *)aligned_take(&workspace, padded_bias_bytes(s, o, sizeof(REAL)));
     if (bias) {
         memset(padded_bias, 0, s->g * padded * sizeof(REAL));
         for (int64_t g = 0; g < s->g; g++) memcpy(padded_bias + g * bias_step, bias + g * o->columns, o->columns * sizeof(REAL));
         job.bias = padded_bias;
     }
-    const int64_t src = o->src_h * o->src_w, dst = o->dst_h * o->dst_w;
-    if (!s->channels_last) {
-        REAL *copy = (REAL *)aligned_take(&workspace, s->n * src * o->src_c * sizeof(REAL));
-        job.x = copy;
-        job.out = (REAL *)aligned_take(&workspace, s->n * dst * o->dst_c * sizeof(REAL));
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
-        for (int64_t n = 0; n < s->n; n++)
-            for (int64_t c = 0; c < o->src_c; c += VL)
-                NAME(transpose)(x + (n * o->src_c + c) * src, src, MIN(VL, o->src_c - c), src, copy + n * src * o->src_c + c, o->src_c);
+    if (has_few_channels(s, input_grad, sizeof(REAL))) {
+        NAME(direct_few)(&job, workspace, threads);
+        return;
     }
-    NAME(direct_filters)(&job, input_grad, storage, workspace, ROUND_UP(NAME(filters_scratch)(s, input_grad), CACHE_LINE), threads);
-    if (!s->channels_last) {
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
-        for (int64_t n = 0; n < s->n; n++)
-            for (int64_t c = 0; c < o->dst_c; c += VL)
-                NAME(transpose)(job.out + n * dst * o->dst_c + c, o->dst_c, dst, MIN(VL, o->dst_c - c), out + (n * o->dst_c + c) * dst, dst);
+    REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));
+    memset(zeros, 0, o->src_c * sizeof(REAL));
+    job.zeros = zeros;
+    const int parts = NAME(parts_chunks)(s, input_grad, threads);
+    const int64_t chunks = blocks_of(s->n, NAME(chunk_images)(s, input_grad)), each = NAME(chunk_bytes)(s, input_grad, 1);
+    if (!parts) {
+        for (int64_t i = 0; i < chunks; i++)
+            NAME(direct_chunk)(&job, input_grad, s->n * i / chunks, s->n * (i + 1) / chunks, workspace, threads);
+        return;
     }
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (int64_t i = 0; i < chunks; i++)
+        NAME(direct_chunk)(&job, input_grad, s->n * i / chunks, s->n * (i + 1) / chunks, workspace + thread_index() * each, 1);
 }

@@ -3,6 +3,7 @@
  *   dot:    out[i][j] = bias[j] + sum_t sum_p rows[t][i][p] * b[t][p][j]     rows of A by pointer, contiguous in p
  *   outer:  out[i][j] = bias[i] + sum_s sum_p a_s[p][i] * b_s[p][j]          columns of A, contiguous in i
  *
+ *   window_rows, window_lanes: sum_p x[at[p] + i] * b[p][j] and sum_p a[p][i] * x[at[p] + j], windows of planes of pixels
  *   narrow: dot for groups of few filters, in vectors of at most 32 bytes
  *   bundle: dot for groups of fewer, several of them side by side in one vector
  *   narrow_row, bundle_row: the same for ROW_TAPS taps over consecutive pixels, each spread over the lanes once for all of the taps
@@ -54,6 +55,10 @@ INLINE void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t dept
 /* a_step and b_step: elements from one p to the next. */
 SHARED void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t a_step, int64_t b_step,
                         const NAME(sink) *sink);
+
+/* Windows of `steps` values: x: where the window of the first pixel begins; at: offsets of the steps behind it. b: [step][NR]; a: [step][rows]. */
+SHARED void NAME(window_rows)(int rows, const REAL *x, const int64_t *at, int64_t steps, const REAL *b, const NAME(sink) *sink);
+SHARED void NAME(window_lanes)(int rows, const REAL *a, const REAL *x, const int64_t *at, int64_t steps, const NAME(sink) *sink);
 
 /* `groups` <= NARROW_GROUPS groups of `columns` <= NL filters over `depth` channels each; b: [tap][depth][NARROW_GROUPS][NL], NL values of
  * bias readable from each group's first on. */

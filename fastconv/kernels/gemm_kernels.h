@@ -79,6 +79,23 @@ INLINE void NAME(outer_tile)(const int rows, const int vectors, const NAME(segme
     STORE_TILE(rows, vectors, NAME(splat)(sink->bias[i]));
 }
 
+INLINE void NAME(window_tile)(const int rows, const int vectors, const int pixel_rows, const REAL *a, const REAL *b, const int64_t *at,
+                              int64_t steps, const NAME(sink) *sink) {
+    vec acc[GEMM_MR][2];
+    UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
+    FETCH_TILE(rows, vectors);
+    for (int64_t p = 0; p < steps; p++) {
+        const REAL *x = a + (pixel_rows ? at[p] : p * rows), *y = b + (pixel_rows ? p * NR : at[p]);
+        vec b0 = NAME(load)(y), b1 = vectors > 1 ? NAME(load)(y + VL) : (vec){0};
+        UNROLL for (int i = 0; i < rows; i++) {
+            vec v = NAME(splat)(x[i]);
+            acc[i][0] += v * b0;
+            if (vectors > 1) acc[i][1] += v * b1;
+        }
+    }
+    STORE_TILE(rows, vectors, (pixel_rows ? NAME(load)(sink->bias + j * VL) : NAME(splat)(sink->bias[i])));
+}
+
 /* Narrow groups: lanes are the filters of several groups, each of which sees its own input channels. One input vector per pixel and tap
  * holds the channels of all of them; a permutation spreads channel c of every group over that group's lanes. */
 INLINE void NAME(bundle_tile)(const int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns,
@@ -249,6 +266,22 @@ void NAME(dot_at)(int rows, const REAL *const *a, int64_t offset, int64_t taps, 
     case 2 * rows + 1: NAME(outer_tile)(rows, 1, segments, count, a_step, b_step, sink); break;       \
     case 2 * rows + 2: NAME(outer_tile)(rows, 2, segments, count, a_step, b_step, sink); break;
 void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t a_step, int64_t b_step, const NAME(sink) *sink) {
+    switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(rows)                                                                              \
+    case 2 * rows + 1: NAME(window_tile)(rows, 1, 1, x, b, at, steps, sink); break;             \
+    case 2 * rows + 2: NAME(window_tile)(rows, 2, 1, x, b, at, steps, sink); break;
+void NAME(window_rows)(int rows, const REAL *x, const int64_t *at, int64_t steps, const REAL *b, const NAME(sink) *sink) {
+    switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(rows)                                                                              \
+    case 2 * rows + 1: NAME(window_tile)(rows, 1, 0, a, x, at, steps, sink); break;             \
+    case 2 * rows + 2: NAME(window_tile)(rows, 2, 0, a, x, at, steps, sink); break;
+void NAME(window_lanes)(int rows, const REAL *a, const REAL *x, const int64_t *at, int64_t steps, const NAME(sink) *sink) {
     switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
 }
 #undef CASE

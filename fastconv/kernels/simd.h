@@ -39,6 +39,17 @@
 #define VL ((int)(SIMD_BYTES / sizeof(REAL))) /* its lanes */
 #define NR (2 * VL)                           /* columns of the GEMM register tile */
 
+/* Whether one instruction permutes the lanes of a vector. */
+INLINE int permutes_lanes(int64_t item) {
+#if defined(__AVX512F__)
+    return item <= 8;
+#elif defined(__AVX2__)
+    return item == 4;
+#else
+    return item < 4;
+#endif
+}
+
 /* Thread `index` of `count`, and its share [*begin, *end) of `total` items. */
 INLINE void share(int64_t total, int index, int count, int64_t *begin, int64_t *end) {
     *begin = total * index / count;

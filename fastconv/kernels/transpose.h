@@ -8,6 +8,7 @@ enum { FEW_ROWS = 4 };
 #define FIRST(l, h, n) ((l) & (h) ? (n) + (l) - (h) : (l))
 #define SECOND(l, h, n) ((l) & (h) ? (n) + (l) : (l) + (h))
 #define EVEN(l, h, n) (2 * (l)) /* every second lane of both sources */
+#define ODD(l, h, n) (2 * (l) + 1)
 #define LANES2(f, h, n) f(0, h, n), f(1, h, n)
 #define LANES4(f, h, n) LANES2(f, h, n), f(2, h, n), f(3, h, n)
 #define LANES8(f, h, n) LANES4(f, h, n), f(4, h, n), f(5, h, n), f(6, h, n), f(7, h, n)
@@ -23,15 +24,19 @@ enum { FEW_ROWS = 4 };
 #if SIMD_BYTES == 64 && !IS_DOUBLE
 #define STAGES(X) X(8, LANES16, 16) X(4, LANES16, 16) X(2, LANES16, 16) X(1, LANES16, 16)
 #define EVEN_LANES LANES16(EVEN, 0, 16)
+#define ODD_LANES LANES16(ODD, 0, 16)
 #elif (SIMD_BYTES == 32 && !IS_DOUBLE) || (SIMD_BYTES == 64 && IS_DOUBLE)
 #define STAGES(X) X(4, LANES8, 8) X(2, LANES8, 8) X(1, LANES8, 8)
 #define EVEN_LANES LANES8(EVEN, 0, 8)
+#define ODD_LANES LANES8(ODD, 0, 8)
 #elif (SIMD_BYTES == 16 && !IS_DOUBLE) || (SIMD_BYTES == 32 && IS_DOUBLE)
 #define STAGES(X) X(2, LANES4, 4) X(1, LANES4, 4)
 #define EVEN_LANES LANES4(EVEN, 0, 4)
+#define ODD_LANES LANES4(ODD, 0, 4)
 #else
 #define STAGES(X) X(1, LANES2, 2)
 #define EVEN_LANES LANES2(EVEN, 0, 2)
+#define ODD_LANES LANES2(ODD, 0, 2)
 #endif
 #define STAGE(h, lanes, n)                                              \
     UNROLL for (int i = 0; i < n; i++) if (!(i & h)) {                  \
@@ -42,18 +47,6 @@ enum { FEW_ROWS = 4 };
 
 /* VL x VL values in registers: log2(VL) rounds of exchanging halves. */
 INLINE void NAME(transpose_square)(vec *r) { STAGES(STAGE) }
-
-/* to[k] = from[2 k] for k < count; `readable` elements from `from` on may be read. */
-static __attribute__((unused)) void NAME(every_second)(const REAL *from, int64_t count, int64_t readable, REAL *to) {
-    int64_t k = 0;
-    for (; k + VL <= count && 2 * (k + VL) <= readable; k += VL)
-        NAME(store)(to + k, SHUFFLE(NAME(load)(from + 2 * k), NAME(load)(from + 2 * k + VL), EVEN_LANES));
-    for (; k < count; k++) to[k] = from[2 * k];
-}
-
-#undef STAGE
-#undef STAGES
-#undef EVEN_LANES
 
 /* b[j][i] = a[i][j] for i < rows, j < columns; steps in elements. */
 static __attribute__((unused)) void NAME(transpose)(const REAL *a, int64_t a_step, int64_t rows, int64_t columns, REAL *b,
@@ -78,3 +71,58 @@ static __attribute__((unused)) void NAME(transpose)(const REAL *a, int64_t a_ste
             }
         }
 }
+
+/* to[k] = from[n k] for k < count. */
+INLINE void NAME(pick)(const REAL *from, const int n, int64_t count, REAL *to) {
+    int64_t k = 0;
+    if (permutes_lanes(sizeof(REAL))) {
+        NAME(ivec_t) index, source;
+        for (int l = 0; l < VL; l++) index[l] = l * n % VL, source[l] = l * n / VL;
+        /* The last vector that is read may end n - 1 elements behind the last value taken: not for the last of them. */
+        for (; k + VL < count; k += VL) {
+            vec v = NAME(permute)(NAME(load)(from + n * k), index);
+            UNROLL for (int j = 1; j < n; j++) {
+                const vec w = NAME(permute)(NAME(load)(from + n * k + j * VL), index);
+                v = NAME(select)(source == j, w, v);
+            }
+            NAME(store)(to + k, v);
+        }
+    }
+    for (; k < count; k++) to[k] = from[n * k];
+}
+
+static __attribute__((unused)) void NAME(every_nth)(const REAL *from, int64_t n, int64_t count, REAL *to) {
+    switch (n) {
+    case 2: NAME(pick)(from, 2, count, to); break;
+    case 3: NAME(pick)(from, 3, count, to); break;
+    case 4: NAME(pick)(from, 4, count, to); break;
+    default:
+        for (int64_t k = 0; k < count; k++) to[k] = from[n * k];
+    }
+}
+
+/* The values of each remainder modulo n together: to[m step + k] = from[n k + m] for m < n, k < count. */
+static __attribute__((unused)) void NAME(split)(const REAL *from, int64_t n, int64_t count, REAL *to, int64_t step) {
+    int64_t k = 0;
+    switch (n) {
+    case 1: memcpy(to, from, count * sizeof(REAL)); break;
+    case 2:
+        for (; k + VL <= count; k += VL) {
+            const vec a = NAME(load)(from + 2 * k), b = NAME(load)(from + 2 * k + VL);
+            NAME(store)(to + k, SHUFFLE(a, b, EVEN_LANES));
+            NAME(store)(to + step + k, SHUFFLE(a, b, ODD_LANES));
+        }
+        for (; k < count; k++) to[k] = from[2 * k], to[step + k] = from[2 * k + 1];
+        break;
+    case 3:
+    case 4:
+        for (int64_t m = 0; m < n; m++) NAME(every_nth)(from + m, n, count, to + m * step);
+        break;
+    default: NAME(transpose)(from, n, count, n, to, step);
+    }
+}
+
+#undef STAGE
+#undef STAGES
+#undef EVEN_LANES
+#undef ODD_LANES
