@@ -730,7 +730,8 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
                     REAL *out = i == p->blocks - 1 ? dw + ((g * p->columns + k) * p->depth + c) * weights : NULL;
                     REAL *taps = p->blocks > 1 ? all_taps + q * size.taps : block_taps + t.index * size.taps;
                     NAME(wino_sums)(&tile, p, count, columns, b.tiles, v + v_channel(p, c),
-                                    z + k / NR * p->points * p->points * size.z_plane, size.z_plane, i > 0, all_sums + t.index * size.sums, taps, out);
+                                    z + k / NR * p->points * p->points * size.z_plane, size.z_plane, i > 0,
+                                    all_sums + t.index * size.sums, taps, out);
                     if (out) NAME(transpose)(taps, NR, count * weights, columns, out, p->depth * weights);
                 }
                 team_barrier(t);
