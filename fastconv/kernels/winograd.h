@@ -533,6 +533,7 @@ static void NAME(wino_pack)(const geometry *s, int direction, int m, const REAL 
                 NAME(wino_filters)(&tile, &at, w + group * weights + j * NR * at.filter + d * at.channel, columns - j * NR,
                                    MIN(step, depth - d), streamed, u + group * n * n * plane + (j * depth + d) * NR, plane);
             }
+        if (streamed) stream_fence();
     }
 }
 
