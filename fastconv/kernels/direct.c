@@ -31,7 +31,7 @@ int64_t direct_pack_workspace(const geometry *s) {
 }
 
 void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace) {
-    const int few = few_planes(s, input_grad, is_double);
+    const int few = !pixel_lanes && few_planes(s, input_grad, is_double);
     if (pixel_lanes || few)
         (is_double ? direct_pack_pixels_f64 : direct_pack_pixels_f32)(s, input_grad, few ? WINDOW_ROWS : GEMM_MR, w, packed, workspace);
     else
