@@ -6,7 +6,8 @@
 /* Whether `direct` has pixels in the lanes: of few channels in planes. */
 static int few_planes(const geometry *s, int input_grad, int is_double) {
     const int64_t item = is_double ? 8 : 4;
-    return has_few_channels(s, input_grad, item) && few_lanes(s, item);
+    const geometry f = few_geometry(s, input_grad);
+    return has_few_channels(s, input_grad, item) && few_lanes(&f, item);
 }
 
 /* Channels-last patches that tile a row, as a ViT's stem has them: the values of a kernel row lie together, so they are channels of a
