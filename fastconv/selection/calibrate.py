@@ -49,6 +49,8 @@ _SHAPES = (
     # depthwise
     "1x48x40x40,48x3x3,p1,g48", "1x192x15x15,192x3x3,p1,g192", "1x96x30x30,96x3x3,s2,p1,g96", "1x384x8x8,384x3x3,p1,g384",
     "1x96x24x24,96x5x5,p2,g96", "1x64x28x28,64x7x7,p3,g64", "1x64x20x20,64x11x11,p5,g64", "1x32x48x48,32x25x25,p12,g32",
+    # few filters
+    "1x48x48x48,4x3x3,p1",
 )  # fmt: skip
 # Visits shapes, formats and directions evenly, so that a budget that ends early has seen some of each; prime.
 _STRIDE = 131
