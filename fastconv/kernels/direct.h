@@ -252,6 +252,8 @@ typedef struct {
     int rows;      /* tiles_rows */
     int spread;    /* spreads_rows */
     int64_t pitch; /* source_pitch */
+    const char *ahead; /* what is read next, to be brought to the second-level cache meanwhile */
+    int64_t ahead_bytes, ahead_items; /* how many items of work later an item's share of it is read */
 } NAME(direct_job);
 
 /* Consecutive pixels of a block that one call of the kernel computes: the taps that reach any source pixel, for each of them which tap it
@@ -343,12 +345,16 @@ static void NAME(filter_tile)(const NAME(direct_job) *job, const NAME(pixel_tile
  * are written together; larger ones are read once for all tiles. Of groups, which share no input, those meet a tile together that
  * fit the second-level cache, since narrow ones share cache lines. */
 static void NAME(filter_tiles)(const NAME(direct_job) *job, const NAME(pixel_tile) *tiles, int64_t count, int64_t taps, int64_t depth,
-                               int64_t u0, int64_t u1) {
+                               int64_t u0, int64_t u1, const char *ahead, int64_t ahead_bytes) {
     const int64_t size = MAX(1, taps * depth * job->layout.width * (int64_t)sizeof(REAL));
     const int64_t together = job->s->g > 1 ? MAX(1, GROUPS_FILTERS / size) : (u1 - u0) * size <= SMALL_FILTERS ? u1 - u0 : 1;
+    const int64_t slice = ROUND_UP(CEIL_DIV(ahead_bytes, count * CEIL_DIV(u1 - u0, together)), CACHE_LINE);
+    const char *end = ahead + ahead_bytes;
     for (int64_t u = u0; u < u1; u += together)
-        for (int64_t i = 0; i < count; i++)
+        for (int64_t i = 0; i < count; i++) {
+            for (const char *stop = MIN(ahead + slice, end); ahead < stop; ahead += CACHE_LINE) __builtin_prefetch(ahead, 0, 2);
             for (int64_t q = u; q < MIN(u1, u + together); q++) NAME(filter_tile)(job, tiles + i, taps, depth, q);
+        }
 }
 
 /* The pixels of a block one after another, far enough apart that they do not fall into one set of the first-level cache. */
@@ -362,7 +368,7 @@ static void NAME(spread_rows)(NAME(pixel_tile) *tiles, int64_t count, int64_t de
 
 /* One item of work: pixels [first, last), panels [u0, u1). */
 static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int64_t first, int64_t last, int64_t u0, int64_t u1,
-                               char *scratch) {
+                               const char *ahead, int64_t ahead_bytes, char *scratch) {
     const int64_t pixels = last - first, room = MAX(1, p->taps), most = tile_count(job->s, &job->layout, pixels);
     NAME(pixel_tile) *tiles = (NAME(pixel_tile) *)aligned_take(&scratch, most * sizeof *tiles);
     const REAL **rows = (const REAL **)aligned_take(&scratch, pixels * room * sizeof(REAL *));
@@ -388,7 +394,7 @@ static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int6
                 for (int64_t q = tiles[i].taps = 0; q < tiles[i].count; q++) tiles[i].rows[q] = job->zeros;
         NAME(spread_rows)(tiles, count, job->o.depth, (REAL *)scratch);
     }
-    NAME(filter_tiles)(job, tiles, count, p->taps, job->o.depth, u0, u1);
+    NAME(filter_tiles)(job, tiles, count, p->taps, job->o.depth, u0, u1, ahead, ahead_bytes);
 }
 
 static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
@@ -420,8 +426,10 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
 #pragma omp parallel for num_threads(threads) schedule(static)
         for (int64_t i = 0; i < parts * chunks; i++) {
             const int64_t k = i / chunks, m = i % chunks;
+            const int64_t items = o.phases * parts * chunks, item = MIN(items - 1, f * parts * chunks + i + job->ahead_items);
+            const int64_t a = job->ahead_bytes / items * item, b = job->ahead_bytes / items * (item + 1);
             NAME(filters_item)(job, &p, total * k / parts, total * (k + 1) / parts, panels * m / chunks, panels * (m + 1) / chunks,
-                               scratch + thread_index() * each);
+                               job->ahead + a, b - a, scratch + thread_index() * each);
         }
     }
 }
@@ -668,6 +676,10 @@ static void NAME(direct_chunk)(const NAME(direct_job) *whole, int input_grad, in
     const REAL *x = job.x += n0 * src;
     REAL *out = job.out += n0 * dst;
     tap *storage = (tap *)aligned_take(&workspace, s.kh * s.kw * sizeof(tap));
+    const int64_t images = MIN(n1 - n0, whole->s->n - n1);
+    if (images) job.ahead = (const char *)(x + (n1 - n0) * src), job.ahead_bytes = images * src * sizeof(REAL);
+    else if (!copies_source(&s, input_grad, sizeof(REAL)) && s.n * src * (int64_t)sizeof(REAL) > CHUNK_BYTES)
+        job.ahead = (const char *)x, job.ahead_bytes = s.n * src * sizeof(REAL), job.ahead_items = 1;
     if (copies_source(&s, input_grad, sizeof(REAL))) {
         REAL *copy = (REAL *)aligned_take(&workspace, s.n * NAME(source_bytes)(&s, input_grad));
         NAME(copy_source)(&job, input_grad, x, copy, threads);
@@ -700,7 +712,7 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
 
 static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes, const REAL *x, const REAL *packed, const REAL *bias,
                              int activation, REAL slope, REAL *out, char *workspace, int threads) {
-    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0, 0, 0};
+    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0, 0, 0, NULL, 0, 0};
     const operands *o = &job.o;
     if (pixel_lanes) {
         tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
@@ -740,7 +752,7 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
             NAME(direct_chunk)(&job, input_grad, s->n * i / chunks, s->n * (i + 1) / chunks, workspace, threads);
         return;
     }
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t i = 0; i < chunks; i++)
         NAME(direct_chunk)(&job, input_grad, s->n * i / chunks, s->n * (i + 1) / chunks, workspace + thread_index() * each, 1);
 }
