@@ -127,6 +127,16 @@ def test_a_forked_child_runs_on_one_thread_and_does_not_hang():
     assert finished.returncode == 0, finished.stderr
 
 
+@pytest.mark.parametrize("given", [None, "77"])
+def test_loading_the_kernels_leaves_the_environment_as_it_was(given):
+    program = "import os, fastconv.kernels.cpu as cpu; cpu.kernels(); print(os.environ.get('GOMP_SPINCOUNT'))"
+    environment = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    if given:
+        environment["GOMP_SPINCOUNT"] = given
+    finished = subprocess.run([sys.executable, "-c", program], env=environment, timeout=60, capture_output=True, text=True)
+    assert finished.stdout.strip() == str(given), finished.stderr
+
+
 # -- BLAS -------------------------------------------------------------------------------------------------------------
 
 

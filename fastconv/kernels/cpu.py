@@ -22,6 +22,10 @@ __all__ = ["available", "isa", "kernels", "use"]
 # Lowest first. The matrix units' kernels come on top of the AVX-512 ones; until they exist, "amx" allows everything.
 _ORDER = ("baseline", "avx2", "avx512", "amx")
 
+# How often libgomp's threads look for work, or for one another, before they sleep: about a tenth of a millisecond. At its default of
+# several milliseconds, two threads that the system has put on one CPU keep each other from it for that long in every call.
+_SPINS = ("GOMP_SPINCOUNT", "10000")
+
 _selected = None
 
 
@@ -60,5 +64,17 @@ def _select(limit):
         raise InvalidArgumentError(f"FASTCONV_ISA: got {limit!r}, expected one of {', '.join(_ORDER)}")
     allowed = _ORDER[: _ORDER.index(limit) + 1] if limit else _ORDER
     best = [s for s in available() if s in allowed][-1]
-    _selected = importlib.import_module(f"._{best}", __package__)
+    _selected = _load(f"_{best}")
     return _selected
+
+
+def _load(name):
+    """Import an extension module; the first brings in libgomp, which reads the environment then and never again."""
+    own = not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
+    if own:
+        os.environ.update([_SPINS])
+    try:
+        return importlib.import_module(f".{name}", __package__)
+    finally:
+        if own:
+            del os.environ[_SPINS[0]]
