@@ -130,20 +130,22 @@ INLINE unsigned dw_within(int64_t first, int64_t count, int64_t size) {
     return (1u << end) - (1u << begin);
 }
 
-/* Strides 1 and 2 (whose input gradient falls into phases), not dilated. */
-INLINE int dw_3x3(const geometry *g, int direction) {
-    return g->kh == 3 && g->kw == 3 && g->sh == g->sw && g->sw <= (direction == DW_FORWARD ? 2 : 1) && g->dh == 1 && g->dw == 1;
+/* K x K kernels of strides 1 and 2 (whose input gradient falls into phases), not dilated. */
+INLINE int dw_square(const geometry *g, int direction, int64_t k) {
+    return g->kh == k && g->kw == k && g->sh == g->sw && g->sw <= (direction == DW_FORWARD ? 2 : 1) && g->dh == 1 && g->dw == 1;
 }
 
 /* Whether depthwise_planes.h computes it: rows that fill most of a vector, with borders that are those of a row's first and last. */
 INLINE int dw_planes_suit(const geometry *g, int direction, int lanes) {
 #if defined(__AVX512F__)
     const dw_axis cols = dw_cols_of(g, direction);
-    if (g->channels_last || direction == DW_WEIGHT_GRAD || (direction == DW_INPUT_GRAD && g->k != g->c) || !dw_3x3(g, direction) ||
+    const int64_t k = g->kw, most = MIN(k - 1, lanes / 2);
+    if (g->channels_last || direction == DW_WEIGHT_GRAD || (direction == DW_INPUT_GRAD && g->k != g->c) ||
+        !(dw_square(g, direction, 3) || (g->sw == 1 && (dw_square(g, direction, 5) || dw_square(g, direction, 7)))) ||
         cols.dest * 5 <= lanes * 4)
         return 0;
     const int64_t left = -dw_phase_of(&cols, 0).origin;
-    return left <= 2 && (cols.dest - 1) * g->sw - left + 3 <= cols.source + 2;
+    return left <= most && (cols.dest - 1) * g->sw - left + k <= cols.source + most;
 #else
     (void)g, (void)direction, (void)lanes;
     return 0;
@@ -156,7 +158,7 @@ enum { DW_INSIDE, DW_AT_BORDER, DW_AT_END };
 
 /* Whether depthwise_pixels.h computes it: there must be a whole vector of channels. */
 INLINE int dw_pixels_suit(const geometry *g, int direction, int lanes) {
-    return g->channels_last && direction != DW_WEIGHT_GRAD && g->k == g->c && g->c >= lanes && dw_3x3(g, direction);
+    return g->channels_last && direction != DW_WEIGHT_GRAD && g->k == g->c && g->c >= lanes && dw_square(g, direction, 3);
 }
 
 /* Of larger images, depthwise_pixels.h prefetches the rows that the tiles below need. From main memory that saves a third of the

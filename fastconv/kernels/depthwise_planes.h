@@ -1,13 +1,14 @@
-/* 3x3 depthwise correlation of NCHW planes with pixels in the lanes (template: REAL, NAME): for AVX-512, whose masks keep out what
- * lies beyond the borders, so that nothing is copied. A tile is one vector of R output rows, which share each load, and tiles
- * follow each other along the rows. At stride 2 a row's even and odd columns are parted once for its three taps; the odd ones are
- * kept, for shifted by a lane they are the next tile's first tap.
+/* Depthwise correlation of NCHW planes with K x K kernels and pixels in the lanes (template: REAL, NAME): for AVX-512, whose masks
+ * keep out what lies beyond the borders, so that nothing is copied. A tile is one vector of R output rows, which share each load,
+ * and tiles follow each other along the rows. It takes J kernel columns at a time, whose weights fit the registers beside the sums.
+ * At stride 2 a row's even and odd columns are parted once for its three taps; the odd ones are kept, for shifted by a lane they
+ * are the next tile's first tap.
  */
 #if defined(__AVX512F__)
 
-/* Output rows of a tile at stride 1 and 2. */
-#define DW_R1 7
-#define DW_R2 4
+/* X(kernel, its columns at a time, stride, output rows of a tile) */
+#define DW_PLANES(X) X(3, 3, 1, 7) X(3, 3, 2, 4) X(5, 1, 1, 14) X(7, 1, 1, 14)
+#define DW_MOST 14 /* output rows, and weights at a time */
 
 #if IS_DOUBLE
 typedef __mmask8 NAME(dw_mask);
@@ -39,20 +40,21 @@ INLINE NAME(dw_mask) NAME(dw_columns)(int64_t first, int64_t step, int64_t width
     return end <= begin ? 0 : (NAME(dw_mask))(((1u << (end - begin)) - 1) << begin);
 }
 
-/* A tile whose first tap is source pixel (0, column) of `plane`. Bit s of `rows`: source row s exists. `inside`: lanes whose taps lie
- * inside the row, by tap. `odd`: what a tile at stride 2 leaves to the next one. */
-INLINE void NAME(dw_planes_tile)(const REAL *plane, int64_t width, int64_t column, unsigned rows, const vec w[9],
-                                 const NAME(dw_mask) *inside, vec *acc, vec *odd, const int R, const int S, const int place) {
+/* J columns of taps, of which the first lies at source pixel (0, column) of `plane`. Bit s of `rows`: source row s exists. `w`: their
+ * weights, row by row. `inside`: lanes whose taps lie inside the row, by tap. `odd`: what a tile at stride 2 leaves to the next. */
+INLINE void NAME(dw_planes_taps)(const REAL *plane, int64_t width, int64_t column, unsigned rows, const vec *w,
+                                 const NAME(dw_mask) *inside, vec *acc, vec *odd, const int K, const int J, const int S,
+                                 const int R, const int place) {
     NAME(ivec_t) even;
     UNROLL for (int l = 0; l < VL; l++) even[l] = 2 * l;
     NAME(dw_mask) mask[3]; /* copied, for GCC reads them again for every sum */
-    UNROLL for (int j = 0; j < 3; j++) mask[j] = place != DW_INSIDE ? inside[j] : 0;
-    UNROLL for (int s = 0; s < (R - 1) * S + 3; s++) {
+    UNROLL for (int j = 0; j < J; j++) mask[j] = place != DW_INSIDE ? inside[j] : 0;
+    UNROLL for (int s = 0; s < (R - 1) * S + K; s++) {
         if (!(rows >> s & 1)) continue;
         const REAL *x = plane + s * width + column;
         vec v[3];
         if (S == 1) {
-            UNROLL for (int j = 0; j < 3; j++) v[j] = place == DW_AT_END ? NAME(dw_load_masked)(x + j, mask[j]) : NAME(load)(x + j);
+            UNROLL for (int j = 0; j < J; j++) v[j] = place == DW_AT_END ? NAME(dw_load_masked)(x + j, mask[j]) : NAME(load)(x + j);
         } else {
             vec part[2];
             UNROLL for (int j = 0; j < 2; j++) {
@@ -64,10 +66,10 @@ INLINE void NAME(dw_planes_tile)(const REAL *plane, int64_t width, int64_t colum
             v[0] = NAME(dw_shift_in)(v[2], odd[s]);
             odd[s] = v[2];
         }
-        UNROLL for (int j = 0; j < 3; j++)
+        UNROLL for (int j = 0; j < J; j++)
             UNROLL for (int i = 0; i < R; i++)
-                if (s - i * S >= 0 && s - i * S < 3) {
-                    const vec wj = w[(s - i * S) * 3 + j];
+                if (s - i * S >= 0 && s - i * S < K) {
+                    const vec wj = w[(s - i * S) * J + j];
                     acc[i] = place != DW_INSIDE ? NAME(dw_add_masked)(acc[i], v[j], wj, mask[j]) : (vec)(acc[i] + v[j] * wj);
                 }
     }
@@ -77,21 +79,40 @@ INLINE void NAME(dw_planes_tile)(const REAL *plane, int64_t width, int64_t colum
 typedef struct {
     const REAL *source, *source_end;
     int64_t height, width, top, left, out_width;
-    NAME(dw_mask) inside[2][3]; /* of a row's first tile and its last */
+    NAME(dw_mask) inside[2][7]; /* of a row's first tile and its last */
     int border[2];              /* whether these lack any */
     int activation;
     REAL slope;
 } NAME(dw_planes);
 
+INLINE void NAME(dw_planes_weights)(vec *w, const REAL *weights, const int K, const int J) {
+    UNROLL for (int i = 0; i < K; i++)
+        UNROLL for (int j = 0; j < J; j++) w[i * J + j] = NAME(splat)(weights[i * K + j]);
+}
+
+/* All taps of a tile. `w` holds the weights already where their columns are taken all at a time. */
+INLINE void NAME(dw_planes_tile)(const REAL *plane, int64_t width, int64_t column, unsigned rows, vec *w, const REAL *weights,
+                                 const NAME(dw_mask) *inside, vec *acc, vec *odd, const int K, const int J, const int S,
+                                 const int R, const int place) {
+    if (J == K) {
+        NAME(dw_planes_taps)(plane, width, column, rows, w, inside, acc, odd, K, J, S, R, place);
+        return;
+    }
+    for (int j = 0; j < K; j += J) {
+        NAME(dw_planes_weights)(w, weights + j, K, J);
+        NAME(dw_planes_taps)(plane, width, column + j, rows, w, inside + j, acc, odd, K, J, S, R, place);
+    }
+}
+
 /* Output rows [begin, end) of one plane. */
 INLINE void NAME(dw_planes_run)(const NAME(dw_planes) *a, const REAL *source, const REAL *weights, REAL bias, REAL *out,
-                                int64_t begin, int64_t end, const int R, const int S) {
+                                int64_t begin, int64_t end, const int K, const int J, const int S, const int R) {
     const int64_t width = a->width, out_width = a->out_width;
-    vec w[9], odd[(DW_R2 - 1) * 2 + 3];
-    UNROLL for (int t = 0; t < 9; t++) w[t] = NAME(splat)(weights[t]);
+    vec w[DW_MOST], odd[DW_MOST];
+    if (J == K) NAME(dw_planes_weights)(w, weights, K, J);
     for (int64_t r = begin; r < end; r += R) {
         const int64_t count = MIN(R, end - r), y = r * S - a->top;
-        const unsigned rows = dw_within(y, (count - 1) * S + 3, a->height);
+        const unsigned rows = dw_within(y, (count - 1) * S + K, a->height);
         const REAL *plane = source + y * width;
         /* Elements that may be read before the rows' first and from their last on. */
         const int64_t before = plane + (rows ? __builtin_ctz(rows) : 0) * width - a->source;
@@ -102,20 +123,21 @@ INLINE void NAME(dw_planes_run)(const NAME(dw_planes) *a, const REAL *source, co
             const int64_t lanes = MIN(VL, out_width - q), column = q * S - a->left;
             if (S == 2 && (q == 0 || shifted)) {
                 const int there = column >= 0 && column < width;
-                UNROLL for (int s = 0; s < (R - 1) * S + 3; s++)
+                UNROLL for (int s = 0; s < (R - 1) * S + K; s++)
                     odd[s] = there && rows >> s & 1 ? NAME(splat)(plane[s * width + column]) : (vec){0};
             }
-            vec acc[MAX(DW_R1, DW_R2)];
+            vec acc[DW_MOST];
             UNROLL for (int i = 0; i < R; i++) acc[i] = NAME(splat)(bias);
             const int last = q > 0, border = (q == 0 || q + VL == out_width) && a->border[last];
-            if (before + column < 0 || behind - column < S * VL + 3 - S)
-                NAME(dw_planes_tile)(plane, width, column, rows, w, a->inside[last], acc, odd, R, S, DW_AT_END);
+            const NAME(dw_mask) *inside = a->inside[last];
+            if (before + column < 0 || behind - column < (VL - 1) * S + K)
+                NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_AT_END);
             else if (border)
-                NAME(dw_planes_tile)(plane, width, column, rows, w, a->inside[last], acc, odd, R, S, DW_AT_BORDER);
+                NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_AT_BORDER);
             else
-                NAME(dw_planes_tile)(plane, width, column, rows, w, a->inside[last], acc, odd, R, S, DW_INSIDE);
+                NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_INSIDE);
             if (a->activation) {
-                vec t[MAX(DW_R1, DW_R2)];
+                vec t[DW_MOST];
                 UNROLL for (int i = 0; i < R; i++) t[i] = acc[i];
                 NAME(dw_activate)(t, R, a->activation, a->slope);
                 UNROLL for (int i = 0; i < R; i++) acc[i] = t[i];
@@ -126,18 +148,25 @@ INLINE void NAME(dw_planes_run)(const NAME(dw_planes) *a, const REAL *source, co
     }
 }
 
-#define DW_PLANES_RUN(S, R)                                                                                                     \
-    static void NAME(dw_planes_run_##S)(const NAME(dw_planes) *a, const REAL *source, const REAL *weights, REAL bias, REAL *out, \
-                                        int64_t begin, int64_t end) {                                                           \
-        NAME(dw_planes_run)(a, source, weights, bias, out, begin, end, R, S);                                                   \
+/* By kernel and stride. */
+typedef void (*NAME(dw_planes_run_t))(const NAME(dw_planes) *, const REAL *, const REAL *, REAL, REAL *, int64_t, int64_t);
+#define DW_PLANES_RUN(K, J, S, R)                                                                                          \
+    static void NAME(dw_planes_##K##_##S)(const NAME(dw_planes) *a, const REAL *source, const REAL *weights, REAL bias,    \
+                                          REAL *out, int64_t begin, int64_t end) {                                         \
+        NAME(dw_planes_run)(a, source, weights, bias, out, begin, end, K, J, S, R);                                        \
     }
-DW_PLANES_RUN(1, DW_R1)
-DW_PLANES_RUN(2, DW_R2)
+DW_PLANES(DW_PLANES_RUN)
+#define DW_ENTRY(K, J, S, R) [K / 2][S - 1] = {NAME(dw_planes_##K##_##S), R},
+static const struct {
+    NAME(dw_planes_run_t) run;
+    int rows;
+} NAME(dw_planes_table)[4][2] = {DW_PLANES(DW_ENTRY)};
 #undef DW_PLANES_RUN
+#undef DW_ENTRY
 
 static void NAME(dw_planes_correlate)(const geometry *g, int direction, const REAL *source, const REAL *w, const REAL *bias,
                                       int activation, REAL slope, REAL *dest, int threads) {
-    const int grad = direction == DW_INPUT_GRAD, R = g->sh == 1 ? DW_R1 : DW_R2;
+    const int grad = direction == DW_INPUT_GRAD, K = g->kw, R = NAME(dw_planes_table)[K / 2][g->sw - 1].rows;
     const dw_axis rows = dw_rows_of(g, direction), cols = dw_cols_of(g, direction);
     const int64_t m = g->k / g->c, plane = rows.source * cols.source, out_plane = rows.dest * cols.dest;
     const int64_t planes = grad ? g->k : g->c;
@@ -145,8 +174,8 @@ static void NAME(dw_planes_correlate)(const geometry *g, int direction, const RE
                          -dw_phase_of(&cols, 0).origin, cols.dest, .activation = activation, .slope = slope};
     for (int last = 0; last < 2; last++) {
         const int64_t lanes = MIN(VL, cols.dest), first = (last ? cols.dest - lanes : 0) * g->sw - a.left;
-        for (int j = 0; j < 3; j++) a.inside[last][j] = NAME(dw_columns)(first + j, g->sw, cols.source);
-        a.border[last] = first < 0 || first + (lanes - 1) * g->sw + 3 > cols.source;
+        for (int j = 0; j < K; j++) a.inside[last][j] = NAME(dw_columns)(first + j, g->sw, cols.source);
+        a.border[last] = first < 0 || first + (lanes - 1) * g->sw + K > cols.source;
     }
     /* Shares are of rows, so that few planes go round evenly too. */
     const int64_t tiles = CEIL_DIV(rows.dest, R);
@@ -156,15 +185,15 @@ static void NAME(dw_planes_correlate)(const geometry *g, int direction, const RE
         share(g->n * g->k * tiles, thread_index(), team_size(), &item, &end);
         while (item < end) {
             int64_t i = item / tiles, first = item % tiles, last = MIN(tiles, first + end - item), k = i % g->k;
-            REAL weights[9];
-            for (int t = 0; t < 9; t++) weights[t] = w[(grad ? 8 - t : t) * g->k + k];
-            (g->sh == 1 ? NAME(dw_planes_run_1) : NAME(dw_planes_run_2))(
-                &a, source + i / m * plane, weights, bias ? bias[k] : 0, dest + i * out_plane, first * R, MIN(last * R, rows.dest));
+            REAL weights[49];
+            for (int t = 0; t < K * K; t++) weights[t] = w[(grad ? K * K - 1 - t : t) * g->k + k];
+            NAME(dw_planes_table)[K / 2][g->sw - 1].run(&a, source + i / m * plane, weights, bias ? bias[k] : 0,
+                                                        dest + i * out_plane, first * R, MIN(last * R, rows.dest));
             item += last - first;
         }
     }
 }
 
-#undef DW_R1
-#undef DW_R2
+#undef DW_PLANES
+#undef DW_MOST
 #endif
