@@ -39,9 +39,7 @@ class Depthwise(Modelled):
             return problem.taps + 2
         if problem.direction == "input_grad":
             return problem.taps * (problem.out_channels // problem.in_channels) + 2
-        # Summed within a strip of rows, then over the strips of all images.
-        strip = cpu.kernels().depthwise_strip_rows(problem.geometry, problem.itemsize)
-        return strip * problem.out_width + problem.batch * -(-problem.out_height // strip) + 2
+        return cpu.kernels().depthwise_chain(problem.geometry, problem.itemsize) + 2
 
     def pack(self, problem, w):
         return np.ascontiguousarray(w.reshape(problem.out_channels, problem.taps).T)

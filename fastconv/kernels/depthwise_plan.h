@@ -132,20 +132,23 @@ INLINE unsigned dw_within(int64_t first, int64_t count, int64_t size) {
 
 /* K x K kernels of strides 1 and 2 (whose input gradient falls into phases), not dilated. */
 INLINE int dw_square(const geometry *g, int direction, int64_t k) {
-    return g->kh == k && g->kw == k && g->sh == g->sw && g->sw <= (direction == DW_FORWARD ? 2 : 1) && g->dh == 1 && g->dw == 1;
+    return g->kh == k && g->kw == k && g->sh == g->sw && g->sw <= (direction == DW_INPUT_GRAD ? 1 : 2) && g->dh == 1 && g->dw == 1;
 }
 
 /* Whether depthwise_planes.h computes it: rows that fill most of a vector, with borders that are those of a row's first and last. */
 INLINE int dw_planes_suit(const geometry *g, int direction, int lanes) {
 #if defined(__AVX512F__)
     const dw_axis cols = dw_cols_of(g, direction);
-    const int64_t k = g->kw, most = MIN(k - 1, lanes / 2);
-    if (g->channels_last || direction == DW_WEIGHT_GRAD || (direction == DW_INPUT_GRAD && g->k != g->c) ||
-        !(dw_square(g, direction, 3) || (g->sw == 1 && (dw_square(g, direction, 5) || dw_square(g, direction, 7)))) ||
-        cols.dest * 5 <= lanes * 4)
+    const int64_t k = g->kw, most = MIN(k - 1, lanes / 2), left = -dw_phase_of(&cols, 0).origin;
+    const int larger = direction != DW_WEIGHT_GRAD && g->sw == 1 && (dw_square(g, direction, 5) || dw_square(g, direction, 7));
+    if (g->channels_last || !(dw_square(g, direction, 3) || larger) || (direction == DW_INPUT_GRAD && g->k != g->c) ||
+        cols.dest * 5 <= lanes * 4 || left > most || (cols.dest - 1) * g->sw - left + k > cols.source + most)
         return 0;
-    const int64_t left = -dw_phase_of(&cols, 0).origin;
-    return left <= most && (cols.dest - 1) * g->sw - left + k <= cols.source + most;
+    if (direction != DW_WEIGHT_GRAD) return 1;
+    /* Outputs that a row's last tile has too may lie at the border in the one before it, where sums would be spoilt. Short rows
+     * have few products to each sum over lanes; at stride 2 that is still faster than a copy of the image. */
+    const int64_t whole = cols.dest / lanes * lanes;
+    return whole == cols.dest || (whole ? (whole - 1) * g->sw - left + k <= cols.source : g->sw == 2);
 #else
     (void)g, (void)direction, (void)lanes;
     return 0;
@@ -158,7 +161,7 @@ enum { DW_INSIDE, DW_AT_BORDER, DW_AT_END };
 
 /* Whether depthwise_pixels.h computes it: there must be a whole vector of channels. */
 INLINE int dw_pixels_suit(const geometry *g, int direction, int lanes) {
-    return g->channels_last && direction != DW_WEIGHT_GRAD && g->k == g->c && g->c >= lanes && dw_square(g, direction, 3);
+    return g->channels_last && g->k == g->c && g->c >= lanes && dw_square(g, direction, 3);
 }
 
 /* Of larger images, depthwise_pixels.h prefetches the rows that the tiles below need. From main memory that saves a third of the
@@ -177,5 +180,8 @@ INLINE int64_t dw_pixels_ring(const geometry *g, int direction, int itemsize) {
     const int64_t width = dw_cols_of(g, direction).source;
     return g->c * itemsize % DW_CROWDED ? 0 : (DW_RING_ROWS * width + 9) * dw_ring_channels(g, itemsize) * itemsize;
 }
+
+/* Bytes of its sums of the weight gradient. */
+INLINE int64_t dw_pixels_sums(const geometry *g, int lanes) { return CEIL_DIV(g->c, lanes) * 9 * SIMD_BYTES; }
 
 #endif

@@ -2,7 +2,8 @@
  * keep out what lies beyond the borders, so that nothing is copied. A tile is one vector of R output rows, which share each load,
  * and tiles follow each other along the rows. It takes J kernel columns at a time, whose weights fit the registers beside the sums.
  * At stride 2 a row's even and odd columns are parted once for its three taps; the odd ones are kept, for shifted by a lane they
- * are the next tile's first tap.
+ * are the next tile's first tap. The weight gradient runs through the same tiles, with output gradients in the place of sums and
+ * sums in that of weights.
  */
 #if defined(__AVX512F__)
 
@@ -20,6 +21,7 @@ INLINE vec NAME(dw_pick)(vec a, vec b, NAME(ivec_t) index) {
     return (vec)_mm512_permutex2var_pd((__m512d)a, (__m512i)index, (__m512d)b);
 }
 INLINE vec NAME(dw_shift_in)(vec v, vec before) { return (vec)_mm512_alignr_epi64((__m512i)v, (__m512i)before, 7); }
+INLINE REAL NAME(dw_lanes_sum)(vec v) { return _mm512_reduce_add_pd((__m512d)v); }
 #else
 typedef __mmask16 NAME(dw_mask);
 INLINE vec NAME(dw_load_masked)(const REAL *p, NAME(dw_mask) m) { return (vec)_mm512_maskz_loadu_ps(m, p); }
@@ -32,6 +34,7 @@ INLINE vec NAME(dw_pick)(vec a, vec b, NAME(ivec_t) index) {
 }
 /* v with its lanes one further on; the first is the last of `before`. */
 INLINE vec NAME(dw_shift_in)(vec v, vec before) { return (vec)_mm512_alignr_epi32((__m512i)v, (__m512i)before, 15); }
+INLINE REAL NAME(dw_lanes_sum)(vec v) { return _mm512_reduce_add_ps((__m512)v); }
 #endif
 
 /* Lanes whose columns first + l step lie in [0, width). */
@@ -41,10 +44,11 @@ INLINE NAME(dw_mask) NAME(dw_columns)(int64_t first, int64_t step, int64_t width
 }
 
 /* J columns of taps, of which the first lies at source pixel (0, column) of `plane`. Bit s of `rows`: source row s exists. `w`: their
- * weights, row by row. `inside`: lanes whose taps lie inside the row, by tap. `odd`: what a tile at stride 2 leaves to the next. */
-INLINE void NAME(dw_planes_taps)(const REAL *plane, int64_t width, int64_t column, unsigned rows, const vec *w,
+ * weights, row by row, or with `products` the sums of their products with `acc`. `inside`: lanes whose taps lie inside the row, by
+ * tap. `odd`: what a tile at stride 2 leaves to the next. */
+INLINE void NAME(dw_planes_taps)(const REAL *plane, int64_t width, int64_t column, unsigned rows, vec *w,
                                  const NAME(dw_mask) *inside, vec *acc, vec *odd, const int K, const int J, const int S,
-                                 const int R, const int place) {
+                                 const int R, const int place, const int products) {
     NAME(ivec_t) even;
     UNROLL for (int l = 0; l < VL; l++) even[l] = 2 * l;
     NAME(dw_mask) mask[3]; /* copied, for GCC reads them again for every sum */
@@ -69,8 +73,9 @@ INLINE void NAME(dw_planes_taps)(const REAL *plane, int64_t width, int64_t colum
         UNROLL for (int j = 0; j < J; j++)
             UNROLL for (int i = 0; i < R; i++)
                 if (s - i * S >= 0 && s - i * S < K) {
-                    const vec wj = w[(s - i * S) * J + j];
-                    acc[i] = place != DW_INSIDE ? NAME(dw_add_masked)(acc[i], v[j], wj, mask[j]) : (vec)(acc[i] + v[j] * wj);
+                    vec *to = products ? w + (s - i * S) * J + j : acc + i;
+                    const vec by = products ? acc[i] : w[(s - i * S) * J + j];
+                    *to = place != DW_INSIDE ? NAME(dw_add_masked)(*to, v[j], by, mask[j]) : (vec)(*to + v[j] * by);
                 }
     }
 }
@@ -78,7 +83,7 @@ INLINE void NAME(dw_planes_taps)(const REAL *plane, int64_t width, int64_t colum
 /* The source from the first image on, and where its planes' taps begin. */
 typedef struct {
     const REAL *source, *source_end;
-    int64_t height, width, top, left, out_width;
+    int64_t height, width, top, left, out_height, out_width;
     NAME(dw_mask) inside[2][7]; /* of a row's first tile and its last */
     int border[2];              /* whether these lack any */
     int activation;
@@ -93,59 +98,84 @@ INLINE void NAME(dw_planes_weights)(vec *w, const REAL *weights, const int K, co
 /* All taps of a tile. `w` holds the weights already where their columns are taken all at a time. */
 INLINE void NAME(dw_planes_tile)(const REAL *plane, int64_t width, int64_t column, unsigned rows, vec *w, const REAL *weights,
                                  const NAME(dw_mask) *inside, vec *acc, vec *odd, const int K, const int J, const int S,
-                                 const int R, const int place) {
+                                 const int R, const int place, const int products) {
     if (J == K) {
-        NAME(dw_planes_taps)(plane, width, column, rows, w, inside, acc, odd, K, J, S, R, place);
+        NAME(dw_planes_taps)(plane, width, column, rows, w, inside, acc, odd, K, J, S, R, place, products);
         return;
     }
     for (int j = 0; j < K; j += J) {
         NAME(dw_planes_weights)(w, weights + j, K, J);
-        NAME(dw_planes_taps)(plane, width, column + j, rows, w, inside + j, acc, odd, K, J, S, R, place);
+        NAME(dw_planes_taps)(plane, width, column + j, rows, w, inside + j, acc, odd, K, J, S, R, place, products);
+    }
+}
+
+/* Output rows [r, r + count) of one plane, at most R: written to `out`, or with `products` their gradients read from `gy`. */
+INLINE void NAME(dw_planes_rows)(const NAME(dw_planes) *a, const REAL *source, int64_t r, int64_t count, vec *w,
+                                 const REAL *weights, REAL bias, REAL *out, const REAL *gy, const int K, const int J, const int S,
+                                 const int R, const int products) {
+    const int64_t width = a->width, out_width = a->out_width, y = r * S - a->top;
+    const unsigned rows = dw_within(y, (count - 1) * S + K, a->height);
+    const REAL *plane = source + y * width;
+    /* Elements that may be read before the rows' first and from their last on. */
+    const int64_t before = plane + (rows ? __builtin_ctz(rows) : 0) * width - a->source;
+    const int64_t behind = a->source_end - (plane + (rows ? 31 - __builtin_clz(rows) : 0) * width);
+    vec odd[DW_MOST];
+    for (int64_t q = 0; q < out_width; q += VL) {
+        const int shifted = q + VL > out_width && out_width > VL;
+        if (shifted) q = out_width - VL;
+        const int64_t lanes = MIN(VL, out_width - q), column = q * S - a->left;
+        if (S == 2 && (q == 0 || shifted)) {
+            const int there = column >= 0 && column < width;
+            UNROLL for (int s = 0; s < (R - 1) * S + K; s++)
+                odd[s] = there && rows >> s & 1 ? NAME(splat)(plane[s * width + column]) : (vec){0};
+        }
+        vec acc[DW_MOST];
+        UNROLL for (int i = 0; i < R; i++)
+            acc[i] = products ? NAME(load_n)(gy + (r + i) * out_width + q, lanes) : NAME(splat)(bias);
+        const int last = q > 0, border = (q == 0 || q + VL == out_width) && a->border[last];
+        const NAME(dw_mask) *inside = a->inside[last];
+        if (before + column < 0 || behind - column < (VL - 1) * S + K)
+            NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_AT_END, products);
+        else if (border)
+            NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_AT_BORDER, products);
+        else
+            NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_INSIDE, products);
+        if (products) continue;
+        if (a->activation) {
+            vec t[DW_MOST];
+            UNROLL for (int i = 0; i < R; i++) t[i] = acc[i];
+            NAME(dw_activate)(t, R, a->activation, a->slope);
+            UNROLL for (int i = 0; i < R; i++) acc[i] = t[i];
+        }
+        UNROLL for (int i = 0; i < R; i++)
+            if (i < count) NAME(store_n)(out + (r + i) * out_width + q, acc[i], lanes);
     }
 }
 
 /* Output rows [begin, end) of one plane. */
 INLINE void NAME(dw_planes_run)(const NAME(dw_planes) *a, const REAL *source, const REAL *weights, REAL bias, REAL *out,
                                 int64_t begin, int64_t end, const int K, const int J, const int S, const int R) {
-    const int64_t width = a->width, out_width = a->out_width;
-    vec w[DW_MOST], odd[DW_MOST];
+    vec w[DW_MOST];
     if (J == K) NAME(dw_planes_weights)(w, weights, K, J);
-    for (int64_t r = begin; r < end; r += R) {
-        const int64_t count = MIN(R, end - r), y = r * S - a->top;
-        const unsigned rows = dw_within(y, (count - 1) * S + K, a->height);
-        const REAL *plane = source + y * width;
-        /* Elements that may be read before the rows' first and from their last on. */
-        const int64_t before = plane + (rows ? __builtin_ctz(rows) : 0) * width - a->source;
-        const int64_t behind = a->source_end - (plane + (rows ? 31 - __builtin_clz(rows) : 0) * width);
-        for (int64_t q = 0; q < out_width; q += VL) {
-            const int shifted = q + VL > out_width && out_width > VL;
-            if (shifted) q = out_width - VL;
-            const int64_t lanes = MIN(VL, out_width - q), column = q * S - a->left;
-            if (S == 2 && (q == 0 || shifted)) {
-                const int there = column >= 0 && column < width;
-                UNROLL for (int s = 0; s < (R - 1) * S + K; s++)
-                    odd[s] = there && rows >> s & 1 ? NAME(splat)(plane[s * width + column]) : (vec){0};
-            }
-            vec acc[DW_MOST];
-            UNROLL for (int i = 0; i < R; i++) acc[i] = NAME(splat)(bias);
-            const int last = q > 0, border = (q == 0 || q + VL == out_width) && a->border[last];
-            const NAME(dw_mask) *inside = a->inside[last];
-            if (before + column < 0 || behind - column < (VL - 1) * S + K)
-                NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_AT_END);
-            else if (border)
-                NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_AT_BORDER);
-            else
-                NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_INSIDE);
-            if (a->activation) {
-                vec t[DW_MOST];
-                UNROLL for (int i = 0; i < R; i++) t[i] = acc[i];
-                NAME(dw_activate)(t, R, a->activation, a->slope);
-                UNROLL for (int i = 0; i < R; i++) acc[i] = t[i];
-            }
-            UNROLL for (int i = 0; i < R; i++)
-                if (i < count) NAME(store_n)(out + (r + i) * out_width + q, acc[i], lanes);
-        }
-    }
+    for (int64_t r = begin; r < end; r += R)
+        NAME(dw_planes_rows)(a, source, r, MIN(R, end - r), w, weights, bias, out, NULL, K, J, S, R, 0);
+}
+
+/* Adds the products of one plane to `sums`, 9 vectors. */
+INLINE void NAME(dw_planes_products)(const NAME(dw_planes) *a, const REAL *source, const REAL *gy, vec *sums, const int S,
+                                     const int R) {
+    vec w[9];
+    int64_t r = 0;
+    UNROLL for (int t = 0; t < 9; t++) w[t] = sums[t];
+    for (; r + R <= a->out_height; r += R) NAME(dw_planes_rows)(a, source, r, R, w, NULL, 0, NULL, gy, 3, 3, S, R, 1);
+    for (; r < a->out_height; r++) NAME(dw_planes_rows)(a, source, r, 1, w, NULL, 0, NULL, gy, 3, 3, S, 1, 1);
+    UNROLL for (int t = 0; t < 9; t++) sums[t] = w[t];
+}
+static void NAME(dw_planes_products_1)(const NAME(dw_planes) *a, const REAL *source, const REAL *gy, vec *sums) {
+    NAME(dw_planes_products)(a, source, gy, sums, 1, 7);
+}
+static void NAME(dw_planes_products_2)(const NAME(dw_planes) *a, const REAL *source, const REAL *gy, vec *sums) {
+    NAME(dw_planes_products)(a, source, gy, sums, 2, 4);
 }
 
 /* By kernel and stride. */
@@ -164,21 +194,26 @@ static const struct {
 #undef DW_PLANES_RUN
 #undef DW_ENTRY
 
+static NAME(dw_planes) NAME(dw_planes_of)(const geometry *g, int direction, const REAL *source, int64_t planes) {
+    const dw_axis rows = dw_rows_of(g, direction), cols = dw_cols_of(g, direction);
+    NAME(dw_planes) a = {source, source + g->n * planes * rows.source * cols.source, rows.source, cols.source,
+                         -dw_phase_of(&rows, 0).origin, -dw_phase_of(&cols, 0).origin, rows.dest, cols.dest};
+    for (int last = 0; last < 2; last++) {
+        const int64_t lanes = MIN(VL, cols.dest), first = (last ? cols.dest - lanes : 0) * g->sw - a.left;
+        for (int j = 0; j < g->kw; j++) a.inside[last][j] = NAME(dw_columns)(first + j, g->sw, cols.source);
+        a.border[last] = first < 0 || first + (lanes - 1) * g->sw + g->kw > cols.source;
+    }
+    return a;
+}
+
 static void NAME(dw_planes_correlate)(const geometry *g, int direction, const REAL *source, const REAL *w, const REAL *bias,
                                       int activation, REAL slope, REAL *dest, int threads) {
     const int grad = direction == DW_INPUT_GRAD, K = g->kw, R = NAME(dw_planes_table)[K / 2][g->sw - 1].rows;
-    const dw_axis rows = dw_rows_of(g, direction), cols = dw_cols_of(g, direction);
-    const int64_t m = g->k / g->c, plane = rows.source * cols.source, out_plane = rows.dest * cols.dest;
-    const int64_t planes = grad ? g->k : g->c;
-    NAME(dw_planes) a = {source, source + g->n * planes * plane, rows.source, cols.source, -dw_phase_of(&rows, 0).origin,
-                         -dw_phase_of(&cols, 0).origin, cols.dest, .activation = activation, .slope = slope};
-    for (int last = 0; last < 2; last++) {
-        const int64_t lanes = MIN(VL, cols.dest), first = (last ? cols.dest - lanes : 0) * g->sw - a.left;
-        for (int j = 0; j < K; j++) a.inside[last][j] = NAME(dw_columns)(first + j, g->sw, cols.source);
-        a.border[last] = first < 0 || first + (lanes - 1) * g->sw + K > cols.source;
-    }
+    NAME(dw_planes) a = NAME(dw_planes_of)(g, direction, source, grad ? g->k : g->c);
+    a.activation = activation, a.slope = slope;
+    const int64_t m = g->k / g->c, plane = a.height * a.width, out_plane = a.out_height * a.out_width;
     /* Shares are of rows, so that few planes go round evenly too. */
-    const int64_t tiles = CEIL_DIV(rows.dest, R);
+    const int64_t tiles = CEIL_DIV(a.out_height, R);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int64_t item, end;
@@ -188,8 +223,31 @@ static void NAME(dw_planes_correlate)(const geometry *g, int direction, const RE
             REAL weights[49];
             for (int t = 0; t < K * K; t++) weights[t] = w[(grad ? K * K - 1 - t : t) * g->k + k];
             NAME(dw_planes_table)[K / 2][g->sw - 1].run(&a, source + i / m * plane, weights, bias ? bias[k] : 0,
-                                                        dest + i * out_plane, first * R, MIN(last * R, rows.dest));
+                                                        dest + i * out_plane, first * R, MIN(last * R, a.out_height));
             item += last - first;
+        }
+    }
+}
+
+static void NAME(dw_planes_weight_grad)(const geometry *g, const REAL *x, const REAL *gy, REAL *dw, int threads) {
+    NAME(dw_planes) a = NAME(dw_planes_of)(g, DW_WEIGHT_GRAD, x, g->c);
+    const int64_t m = g->k / g->c, lanes = MIN(VL, a.out_width), again = a.out_width > VL ? (VL - a.out_width % VL) % VL : 0;
+    /* A row's last tile, shifted left, leaves out the lanes that the one before it had. */
+    for (int j = 0; j < 3; j++) {
+        a.inside[0][j] &= (NAME(dw_mask))((1u << lanes) - 1);
+        a.inside[1][j] &= (NAME(dw_mask))(~0u << again);
+    }
+    a.border[0] |= lanes < VL, a.border[1] |= again > 0;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        int64_t k, end;
+        share(g->k, thread_index(), team_size(), &k, &end);
+        for (; k < end; k++) {
+            vec sums[9] = {{0}};
+            for (int64_t n = 0; n < g->n; n++)
+                (g->sw == 1 ? NAME(dw_planes_products_1) : NAME(dw_planes_products_2))(
+                    &a, x + (n * g->c + k / m) * a.height * a.width, gy + (n * g->k + k) * a.out_height * a.out_width, sums);
+            for (int t = 0; t < 9; t++) dw[k * 9 + t] = NAME(dw_lanes_sum)(sums[t]);
         }
     }
 }
