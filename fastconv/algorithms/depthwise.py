@@ -65,14 +65,16 @@ class Depthwise(Modelled):
         lanes, batch, channels = machine.lanes(problem), problem.batch, problem.out_channels
         threads = get_num_threads()
         if self._direct(problem):
-            height, width = problem.x_shape[2:] if grad else problem.y_shape[2:]
             if problem.memory_format == "nhwc":
-                vectors = batch * height * width * -(-channels // lanes)
+                planes, width = batch * -(-channels // lanes), 1
             else:
-                vectors = batch * channels * height * -(-width // lanes)
+                planes, width = batch * channels, lanes
+            products, vectors = (
+                planes * shape[2] * -(-shape[3] // width) for shape in (problem.y_shape, problem.x_shape if grad else problem.y_shape)
+            )
             return {
                 "call": machine.call_seconds(),
-                "products": machine.compute_seconds(vectors * problem.taps * lanes, problem.dtype),
+                "products": machine.compute_seconds(products * problem.taps * lanes, problem.dtype),
                 "vectors": machine.compute_seconds(vectors * lanes, problem.dtype),
                 "data": machine.traffic_seconds(problem.bytes, problem.bytes),
             }

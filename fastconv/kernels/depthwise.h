@@ -309,7 +309,7 @@ void NAME(depthwise_correlate)(const geometry *g, int direction, const REAL *sou
         return;
     }
 #endif
-    if (dw_pixels_suit(g, direction, VL)) {
+    if (dw_pixels_suit(g, VL)) {
         NAME(dw_pixels_correlate)(g, direction, source, w, bias, activation, (REAL)slope, dest, workspace, threads);
         return;
     }
@@ -370,7 +370,7 @@ void NAME(depthwise_weight_grad)(const geometry *g, const REAL *x, const REAL *g
         return;
     }
 #endif
-    if (dw_pixels_suit(g, DW_WEIGHT_GRAD, VL)) {
+    if (dw_pixels_suit(g, VL)) {
         NAME(dw_pixels_weight_grad)(g, x, gy, dw, workspace, threads);
         return;
     }

@@ -28,33 +28,36 @@ typedef struct {
 } NAME(dw_pixels);
 
 /* Channels c .. of a tile whose source begins at element `first` of rows x. Bit s of `rows` or `columns`: row or column s of the
- * source lies in the image; at an `edge` some columns may not. With `products`, y is the output's gradient. */
+ * source lies in the image; at an `edge` some columns may not. Where products are summed, y is the output's gradient. */
 INLINE void NAME(dw_pixels_tile)(const NAME(dw_pixels) *a, const REAL *const *x, int64_t first, int64_t c, REAL *y, unsigned rows,
-                                 unsigned columns, const int R, const int P, const int S, const int edge, const int products) {
+                                 unsigned columns, const int R, const int P, const int mode, const int edge) {
+    const int products = mode >= DW_PRODUCTS;
     vec w[9], acc[DW_R * 8];
     UNROLL for (int t = 0; t < 9; t++) w[t] = products ? (vec){0} : NAME(load)(a->w + t * a->tap + c);
     const vec bias = a->bias ? NAME(load)(a->bias + c) : (vec){0};
     UNROLL for (int i = 0; i < R; i++)
         UNROLL for (int p = 0; p < P; p++) acc[i * P + p] = products ? NAME(load)(y + i * a->out_row + p * a->out_px) : bias;
-    if (!edge && a->ahead && rows & 1) {
+    if (!edge && !dw_spread(mode) && a->ahead && rows & 1) {
+        const int S = dw_stride(mode);
         const REAL *next = x[0] + first + c + ((R - 1) * S + 3) * a->row;
         UNROLL for (int s = 0; s < R * S; s++)
             UNROLL for (int t = 0; t < P * S; t++) __builtin_prefetch(next + s * a->row + t * a->px, 0, 2);
     }
-    UNROLL for (int s = 0; s < (R - 1) * S + 3; s++) {
+    UNROLL for (int s = 0; s < dw_span(mode, 0, R); s++) {
         if (!(rows >> s & 1)) continue;
         const REAL *row = x[s] + first + c;
-        UNROLL for (int t = 0; t < (P - 1) * S + 3; t++) {
+        UNROLL for (int t = 0; t < dw_span(mode, 1, P); t++) {
             if (edge && !(columns >> t & 1)) continue;
             const vec v = NAME(load)(row + t * a->px);
             UNROLL for (int i = 0; i < R; i++)
-                UNROLL for (int p = 0; p < P; p++)
-                    if (s >= i * S && s < i * S + 3 && t >= p * S && t < p * S + 3) {
-                        if (products)
-                            w[(s - i * S) * 3 + t - p * S] += v * acc[i * P + p];
-                        else
-                            acc[i * P + p] += v * w[(s - i * S) * 3 + t - p * S];
-                    }
+                UNROLL for (int p = 0; p < P; p++) {
+                    const int ti = dw_tap(mode, 0, i, s), tj = dw_tap(mode, 1, p, t);
+                    if (ti < 0 || ti > 2 || tj < 0 || tj > 2) continue;
+                    if (products)
+                        w[ti * 3 + tj] += v * acc[i * P + p];
+                    else
+                        acc[i * P + p] += v * w[ti * 3 + tj];
+                }
         }
     }
     if (products) {
@@ -73,30 +76,31 @@ INLINE void NAME(dw_pixels_tile)(const NAME(dw_pixels) *a, const REAL *const *x,
 }
 
 /* All channels of a tile; some of the last vector's are done twice where `channels` is no multiple of the lanes. */
-#define DW_TILE(R, P, S, edge, products)                                                                         \
-    static void NAME(dw_pixels_##R##_##P##_##S##_##edge##_##products)(                                           \
-        const NAME(dw_pixels) *a, const REAL *const *x, int64_t first, REAL *y, int64_t channels, unsigned rows, \
-        unsigned columns) {                                                                                      \
-        for (int64_t c = 0; c < channels; c += VL) {                                                             \
-            c = MIN(c, channels - VL);                                                                           \
-            NAME(dw_pixels_tile)(a, x, first, c, y + c, rows, columns, R, P, S, edge, products);                 \
-        }                                                                                                        \
+#define DW_TILE(R, P, mode, edge)                                                                                               \
+    static void NAME(dw_pixels_##R##_##P##_##mode##_##edge)(const NAME(dw_pixels) *a, const REAL *const *x, int64_t first,      \
+                                                            REAL *y, int64_t channels, unsigned rows, unsigned columns) {       \
+        for (int64_t c = 0; c < channels; c += VL) {                                                                            \
+            c = MIN(c, channels - VL);                                                                                          \
+            NAME(dw_pixels_tile)(a, x, first, c, y + c, rows, columns, R, P, mode, edge);                                       \
+        }                                                                                                                       \
     }
-#define DW_EDGES(R, P, S) DW_TILE(R, P, S, 0, 0) DW_TILE(R, P, S, 1, 0) DW_TILE(R, P, S, 0, 1) DW_TILE(R, P, S, 1, 1)
-#define DW_TILES(kind, P) DW_EDGES(1, P, 1) DW_EDGES(2, P, 1) DW_EDGES(1, P, 2) DW_EDGES(2, P, 2)
+#define DW_TILES_OF(P, mode) DW_TILE(1, P, mode, 0) DW_TILE(1, P, mode, 1) DW_TILE(2, P, mode, 0) DW_TILE(2, P, mode, 1)
+#define DW_TILES(kind, P) \
+    DW_TILES_OF(P, 0) DW_TILES_OF(P, 1) DW_TILES_OF(P, 2) DW_TILES_OF(P, 3) \
+    DW_TILES_OF(P, 4) DW_TILES_OF(P, 5) DW_TILES_OF(P, 6) DW_TILES_OF(P, 7)
 DW_SIZES(DW_TILES)
 #undef DW_TILES
-#undef DW_EDGES
+#undef DW_TILES_OF
 #undef DW_TILE
 
-/* By products, stride, rows, width and edge. */
+/* By mode, rows, width and edge. */
 typedef void (*NAME(dw_pixels_run))(const NAME(dw_pixels) *, const REAL *const *, int64_t, REAL *, int64_t, unsigned, unsigned);
-static const NAME(dw_pixels_run) NAME(dw_pixels_table)[2][2][DW_R][4][2] = {
-#define DW_ENTRY(R, P, S, products) {NAME(dw_pixels_##R##_##P##_##S##_0_##products), NAME(dw_pixels_##R##_##P##_##S##_1_##products)}
-#define DW_ENTRIES_OF(kind, P, products) \
-    [products][0][0][kind] = DW_ENTRY(1, P, 1, products), [products][0][1][kind] = DW_ENTRY(2, P, 1, products), \
-    [products][1][0][kind] = DW_ENTRY(1, P, 2, products), [products][1][1][kind] = DW_ENTRY(2, P, 2, products),
-#define DW_ENTRIES(kind, P) DW_ENTRIES_OF(kind, P, 0) DW_ENTRIES_OF(kind, P, 1)
+static const NAME(dw_pixels_run) NAME(dw_pixels_table)[DW_MODES][DW_R][4][2] = {
+#define DW_ENTRY(R, P, mode) {NAME(dw_pixels_##R##_##P##_##mode##_0), NAME(dw_pixels_##R##_##P##_##mode##_1)}
+#define DW_ENTRIES_OF(kind, P, mode) [mode][0][kind] = DW_ENTRY(1, P, mode), [mode][1][kind] = DW_ENTRY(2, P, mode),
+#define DW_ENTRIES(kind, P) \
+    DW_ENTRIES_OF(kind, P, 0) DW_ENTRIES_OF(kind, P, 1) DW_ENTRIES_OF(kind, P, 2) DW_ENTRIES_OF(kind, P, 3) \
+    DW_ENTRIES_OF(kind, P, 4) DW_ENTRIES_OF(kind, P, 5) DW_ENTRIES_OF(kind, P, 6) DW_ENTRIES_OF(kind, P, 7)
     DW_SIZES(DW_ENTRIES)
 #undef DW_ENTRY
 #undef DW_ENTRIES_OF
@@ -121,18 +125,18 @@ INLINE int64_t NAME(dw_pixels_chain)(const geometry *g) {
     return DW_R * NAME(dw_sizes)[3] + g->n * CEIL_DIV(g->oh, DW_R) * tiles;
 }
 
-/* `count` dest rows at y from source rows x, of which those in `rows` exist; source columns begin at -left. */
-static void NAME(dw_pixels_rows)(const NAME(dw_pixels) *a, const REAL *const *x, unsigned rows, int64_t count, int64_t stride,
-                                 int64_t source_width, int64_t left, int64_t width, REAL *y, int64_t channels) {
-    const int products = a->sums != NULL;
+/* `count` dest rows at y from source rows x, of which those in `rows` exist; `mode` is that of even columns. */
+static void NAME(dw_pixels_rows)(const NAME(dw_pixels) *a, const REAL *const *x, unsigned rows, int64_t count, const dw_axis *cols,
+                                 int mode, REAL *y, int64_t channels) {
+    const int64_t width = cols->dest;
     for (int64_t q = 0, size; q < width; q += size) {
-        const int kind = NAME(dw_pixels_kind)(width, width - q, products);
+        const int kind = NAME(dw_pixels_kind)(width, width - q, mode >= DW_PRODUCTS);
         size = NAME(dw_sizes)[kind], q = MIN(q, width - size);
-        const int64_t spanned = (size - 1) * stride + 3, column = q * stride - left;
-        const unsigned columns = dw_within(column, spanned, source_width);
+        const int here = mode + dw_is_odd(cols, q);
+        const int64_t spanned = dw_span(here, 1, size), column = dw_first(cols, q);
+        const unsigned columns = dw_within(column, spanned, cols->source);
         const int edge = columns != (1u << spanned) - 1;
-        NAME(dw_pixels_table)[products][stride - 1][count - 1][kind][edge](a, x, column * a->px, y + q * a->out_px, channels, rows,
-                                                                          columns);
+        NAME(dw_pixels_table)[here][count - 1][kind][edge](a, x, column * a->px, y + q * a->out_px, channels, rows, columns);
     }
 }
 
@@ -140,9 +144,8 @@ static void NAME(dw_pixels_rows)(const NAME(dw_pixels) *a, const REAL *const *x,
 static void NAME(dw_pixels_part)(NAME(dw_pixels) a, const geometry *g, int direction, const REAL *image, REAL *dest,
                                  int64_t channels, int64_t begin, int64_t end, REAL *ring) {
     const dw_axis rows = dw_rows_of(g, direction), cols = dw_cols_of(g, direction);
-    const int64_t stride = direction == DW_INPUT_GRAD ? 1 : g->sh;
-    const int64_t top = -dw_phase_of(&rows, 0).origin, left = -dw_phase_of(&cols, 0).origin;
     const int64_t image_px = a.px;
+    const int plain = (direction == DW_WEIGHT_GRAD ? DW_PRODUCTS : DW_S1) + (int)g->sh - 1;
     int64_t next = 0; /* source row that the ring lacks */
     if (ring && !a.sums) {
         for (int64_t t = 0; t < 9; t++, ring += channels)
@@ -151,7 +154,8 @@ static void NAME(dw_pixels_part)(NAME(dw_pixels) a, const geometry *g, int direc
     }
     if (ring) a.px = channels;
     for (int64_t r = begin; r < end; r += DW_R) {
-        const int64_t count = MIN(DW_R, end - r), first = r * stride - top, spanned = (count - 1) * stride + 3;
+        const int mode = dw_spreads(&rows) ? DW_SPREAD + 2 * dw_is_odd(&rows, r) : plain;
+        const int64_t count = MIN(DW_R, end - r), first = dw_first(&rows, r), spanned = dw_span(mode, 0, count);
         const unsigned there = dw_within(first, spanned, rows.source);
         const REAL *x[(DW_R - 1) * 2 + 3];
         for (int64_t s = 0; s < spanned; s++) {
@@ -168,7 +172,7 @@ static void NAME(dw_pixels_part)(NAME(dw_pixels) a, const geometry *g, int direc
             }
             x[s] = slot;
         }
-        NAME(dw_pixels_rows)(&a, x, there, count, stride, cols.source, left, cols.dest, dest + r * a.out_row, channels);
+        NAME(dw_pixels_rows)(&a, x, there, count, &cols, mode, dest + r * a.out_row, channels);
     }
 }
 
@@ -182,12 +186,12 @@ static NAME(dw_pixels) NAME(dw_pixels_of)(const geometry *g, int direction) {
 
 static void NAME(dw_pixels_correlate)(const geometry *g, int direction, const REAL *source, const REAL *w, const REAL *bias,
                                       int activation, REAL slope, REAL *dest, void *workspace, int threads) {
-    const int grad = direction == DW_INPUT_GRAD;
     const dw_axis rows = dw_rows_of(g, direction);
+    const int reversed = direction == DW_INPUT_GRAD && !dw_spreads(&rows);
     const int64_t channels = g->c, blocks = CEIL_DIV(rows.dest, DW_R), vectors = CEIL_DIV(channels, VL);
     const int64_t ring = dw_pixels_ring(g, direction, sizeof(REAL));
     NAME(dw_pixels) whole = NAME(dw_pixels_of)(g, direction);
-    whole.w = grad ? w + 8 * channels : w, whole.tap = grad ? -channels : channels;
+    whole.w = reversed ? w + 8 * channels : w, whole.tap = reversed ? -channels : channels;
     whole.activation = activation, whole.slope = slope;
     /* Without a ring, channels are shared among threads only where rows are too few to go round evenly. */
     const int even = g->n * blocks % threads == 0 || g->n * blocks >= 8 * threads;

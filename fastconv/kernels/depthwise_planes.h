@@ -178,7 +178,61 @@ static void NAME(dw_planes_products_2)(const NAME(dw_planes) *a, const REAL *sou
     NAME(dw_planes_products)(a, source, gy, sums, 2, 4);
 }
 
-/* By kernel and stride. */
+/* Output rows of a tile of the input gradient at stride 2, each of two vectors. */
+#define DW_SPREAD_ROWS 4
+
+/* A tile whose sources begin at pixel (0, column) of `plane`: sums[i][c] are the columns of row i whose index is even or odd. */
+INLINE void NAME(dw_planes_spread_tile)(const REAL *plane, int64_t width, int64_t column, unsigned rows, const vec w[9],
+                                        vec sums[DW_SPREAD_ROWS][2], const int mode, const int border) {
+    NAME(dw_mask) mask[2];
+    UNROLL for (int j = 0; j < 2; j++) mask[j] = border ? NAME(dw_columns)(column + j, 1, width) : 0;
+    UNROLL for (int s = 0; s < dw_span(mode, 0, DW_SPREAD_ROWS); s++) {
+        if (!(rows >> s & 1)) continue;
+        UNROLL for (int j = 0; j < 2; j++) {
+            const REAL *x = plane + s * width + column + j;
+            const vec v = border ? NAME(dw_load_masked)(x, mask[j]) : NAME(load)(x);
+            UNROLL for (int i = 0; i < DW_SPREAD_ROWS; i++)
+                UNROLL for (int c = 0; c < 2; c++) {
+                    const int ti = dw_tap(mode, 0, i, s), tj = dw_tap(mode, 1, c, j);
+                    if (ti < 0 || ti > 2 || tj < 0 || tj > 2) continue;
+                    const vec by = w[ti * 3 + tj];
+                    sums[i][c] = border ? NAME(dw_add_masked)(sums[i][c], v, by, mask[j]) : (vec)(sums[i][c] + v * by);
+                }
+        }
+    }
+}
+
+/* Rows [begin, end) of one plane of the input gradient at stride 2. */
+INLINE void NAME(dw_planes_spread)(const NAME(dw_planes) *a, const REAL *source, const REAL *weights, REAL *out, int64_t begin,
+                                   int64_t end, const int mode) {
+    const int64_t width = a->width, out_width = a->out_width;
+    vec w[9];
+    NAME(dw_planes_weights)(w, weights, 3, 3);
+    NAME(ivec_t) merge;
+    UNROLL for (int l = 0; l < VL; l++) merge[l] = l / 2 + l % 2 * VL;
+    for (int64_t r = begin; r < end; r += DW_SPREAD_ROWS) {
+        const int64_t count = MIN(DW_SPREAD_ROWS, end - r), y = r / 2 - a->top;
+        const unsigned rows = dw_within(y, dw_span(mode, 0, count), a->height);
+        const REAL *plane = source + y * width;
+        for (int64_t q = 0; q < out_width; q += 2 * VL) {
+            const int64_t column = q / 2 - a->left;
+            vec sums[DW_SPREAD_ROWS][2];
+            UNROLL for (int i = 0; i < DW_SPREAD_ROWS; i++) sums[i][0] = sums[i][1] = (vec){0};
+            if (column < 0 || column + VL + 1 > width)
+                NAME(dw_planes_spread_tile)(plane, width, column, rows, w, sums, mode, 1);
+            else
+                NAME(dw_planes_spread_tile)(plane, width, column, rows, w, sums, mode, 0);
+            UNROLL for (int i = 0; i < DW_SPREAD_ROWS; i++) {
+                if (i >= count) continue;
+                REAL *to = out + (r + i) * out_width + q;
+                NAME(store_n)(to, NAME(dw_pick)(sums[i][0], sums[i][1], merge), out_width - q);
+                NAME(store_n)(to + VL, NAME(dw_pick)(sums[i][0], sums[i][1], merge + VL / 2), out_width - q - VL);
+            }
+        }
+    }
+}
+
+/* By kernel and stride, and by the mode of the input gradient at stride 2. */
 typedef void (*NAME(dw_planes_run_t))(const NAME(dw_planes) *, const REAL *, const REAL *, REAL, REAL *, int64_t, int64_t);
 #define DW_PLANES_RUN(K, J, S, R)                                                                                          \
     static void NAME(dw_planes_##K##_##S)(const NAME(dw_planes) *a, const REAL *source, const REAL *weights, REAL bias,    \
@@ -186,18 +240,30 @@ typedef void (*NAME(dw_planes_run_t))(const NAME(dw_planes) *, const REAL *, con
         NAME(dw_planes_run)(a, source, weights, bias, out, begin, end, K, J, S, R);                                        \
     }
 DW_PLANES(DW_PLANES_RUN)
-#define DW_ENTRY(K, J, S, R) [K / 2][S - 1] = {NAME(dw_planes_##K##_##S), R},
-static const struct {
+#define DW_PLANES_SPREAD(mode)                                                                                             \
+    static void NAME(dw_planes_spread_##mode)(const NAME(dw_planes) *a, const REAL *source, const REAL *weights,           \
+                                              REAL bias, REAL *out, int64_t begin, int64_t end) {                          \
+        (void)bias;                                                                                                        \
+        NAME(dw_planes_spread)(a, source, weights, out, begin, end, DW_SPREAD + mode);                                     \
+    }
+DW_PLANES_SPREAD(0) DW_PLANES_SPREAD(1) DW_PLANES_SPREAD(2) DW_PLANES_SPREAD(3)
+typedef struct {
     NAME(dw_planes_run_t) run;
     int rows;
-} NAME(dw_planes_table)[4][2] = {DW_PLANES(DW_ENTRY)};
-#undef DW_PLANES_RUN
+} NAME(dw_planes_kernel);
+#define DW_ENTRY(K, J, S, R) [K / 2][S - 1] = {NAME(dw_planes_##K##_##S), R},
+static const NAME(dw_planes_kernel) NAME(dw_planes_table)[4][2] = {DW_PLANES(DW_ENTRY)};
 #undef DW_ENTRY
+#define DW_ENTRY(mode) {NAME(dw_planes_spread_##mode), DW_SPREAD_ROWS}
+static const NAME(dw_planes_kernel) NAME(dw_planes_spreads)[4] = {DW_ENTRY(0), DW_ENTRY(1), DW_ENTRY(2), DW_ENTRY(3)};
+#undef DW_ENTRY
+#undef DW_PLANES_RUN
+#undef DW_PLANES_SPREAD
 
 static NAME(dw_planes) NAME(dw_planes_of)(const geometry *g, int direction, const REAL *source, int64_t planes) {
     const dw_axis rows = dw_rows_of(g, direction), cols = dw_cols_of(g, direction);
     NAME(dw_planes) a = {source, source + g->n * planes * rows.source * cols.source, rows.source, cols.source,
-                         -dw_phase_of(&rows, 0).origin, -dw_phase_of(&cols, 0).origin, rows.dest, cols.dest};
+                         -dw_first(&rows, 0), -dw_first(&cols, 0), rows.dest, cols.dest};
     for (int last = 0; last < 2; last++) {
         const int64_t lanes = MIN(VL, cols.dest), first = (last ? cols.dest - lanes : 0) * g->sw - a.left;
         for (int j = 0; j < g->kw; j++) a.inside[last][j] = NAME(dw_columns)(first + j, g->sw, cols.source);
@@ -208,7 +274,10 @@ static NAME(dw_planes) NAME(dw_planes_of)(const geometry *g, int direction, cons
 
 static void NAME(dw_planes_correlate)(const geometry *g, int direction, const REAL *source, const REAL *w, const REAL *bias,
                                       int activation, REAL slope, REAL *dest, int threads) {
-    const int grad = direction == DW_INPUT_GRAD, K = g->kw, R = NAME(dw_planes_table)[K / 2][g->sw - 1].rows;
+    const int grad = direction == DW_INPUT_GRAD, spread = grad && g->sw == 2, taps = (int)(g->kw * g->kw);
+    const NAME(dw_planes_kernel) kernel =
+        spread ? NAME(dw_planes_spreads)[g->pt % 2 * 2 + g->pl % 2] : NAME(dw_planes_table)[g->kw / 2][g->sw - 1];
+    const int R = kernel.rows;
     NAME(dw_planes) a = NAME(dw_planes_of)(g, direction, source, grad ? g->k : g->c);
     a.activation = activation, a.slope = slope;
     const int64_t m = g->k / g->c, plane = a.height * a.width, out_plane = a.out_height * a.out_width;
@@ -221,9 +290,9 @@ static void NAME(dw_planes_correlate)(const geometry *g, int direction, const RE
         while (item < end) {
             int64_t i = item / tiles, first = item % tiles, last = MIN(tiles, first + end - item), k = i % g->k;
             REAL weights[49];
-            for (int t = 0; t < K * K; t++) weights[t] = w[(grad ? K * K - 1 - t : t) * g->k + k];
-            NAME(dw_planes_table)[K / 2][g->sw - 1].run(&a, source + i / m * plane, weights, bias ? bias[k] : 0,
-                                                        dest + i * out_plane, first * R, MIN(last * R, a.out_height));
+            for (int t = 0; t < taps; t++) weights[t] = w[(grad && !spread ? taps - 1 - t : t) * g->k + k];
+            kernel.run(&a, source + i / m * plane, weights, bias ? bias[k] : 0, dest + i * out_plane, first * R,
+                       MIN(last * R, a.out_height));
             item += last - first;
         }
     }
@@ -253,5 +322,6 @@ static void NAME(dw_planes_weight_grad)(const geometry *g, const REAL *x, const 
 }
 
 #undef DW_PLANES
+#undef DW_SPREAD_ROWS
 #undef DW_MOST
 #endif
