@@ -66,6 +66,8 @@ MORE = {
     "stride with padding beyond the kernel": "1x3x5x4,4x2x3,s2,p3x4",
     "even kernel": "1x3x7x7,5x4x4,p1.2",
     "dilation 2x3": "1x3x12x13,5x3x3,p2x3,d2x3",
+    "dilation, several blocks of tiles": "2x16x37x41,17x3x3,p3,d3",
+    "5x5 with dilation": "1x8x14x13,9x5x5,p4x2,d2x1",
     "dilation with stride": "1x16x13x12,16x3x3,s2,p2,d2",
     "narrow groups with stride": "1x24x9x17,24x3x3,s2,p1,g3",
     "narrow groups, 5x5": "1x28x8x9,28x5x5,p2,g7",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..kernels import cpu
@@ -22,6 +24,8 @@ _STRIP_PIXELS = 256
 # Input channels below which strips of rows are copied to planes; steps of the reduction that transposing a tile takes as long as
 # (kernels/direct_few.h).
 _FEW_CHANNELS, _TRANSPOSE_STEPS = 16, 8
+# Bytes of input rows that one output row may span where only the filters are few.
+_STRIP_OF_FEW = 256 * 1024
 # Vectors for few filters (kernels/direct.h).
 _NARROW_BYTES = 32
 
@@ -74,14 +78,17 @@ class Direct(DirectKernels):
         depth, filters = problem.in_channels // groups, problem.out_channels // groups
         if problem.direction == "weight_grad":
             return _weight_grad_terms(problem, pixels)
-        if _has_few_channels(problem):
-            return _few_channels_terms(problem, pixels)
+        shape = _few_channels_shape(problem)
+        if shape:
+            return _few_channels_terms(problem, *shape)
         if problem.direction == "input_grad":
             depth, filters = filters, depth
         taken, kind = _lanes_of_group(problem, filters, depth)
         padded, bundles = groups * taken, groups * min(1, taken / vector)
-        visits = pixels * problem.taps
-        weights = problem.taps * depth * padded * problem.itemsize
+        merged = problem.direction == "forward" and groups == 1 and _tiles_rows(problem)
+        taps, depth = (problem.kernel_height, depth * problem.kernel_width) if merged else (problem.taps, depth)
+        visits = pixels * taps
+        weights = taps * depth * padded * problem.itemsize
         terms = {
             "call": machine.call_seconds(),
             kind: machine.compute_seconds(visits * depth * padded, problem.dtype),
@@ -120,21 +127,46 @@ class Direct(DirectKernels):
             super().run(problem, x, packed, bias, activation, out, workspace)
 
 
-def _has_few_channels(problem):
-    """Whether kernels/direct_few.h computes it."""
-    narrow = problem.memory_format == "nhwc" and problem.out_channels <= _NARROW_BYTES // problem.itemsize
-    few = problem.groups == 1 and problem.in_channels < _FEW_CHANNELS and problem.taps > 1
-    return problem.direction == "forward" and few and not narrow
+def _few_channels_shape(problem):
+    """(channels, filters, output width) of the convolution that kernels/direct_few.h computes, or None: `has_few_channels` there."""
+    backward, item = problem.direction == "input_grad", problem.itemsize
+    channels, filters, width = problem.in_channels, problem.out_channels, problem.out_width
+    few = not backward and channels < _FEW_CHANNELS and not _tiles_rows(problem)
+    if backward:
+        channels, filters, width = filters, channels, problem.width
+    narrow = filters <= _NARROW_BYTES // item
+    if problem.groups > 1 or problem.taps == 1 or (narrow and problem.memory_format == "nhwc"):
+        return None
+    if backward and (problem.stride != (1, 1) or not _is_padded_within(problem)):
+        return None
+    extent = (problem.kernel_height - 1) * problem.dilation[0] + 1
+    row = channels * (width * problem.stride[1] + (problem.kernel_width - 1) * problem.dilation[1]) * item
+    return (channels, filters, width) if few or (narrow and extent * row <= _STRIP_OF_FEW) else None
 
 
-def _few_channels_terms(problem, pixels):
+def _is_padded_within(problem):
+    """Whether the padding at the top and the left is less than the kernel's extent."""
+    sizes = zip((problem.kernel_height, problem.kernel_width), problem.dilation, problem.padding)
+    return all((size - 1) * dilation >= before for size, dilation, (before, _) in sizes)
+
+
+def _tiles_rows(problem):
+    """Whether patches tile the rows of channels-last images, so that a kernel row is as one tap (`merged_patches` of kernels/direct.c)."""
+    kernel, stride = problem.kernel_width, problem.stride[1]
+    return problem.memory_format == "nhwc" and kernel == stride > 1 and problem.width == problem.out_width * kernel
+
+
+def _few_channels_terms(problem, channels, filters, width):
     """Of windows of planes: with filters in the lanes, or for NCHW outputs pixels where that leaves fewer lanes empty than tiles cost."""
-    vector, filters, steps = machine.lanes(problem), problem.out_channels, problem.in_channels * problem.taps
+    vector, steps = machine.lanes(problem), channels * problem.taps
+    backward = problem.direction == "input_grad"
+    pixels = problem.batch * (problem.height if backward else problem.out_height) * width
     outputs = pixels * -(-filters // vector) * vector
     if problem.memory_format == "nchw":
-        lanes = pixels // problem.out_width * -(-problem.out_width // vector) * vector
+        lanes = pixels // width * -(-width // vector) * vector
         outputs = min(outputs * (1 + _TRANSPOSE_STEPS / steps), lanes * filters)
-    image = problem.itemsize * problem.batch * problem.in_channels * problem.height * problem.width
+    source = problem.y_shape if backward else problem.x_shape
+    image = problem.itemsize * math.prod(source)
     return {
         "call": machine.call_seconds(),
         "windows": machine.compute_seconds(outputs * steps, problem.dtype),

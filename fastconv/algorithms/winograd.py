@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..kernels import cpu
 from ..memory import aligned_empty
 from ..problem import DIRECTIONS
@@ -26,69 +28,84 @@ class Winograd(Modelled):
         Kernel size.
     error : float
         The published error constant.
+    fused : bool
+        Whether the filters are transformed as they are used instead of packed: in training, where they change with every step,
+        and where few tiles share so many filters that reading them transformed takes long.
     """
 
     local_non_finite = False
 
-    def __init__(self, m, r, error):
-        self.name = f"winograd{m}x{m}" + ("" if r == 3 else f"_{r}x{r}")
-        self.m, self.r, self._error = m, r, error
+    def __init__(self, m, r, error, fused=False):
+        self.name = f"winograd{m}x{m}" + ("" if r == 3 else f"_{r}x{r}") + ("_fused" if fused else "")
+        self.m, self.r, self.fused, self._error = m, r, fused, error
 
     def supports(self, problem):
         if (problem.kernel_height, problem.kernel_width) != (self.r, self.r):
             return f"kernel is not {self.r}x{self.r}"
         if problem.stride != (1, 1):
             return "stride is not 1"
-        if problem.dilation != (1, 1):
-            return "dilation is not 1"
+        if max(problem.dilation) > _MOST_DILATION:
+            return f"dilation is above {_MOST_DILATION}"
         if problem.is_depthwise:
             return "depthwise: there are no channels to multiply over"
+        if self.fused and problem.direction == "weight_grad":
+            return "the weight gradient transforms no filters"
         return None
 
     def terms(self, problem):
         vector, item, groups = machine.lanes(problem), problem.itemsize, problem.groups
-        forward = problem.direction != "input_grad"
-        height, width = (problem.out_height, problem.out_width) if forward else (problem.height, problem.width)
-        tiles = problem.batch * -(-height // self.m) * -(-width // self.m)
+        tiles, area = self._tiles(problem)
         depth, filters = problem.in_channels // groups, problem.out_channels // groups
-        if not forward:
+        if problem.direction == "input_grad":
             depth, filters = filters, depth
         into, out = (groups * -(-channels // vector) * vector for channels in (depth, filters))
         points = (self.m + self.r - 1) ** 2
-        block = min(tiles, self._block_tiles(problem))
+        block = min(tiles, max(area, self._block_tiles(problem)))
         blocks = max(1, tiles / max(1, block))
-        weights = points * depth * out * item
+        weights = points * depth * out
+        if self.fused or problem.direction == "weight_grad":
+            per_block = machine.compute_seconds(blocks * weights, problem.dtype)
+        else:
+            per_block = machine.traffic_seconds(blocks * weights * item, weights * item)
         terms = {
             "call": machine.call_seconds(),
             "products": machine.compute_seconds(points * tiles * depth * out, problem.dtype),
             "starts": machine.compute_seconds(points * tiles * out, problem.dtype),
             "transforms": machine.compute_seconds(points * tiles * (into + out), problem.dtype),
-            # Transformed filters, or sums of the weight gradient, once per block.
-            "filters": machine.traffic_seconds(blocks * weights, weights),
+            # Once per block: transformed filters are read, filters transformed, or sums of the weight gradient transformed.
+            "filters": per_block,
             "data": machine.traffic_seconds(problem.bytes, problem.bytes),
         }
         scratch = points * (depth + filters) * item * block
-        if scratch > machine.constants().near_bytes:
+        if not self.fused and scratch > machine.constants().near_bytes:
             terms["spills"] = machine.traffic_seconds(2 * points * tiles * (into + out) * item, scratch)
         if problem.memory_format == "nchw":
             terms["transposes"] = machine.traffic_seconds(problem.bytes, problem.bytes)
-        if problem.direction == "weight_grad":
-            terms["results"] = machine.compute_seconds(points * depth * out, problem.dtype)
+        if problem.direction == "weight_grad" and blocks > 1:
+            sums = problem.taps * depth * out * item
+            terms["sums"] = machine.traffic_seconds(2 * blocks * sums, sums)
         return terms
 
     def pack_terms(self, problem):
-        read = problem.out_channels * problem.w_shape[1] * problem.itemsize
-        written = (self.m + self.r - 1) ** 2 * read
+        if self.fused:
+            return {}
+        depth, filters = problem.w_shape[1], problem.out_channels // problem.groups
+        if problem.direction == "input_grad":
+            depth, filters = filters, depth
+        panel = 2 * machine.lanes(problem)
+        written = (self.m + self.r - 1) ** 2 * problem.groups * depth * -(-filters // panel) * panel
+        read = problem.taps * problem.groups * depth * filters * problem.itemsize
         return {
             "call": machine.call_seconds(),
-            "reads": machine.traffic_seconds(problem.taps * read, problem.taps * read),
-            "writes": machine.traffic_seconds(written, written),
+            "transforms": machine.compute_seconds(written, problem.dtype),
+            "reads": machine.traffic_seconds(read, read),
+            "writes": machine.traffic_seconds(written * problem.itemsize, written * problem.itemsize),
         }
 
     def error(self, problem):
         # The transforms' part does not depend on the number of channels or tiles; their sum adds to it as any sum does.
         if problem.direction == "weight_grad":
-            terms = problem.batch * -(-problem.out_height // self.m) * -(-problem.out_width // self.m)
+            terms = self._tiles(problem)[0]
         else:
             terms = (problem.in_channels if problem.direction == "forward" else problem.out_channels) // problem.groups
         return self._error * self._hidden_kernel(problem) + terms / 2
@@ -99,16 +116,26 @@ class Winograd(Modelled):
         if problem.direction == "weight_grad":
             return 1
         gradient = problem.direction == "input_grad"
-        height, width = (problem.out_height, problem.out_width) if gradient else (problem.height, problem.width)
-        return self.r**2 / max(1, min(self.r, height) * min(self.r, width))
+        sizes = (problem.out_height, problem.out_width) if gradient else (problem.height, problem.width)
+        met = (min(self.r, -(-size // dilation)) for size, dilation in zip(sizes, problem.dilation, strict=True))
+        return self.r**2 / max(1, math.prod(met))
+
+    def _tiles(self, problem):
+        """Tiles of the problem, and how many are interleaved where it is dilated."""
+        sizes = (problem.height, problem.width) if problem.direction == "input_grad" else (problem.out_height, problem.out_width)
+        rectangles = [-(-size // (self.m * dilation)) for size, dilation in zip(sizes, problem.dilation, strict=True)]
+        area = math.prod(problem.dilation)
+        return problem.batch * math.prod(rectangles) * area, area
 
     def workspace(self, problem):
         direction, double = DIRECTIONS.index(problem.direction), problem.dtype == "float64"
         return cpu.kernels().winograd_workspace(
-            problem.geometry, direction, self.m, self._block_tiles(problem), double, get_num_threads()
+            problem.geometry, direction, self.fused, self.m, self._block_tiles(problem), double, get_num_threads()
         )
 
     def pack(self, problem, w):
+        if self.fused:
+            return w
         kernels, direction = cpu.kernels(), DIRECTIONS.index(problem.direction)
         size = kernels.winograd_packed_size(problem.geometry, direction, self.m, problem.dtype == "float64")
         packed = aligned_empty(size, w.dtype)
@@ -118,14 +145,16 @@ class Winograd(Modelled):
     def run(self, problem, x, packed, bias, activation, out, workspace):
         code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
         cpu.kernels().winograd_run(
-            problem.geometry, DIRECTIONS.index(problem.direction), self.m, self._block_tiles(problem), x, packed, bias, code,
-            slope, out, workspace, get_num_threads(),
+            problem.geometry, DIRECTIONS.index(problem.direction), self.fused, self.m, self._block_tiles(problem),
+            x, packed, bias, code, slope, out, workspace, get_num_threads(),
         )  # fmt: skip
 
     def _block_tiles(self, problem):
         """Tiles in a block: as many as fit the second-level cache, within what keeps the products efficient."""
         points = (self.m + self.r - 1) ** 2
         per_tile = points * (problem.in_channels + problem.out_channels) // problem.groups * problem.itemsize
+        if self.fused:
+            return _FUSED_BLOCK_TILES
         least, most = _BLOCK_TILES if problem.direction != "weight_grad" else _GRADIENT_BLOCK_TILES
         return min(most, max(least, _CACHE_BYTES // per_tile))
 
@@ -134,10 +163,14 @@ class Winograd(Modelled):
 _CACHE_BYTES = 640 * 1024
 _BLOCK_TILES = (28, 112)
 _GRADIENT_BLOCK_TILES = (96, 256)
+_FUSED_BLOCK_TILES = 112
+# A block holds at least a tile of each of the grids of pixels that a dilated kernel sees.
+_MOST_DILATION = 8
 
 # Error constants: the largest error measured on the hardest data of the tests, with a margin of 1.3 and more.
 ALGORITHMS = [
     Winograd(4, 3, error=24),
+    Winograd(4, 3, error=24, fused=True),
     Winograd(2, 3, error=8),
     Winograd(6, 3, error=160),
     Winograd(4, 5, error=40),

@@ -6,7 +6,17 @@
 /* Whether `direct` has pixels in the lanes: of few channels in planes. */
 static int few_planes(const geometry *s, int input_grad, int is_double) {
     const int64_t item = is_double ? 8 : 4;
-    return has_few_channels(s, input_grad, item) && few_lanes(s, item);
+    const geometry f = few_geometry(s, input_grad);
+    return has_few_channels(s, input_grad, item) && few_lanes(&f, item);
+}
+
+/* Channels-last patches that tile a row, as a ViT's stem has them: the values of a kernel row lie together, so they are channels of a
+ * kernel of one column. Packed filters are the same. */
+static geometry merged_patches(const geometry *s, int input_grad) {
+    geometry m = *s;
+    const int tiled = s->sw == s->kw && s->dw == 1 && s->pl == 0 && s->w == s->ow * s->kw;
+    if (!input_grad && s->channels_last && s->g == 1 && tiled) m.c = s->c * s->kw, m.w = s->ow, m.kw = m.sw = 1;
+    return m;
 }
 
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double) {
@@ -22,23 +32,25 @@ int64_t direct_pack_workspace(const geometry *s) {
 }
 
 void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace) {
-    pixel_lanes |= few_planes(s, input_grad, is_double);
-    if (is_double)
-        (pixel_lanes ? direct_pack_pixels_f64 : direct_pack_filters_f64)(s, input_grad, w, packed, workspace);
+    const int few = !pixel_lanes && few_planes(s, input_grad, is_double);
+    if (pixel_lanes || few)
+        (is_double ? direct_pack_pixels_f64 : direct_pack_pixels_f32)(s, input_grad, few ? WINDOW_ROWS : GEMM_MR, w, packed, workspace);
     else
-        (pixel_lanes ? direct_pack_pixels_f32 : direct_pack_filters_f32)(s, input_grad, w, packed, workspace);
+        (is_double ? direct_pack_filters_f64 : direct_pack_filters_f32)(s, input_grad, w, packed, workspace);
 }
 
 int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads) {
-    return (is_double ? direct_workspace_f64 : direct_workspace_f32)(s, input_grad, pixel_lanes, threads);
+    const geometry m = merged_patches(s, input_grad);
+    return (is_double ? direct_workspace_f64 : direct_workspace_f32)(&m, input_grad, pixel_lanes, threads);
 }
 
 void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *x, const void *packed,
                 const void *bias, int activation, double slope, void *out, void *workspace, int threads) {
+    const geometry m = merged_patches(s, input_grad);
     if (is_double)
-        direct_run_f64(s, input_grad, pixel_lanes, x, packed, bias, activation, slope, out, workspace, threads);
+        direct_run_f64(&m, input_grad, pixel_lanes, x, packed, bias, activation, slope, out, workspace, threads);
     else
-        direct_run_f32(s, input_grad, pixel_lanes, x, packed, bias, activation, (float)slope, out, workspace, threads);
+        direct_run_f32(&m, input_grad, pixel_lanes, x, packed, bias, activation, (float)slope, out, workspace, threads);
 }
 
 int64_t direct_weight_grad_workspace(const geometry *s, int is_double, int threads) {

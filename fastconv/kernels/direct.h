@@ -187,7 +187,9 @@ static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, i
         }
 }
 
-static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
+static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const void *weights, void *to, tap *storage) {
+    const REAL *w = weights;
+    REAL *packed = to;
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
     const int64_t taps = s->kh * s->kw;
@@ -215,9 +217,12 @@ static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const R
         NAME(pack_panel)(s, input_grad, w, u / l.panels, u % l.panels * NR, u, place, &o, start, lanes);
 }
 
-static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, const REAL *w, REAL *packed, tap *storage) {
+/* Blocks of at most `most` filters. */
+static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, int64_t most, const void *weights, void *to, tap *storage) {
+    const REAL *w = weights;
+    REAL *packed = to;
     const operands o = operands_of(s, input_grad);
-    const int64_t blocks = blocks_of(o.columns, GEMM_MR);
+    const int64_t blocks = blocks_of(o.columns, most);
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         for (int64_t g = 0; g < s->g; g++)
@@ -676,9 +681,11 @@ static void NAME(direct_chunk)(const NAME(direct_job) *whole, int input_grad, in
 static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pixel_lanes, int threads) {
     const operands o = operands_of(s, input_grad);
     int64_t bytes = 0;
-    if (!pixel_lanes && has_few_channels(s, input_grad, sizeof(REAL)))
-        return padded_bias_bytes(s, &o, sizeof(REAL)) + ROUND_UP(s->c * s->kh * s->kw * (int64_t)sizeof(int64_t), CACHE_LINE) +
-               threads * few_scratch(s, sizeof(REAL));
+    if (!pixel_lanes && has_few_channels(s, input_grad, sizeof(REAL))) {
+        const geometry f = few_geometry(s, input_grad);
+        return padded_bias_bytes(s, &o, sizeof(REAL)) + ROUND_UP(f.c * f.kh * f.kw * (int64_t)sizeof(int64_t), CACHE_LINE) +
+               threads * few_scratch(&f, sizeof(REAL));
+    }
     if (pixel_lanes) {
         bytes += ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
         if (splits_columns(s, input_grad))
@@ -718,7 +725,9 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
         job.bias = padded_bias;
     }
     if (has_few_channels(s, input_grad, sizeof(REAL))) {
-        NAME(direct_few)(&job, workspace, threads);
+        const geometry f = few_geometry(s, input_grad);
+        job.s = &f;
+        NAME(direct_few)(&job, input_grad, workspace, threads);
         return;
     }
     REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));

@@ -1,4 +1,5 @@
-/* Direct convolution of few input channels, as the first layer of a network has (template: REAL, NAME, IS_DOUBLE).
+/* Direct convolution of few input channels, as the first layer of a network has, or few filters, as its input gradient has (template: REAL,
+ * NAME, IS_DOUBLE).
  *
  * A strip of input rows is copied once, padded, with a plane for every channel and every remainder of the column modulo the stride
  * ([row][channel][remainder][width]), so that at each step of the reduction the values that neighbouring outputs of a row meet lie side by
@@ -9,7 +10,7 @@
 
 enum {
     FEW_CHANNELS = 16,        /* fewer than this */
-    STRIP_BYTES = 128 * 1024, /* of input rows copied at a time */
+    STRIP_BYTES = 128 * 1024, /* of input rows copied at a time, and again as many that the kernel reaches beyond */
     STRIPS_PER_THREAD = 8,    /* at least, where there are rows enough */
     TRANSPOSE_STEPS = 8       /* steps of the reduction that transposing a tile takes as long as */
 };
@@ -21,10 +22,13 @@ static int few_lanes(const geometry *s, int64_t item) {
            (s->k <= NARROW_BYTES / item || ROUND_UP(s->ow, SIMD_BYTES / item) * steps < s->ow * (steps + TRANSPOSE_STEPS));
 }
 
-/* The forward direction of few channels. */
-static int has_few_channels(const geometry *s, int input_grad, int64_t item) {
-    const int narrow = s->channels_last && s->k <= NARROW_BYTES / item;
-    return !input_grad && s->g == 1 && s->c < FEW_CHANNELS && s->kh * s->kw > 1 && !narrow;
+/* The input gradient at stride 1 as the convolution of gy that it is; its kernel is reversed. */
+static geometry few_geometry(const geometry *s, int input_grad) {
+    geometry f = *s;
+    if (!input_grad) return f;
+    f.c = s->k, f.h = s->oh, f.w = s->ow, f.k = s->c, f.oh = s->h, f.ow = s->w;
+    f.pt = (s->kh - 1) * s->dh - s->pt, f.pl = (s->kw - 1) * s->dw - s->pl;
+    return f;
 }
 
 /* Columns of a plane, and values of a row. Whole vectors of pixels are read. */
@@ -35,6 +39,15 @@ static int64_t few_row(const geometry *s, int64_t item) { return s->c * s->sw * 
 
 /* Input rows that `rows` output rows span. */
 static int64_t few_height(const geometry *s, int64_t rows) { return (rows - 1) * s->sh + (s->kh - 1) * s->dh + 1; }
+
+/* Whether few channels, or filters, make it faster than tiles that read through pointers. */
+static int has_few_channels(const geometry *s, int input_grad, int64_t item) {
+    const geometry f = few_geometry(s, input_grad);
+    const int narrow = f.k <= NARROW_BYTES / item, few = !input_grad && f.c < FEW_CHANNELS;
+    if (f.g > 1 || f.kh * f.kw == 1 || (narrow && f.channels_last)) return 0;
+    if (input_grad && (f.sh > 1 || f.sw > 1 || f.pt < 0 || f.pl < 0)) return 0;
+    return few || (narrow && few_height(&f, 1) * few_row(&f, item) * item <= 2 * STRIP_BYTES);
+}
 
 /* Output rows of a strip. */
 static int64_t few_rows(const geometry *s, int64_t item, int threads) {
@@ -99,15 +112,15 @@ static void NAME(few_row_tiles)(const NAME(direct_job) *job, int64_t n, int64_t 
 /* The same with pixels in the lanes: all filters. */
 static void NAME(few_lane_tiles)(const NAME(direct_job) *job, int64_t n, int64_t q, const REAL *x, const int64_t *at) {
     const geometry *s = job->s;
-    const int64_t steps = s->c * s->kh * s->kw, blocks = blocks_of(s->k, GEMM_MR), plane = s->oh * s->ow;
+    const int64_t steps = s->c * s->kh * s->kw, blocks = blocks_of(s->k, WINDOW_ROWS), plane = s->oh * s->ow;
     REAL *out[GEMM_MR];
     NAME(sink) sink = {out, 0, NULL, 0, job->activation, job->slope};
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t filter = s->k * b / blocks, rows = s->k * (b + 1) / blocks - filter;
         if (job->bias) sink.bias = job->bias + filter;
-        for (int64_t first = 0; first < s->ow; first += NR) {
+        for (int64_t first = 0; first < s->ow; first += WINDOW_VECTORS * VL) {
             for (int64_t m = 0; m < rows; m++) out[m] = job->out + (n * s->k + filter + m) * plane + q * s->ow + first;
-            sink.columns = MIN(NR, s->ow - first);
+            sink.columns = MIN(WINDOW_VECTORS * VL, s->ow - first);
             NAME(window_lanes)((int)rows, job->packed + filter * steps, x + first, at, steps, &sink);
         }
     }
@@ -134,14 +147,16 @@ static void NAME(few_item)(const NAME(direct_job) *job, int64_t n, int64_t q0, i
         }
 }
 
-static void NAME(direct_few)(const NAME(direct_job) *job, char *scratch, int threads) {
+static void NAME(direct_few)(const NAME(direct_job) *job, int input_grad, char *scratch, int threads) {
     const geometry *s = job->s;
     const int64_t row = few_row(s, sizeof(REAL)), width = few_width(s, sizeof(REAL)), each = few_scratch(s, sizeof(REAL));
     int64_t *at = (int64_t *)aligned_take(&scratch, s->c * s->kh * s->kw * sizeof(int64_t)), k = 0;
     for (int64_t i = 0; i < s->kh; i++)
         for (int64_t j = 0; j < s->kw; j++)
-            for (int64_t c = 0; c < s->c; c++)
-                at[k++] = i * s->dh * row + (c * s->sw + j * s->dw % s->sw) * width + j * s->dw / s->sw;
+            for (int64_t c = 0; c < s->c; c++) {
+                const int64_t y = (input_grad ? s->kh - 1 - i : i) * s->dh, x = (input_grad ? s->kw - 1 - j : j) * s->dw;
+                at[k++] = y * row + (c * s->sw + x % s->sw) * width + x / s->sw;
+            }
     const int64_t strips = blocks_of(s->oh, few_rows(s, sizeof(REAL), threads));
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t i = 0; i < s->n * strips; i++) {

@@ -21,6 +21,8 @@
  * hidden. */
 #define NARROW_BYTES MIN(32, SIMD_BYTES)
 #define NARROW_GROUPS (GEMM_MR < 8 ? 2 : 1)
+/* Of `window_lanes`: half the rows and twice the columns of the others, fewer and longer runs of an image's planes. */
+enum { WINDOW_ROWS = GEMM_MR / 2, WINDOW_VECTORS = 4 };
 enum { ROW_TAPS = 3, BUNDLE_CHANNELS = GEMM_MR < 8 ? 2 : 4 };
 #endif
 #ifndef NL

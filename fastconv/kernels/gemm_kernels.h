@@ -2,11 +2,11 @@
 #include "gemm.h"
 
 /* What is not a plain store of whole vectors, from a copy of the tile in the first-level cache. */
-static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int rows, const REAL *tile) {
+static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int rows, const REAL *tile, int64_t step) {
     for (int i = 0; i < rows; i++)
         for (int64_t j = 0; j < s->columns; j += VL) {
             const int64_t left = s->columns - j;
-            vec v = *(const vec *)(tile + i * NR + j);
+            vec v = *(const vec *)(tile + i * step + j);
             if (s->accumulate) v += NAME(load_n)(s->out[i] + j, left);
             NAME(store_n)(s->out[i] + j, NAME(activate)(v, s->activation, s->slope), left);
         }
@@ -28,8 +28,8 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
     } else {                                                                                                \
         REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));                                       \
         UNROLL for (int i = 0; i < rows; i++)                                                               \
-            UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + i * NR + j * VL) = acc[i][j];          \
-        NAME(finish_tile)(sink, rows, tile);                                                                \
+            UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + (i * vectors + j) * VL) = acc[i][j];   \
+        NAME(finish_tile)(sink, rows, tile, vectors * VL);                                                                \
     }
 
 /* The lines the tile will be stored to, asked for while it is computed: they rarely are in the first-level cache. */
@@ -79,21 +79,37 @@ INLINE void NAME(outer_tile)(const int rows, const int vectors, const NAME(segme
     STORE_TILE(rows, vectors, NAME(splat)(sink->bias[i]));
 }
 
-INLINE void NAME(window_tile)(const int rows, const int vectors, const int pixel_rows, const REAL *a, const REAL *b, const int64_t *at,
-                              int64_t steps, const NAME(sink) *sink) {
+INLINE void NAME(window_rows_tile)(const int rows, const int vectors, const REAL *x, const int64_t *at, int64_t steps, const REAL *b,
+                                   const NAME(sink) *sink) {
     vec acc[GEMM_MR][2];
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
     FETCH_TILE(rows, vectors);
-    for (int64_t p = 0; p < steps; p++) {
-        const REAL *x = a + (pixel_rows ? at[p] : p * rows), *y = b + (pixel_rows ? p * NR : at[p]);
-        vec b0 = NAME(load)(y), b1 = vectors > 1 ? NAME(load)(y + VL) : (vec){0};
+    for (int64_t p = 0; p < steps; p++, b += NR) {
+        const REAL *a = x + at[p];
+        vec b0 = *(const vec *)b, b1 = vectors > 1 ? *(const vec *)(b + VL) : (vec){0};
         UNROLL for (int i = 0; i < rows; i++) {
-            vec v = NAME(splat)(x[i]);
+            vec v = NAME(splat)(a[i]);
             acc[i][0] += v * b0;
             if (vectors > 1) acc[i][1] += v * b1;
         }
     }
-    STORE_TILE(rows, vectors, (pixel_rows ? NAME(load)(sink->bias + j * VL) : NAME(splat)(sink->bias[i])));
+    STORE_TILE(rows, vectors, NAME(load)(sink->bias + j * VL));
+}
+
+INLINE void NAME(window_lanes_tile)(const int rows, const int vectors, const REAL *a, const REAL *x, const int64_t *at, int64_t steps,
+                                    const NAME(sink) *sink) {
+    vec acc[WINDOW_ROWS][WINDOW_VECTORS];
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = (vec){0};
+    FETCH_TILE(rows, vectors);
+    for (int64_t p = 0; p < steps; p++, a += rows) {
+        vec b[WINDOW_VECTORS];
+        UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load)(x + at[p] + j * VL);
+        UNROLL for (int i = 0; i < rows; i++) {
+            vec v = NAME(splat)(a[i]);
+            UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += v * b[j];
+        }
+    }
+    STORE_TILE(rows, vectors, NAME(splat)(sink->bias[i]));
 }
 
 /* Narrow groups: lanes are the filters of several groups, each of which sees its own input channels. One input vector per pixel and tap
@@ -193,7 +209,7 @@ INLINE void NAME(store_narrow)(const int rows, const int groups, int64_t columns
     REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(tile + i * NR + g * columns) = acc[g][i];
-    NAME(finish_tile)(sink, rows, tile);
+    NAME(finish_tile)(sink, rows, tile, NR);
 }
 
 /* Several steps of the reduction a row: more pointers than registers are loaded once for all of them. */
@@ -249,8 +265,10 @@ INLINE void NAME(narrow_row_tile)(const int rows, const int groups, int64_t colu
 /* A real kernel for every number of rows: a tail must not run at scalar speed. */
 #if GEMM_MR == 14
 #define EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define EACH_WINDOW_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #else
 #define EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define EACH_WINDOW_ROW_COUNT(X) X(1) X(2) X(3)
 #endif
 
 #define CASE(rows)                                                                      \
@@ -271,18 +289,20 @@ void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t
 #undef CASE
 
 #define CASE(rows)                                                                              \
-    case 2 * rows + 1: NAME(window_tile)(rows, 1, 1, x, b, at, steps, sink); break;             \
-    case 2 * rows + 2: NAME(window_tile)(rows, 2, 1, x, b, at, steps, sink); break;
+    case 2 * rows + 1: NAME(window_rows_tile)(rows, 1, x, at, steps, b, sink); break;           \
+    case 2 * rows + 2: NAME(window_rows_tile)(rows, 2, x, at, steps, b, sink); break;
 void NAME(window_rows)(int rows, const REAL *x, const int64_t *at, int64_t steps, const REAL *b, const NAME(sink) *sink) {
     switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
 }
 #undef CASE
 
 #define CASE(rows)                                                                              \
-    case 2 * rows + 1: NAME(window_tile)(rows, 1, 0, a, x, at, steps, sink); break;             \
-    case 2 * rows + 2: NAME(window_tile)(rows, 2, 0, a, x, at, steps, sink); break;
+    case 4 * rows + 1: NAME(window_lanes_tile)(rows, 1, a, x, at, steps, sink); break;          \
+    case 4 * rows + 2: NAME(window_lanes_tile)(rows, 2, a, x, at, steps, sink); break;          \
+    case 4 * rows + 3: NAME(window_lanes_tile)(rows, 3, a, x, at, steps, sink); break;          \
+    case 4 * rows + 4: NAME(window_lanes_tile)(rows, 4, a, x, at, steps, sink); break;
 void NAME(window_lanes)(int rows, const REAL *a, const REAL *x, const int64_t *at, int64_t steps, const NAME(sink) *sink) {
-    switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
+    switch (4 * rows + CEIL_DIV(sink->columns, VL)) { EACH_WINDOW_ROW_COUNT(CASE) }
 }
 #undef CASE
 
@@ -335,4 +355,5 @@ void NAME(outer_bundle)(int taps, int channels, const NAME(segment) *segments, i
 }
 #undef EACH_CHANNEL_COUNT
 #undef CASE
+#undef EACH_WINDOW_ROW_COUNT
 #undef EACH_ROW_COUNT

@@ -64,6 +64,13 @@ INLINE char *aligned_take(char **p, int64_t bytes) {
     return r;
 }
 
+/* After stores past the caches, before other threads are told of them. */
+INLINE void stream_fence(void) {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
 INLINE int thread_index(void) {
 #ifdef _OPENMP
     return omp_get_thread_num();

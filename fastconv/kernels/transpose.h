@@ -115,8 +115,23 @@ static __attribute__((unused)) void NAME(split)(const REAL *from, int64_t n, int
         for (; k < count; k++) to[k] = from[2 * k], to[step + k] = from[2 * k + 1];
         break;
     case 3:
-    case 4:
         for (int64_t m = 0; m < n; m++) NAME(every_nth)(from + m, n, count, to + m * step);
+        break;
+    case 4:
+        for (; k + VL <= count; k += VL) {
+            vec v[4], even[2], odd[2];
+            for (int i = 0; i < 4; i++) v[i] = NAME(load)(from + 4 * k + i * VL);
+            for (int i = 0; i < 2; i++) {
+                even[i] = SHUFFLE(v[2 * i], v[2 * i + 1], EVEN_LANES);
+                odd[i] = SHUFFLE(v[2 * i], v[2 * i + 1], ODD_LANES);
+            }
+            NAME(store)(to + k, SHUFFLE(even[0], even[1], EVEN_LANES));
+            NAME(store)(to + step + k, SHUFFLE(odd[0], odd[1], EVEN_LANES));
+            NAME(store)(to + 2 * step + k, SHUFFLE(even[0], even[1], ODD_LANES));
+            NAME(store)(to + 3 * step + k, SHUFFLE(odd[0], odd[1], ODD_LANES));
+        }
+        for (; k < count; k++)
+            for (int64_t m = 0; m < 4; m++) to[m * step + k] = from[4 * k + m];
         break;
     default: NAME(transpose)(from, n, count, n, to, step);
     }

@@ -66,3 +66,16 @@ INLINE void NAME(store_n)(REAL *p, vec v, int64_t n) {
     else if (n > 0)
         NAME(store_part)(p, v, n);
 }
+
+/* A store to an aligned place that is not read soon: it passes the caches, where the instruction set can. */
+INLINE void NAME(stream)(REAL *p, vec v) {
+#if defined(__AVX512F__)
+    _mm512_stream_si512((__m512i *)p, (__m512i)v);
+#elif defined(__AVX2__)
+    _mm256_stream_si256((__m256i *)p, (__m256i)v);
+#elif defined(__SSE2__)
+    _mm_stream_si128((__m128i *)p, (__m128i)v);
+#else
+    *(vec *)p = v;
+#endif
+}

@@ -16,21 +16,24 @@ void winograd_pack(const geometry *s, int direction, int m, int is_double, const
         wino_pack_f32(s, direction, m, w, packed, threads);
 }
 
-int64_t winograd_workspace(const geometry *s, int direction, int m, int64_t block_tiles, int is_double, int threads) {
+int64_t winograd_workspace(const geometry *s, int direction, int fused, int m, int64_t block_tiles, int is_double, int threads) {
     if (direction == 2) return (is_double ? wino_weight_workspace_f64 : wino_weight_workspace_f32)(s, m, block_tiles, threads);
+    if (fused) return (is_double ? wino_fused_workspace_f64 : wino_fused_workspace_f32)(s, direction, m, block_tiles, threads);
     return (is_double ? wino_workspace_f64 : wino_workspace_f32)(s, direction, m, block_tiles, threads);
 }
 
-void winograd_run(const geometry *s, int direction, int m, int64_t block_tiles, int is_double, const void *x, const void *packed,
-                  const void *bias, int activation, double slope, void *out, void *workspace, int threads) {
+void winograd_run(const geometry *s, int direction, int fused, int m, int64_t block_tiles, int is_double, const void *x,
+                  const void *filters, const void *bias, int activation, double slope, void *out, void *workspace, int threads) {
     if (direction == 2 && is_double)
-        wino_weight_grad_f64(s, m, block_tiles, x, packed, out, workspace, threads);
+        wino_weight_grad_f64(s, m, block_tiles, x, filters, out, workspace, threads);
     else if (direction == 2)
-        wino_weight_grad_f32(s, m, block_tiles, x, packed, out, workspace, threads);
+        wino_weight_grad_f32(s, m, block_tiles, x, filters, out, workspace, threads);
     else if (is_double)
-        wino_run_f64(s, direction, m, block_tiles, x, packed, bias, activation, slope, out, workspace, threads);
+        (fused ? wino_run_fused_f64 : wino_run_f64)(s, direction, m, block_tiles, x, filters, bias, activation, slope, out, workspace,
+                                                    threads);
     else
-        wino_run_f32(s, direction, m, block_tiles, x, packed, bias, activation, (float)slope, out, workspace, threads);
+        (fused ? wino_run_fused_f32 : wino_run_f32)(s, direction, m, block_tiles, x, filters, bias, activation, (float)slope, out,
+                                                    workspace, threads);
 }
 
 void winograd_matrix(int kind, int m, int r, int is_double, void *matrix) {

@@ -6,8 +6,11 @@
  *
  * Only U leaves the second-level cache. NCHW data is transposed strip by strip, VL channels at a time, on its way in and out. A block
  * is a rectangle of tiles of one image, or several small images. Where there are fewer blocks than threads, the threads work on one
- * block together. The input gradient is the same with flipped filters and channels exchanged. The weight gradient F(r, m) sums the
- * products of the transformed tiles of x and gy over all tiles and transforms the sums back.
+ * block together. A dilated convolution is as many independent ones as there are pixels between two of its taps: a rectangle of `area`
+ * tiles interleaved pixel by pixel, one of each, takes the place of a tile. The input gradient is the same with flipped filters and
+ * channels exchanged. The weight gradient F(r, m) sums the products of the transformed tiles of x and gy over a block's tiles, for a
+ * chunk of channels and a panel of filters at a time, and transforms the sums back while they are in cache: there are n n / r r times
+ * as many of them as of the weights.
  */
 #include "gemm.h"
 #include "transpose.h"
@@ -24,12 +27,26 @@ typedef struct {
     int64_t groups, depth, columns;         /* channels per group of source and destination */
     int64_t top, left;                      /* zeros before the source; negative: pixels to skip */
     int m, r, points;
-    int64_t tiles_h, tiles_w;               /* per image */
+    int64_t dh, dw, area;                   /* dilation; dh dw */
+    int64_t tiles_h, tiles_w;               /* per image, each of `area` interleaved tiles */
     int64_t images;                         /* per block */
     int64_t blocks_h, blocks_w, blocks;     /* per image; in all */
-    int64_t tiles;                          /* of a block, at most */
+    int64_t tiles;                          /* of a block, at most; interleaved ones counted one by one */
     int64_t v_step, v_plane, m_step, m_plane; /* from tile to tile and from point to point of V and M */
+    int64_t chunk, v_chunk;                 /* channels that lie together in V, and from one such chunk to the next */
 } wino_plan;
+
+INLINE int64_t v_channel(const wino_plan *p, int64_t c) { return c / p->chunk * p->v_chunk + c % p->chunk; }
+
+/* Channels whose sums of the weight gradient are computed together: whole vectors and whole register tiles. */
+#define GRADIENT_CHUNK(lanes) ((lanes) * (GEMM_MR < 8 ? 3 : 1))
+
+/* Channels of which the filters are transformed together, at most, and the cache they share with V and M. */
+enum { MAX_FUSED_CHUNK = 64, FUSED_CACHE_BYTES = 768 * 1024 };
+
+/* Channels of weights transposed together, a whole number of vectors; channels asked for ahead; and from which size on transformed filters
+ * do not stay in a cache until they are used. */
+enum { FILTER_CHANNELS = 16, FETCHED_CHANNELS = 8, STREAMED_BYTES = 12 << 20 };
 
 /* A row step that is no multiple of 256 bytes, so that rows do not fall into one set of the first-level cache. */
 static int64_t row_step(int64_t count, int64_t lanes) {
@@ -37,38 +54,47 @@ static int64_t row_step(int64_t count, int64_t lanes) {
     return step / lanes % 4 ? step : step + lanes;
 }
 
-/* direction: 0 forward, 1 input gradient, 2 weight gradient; block_tiles: the tiles wanted in a block. */
-static wino_plan plan_winograd(const geometry *s, int direction, int m, int64_t block_tiles, int threads, int64_t item) {
+/* direction: 0 forward, 1 input gradient, 2 weight gradient; fused: filters are transformed as they are used; block_tiles: the tiles
+ * wanted in a block. */
+static wino_plan plan_winograd(const geometry *s, int direction, int fused, int m, int64_t block_tiles, int threads, int64_t item) {
     const int64_t lanes = SIMD_BYTES / item;
     /* An empty batch is planned as one image. */
     wino_plan p = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
                    .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
-                   .m = m, .r = (int)s->kh, .points = m + (int)s->kh - 1};
+                   .m = m, .r = (int)s->kh, .points = m + (int)s->kh - 1, .dh = s->dh, .dw = s->dw, .area = s->dh * s->dw};
     if (direction == 1) {
         p.src_h = s->oh, p.src_w = s->ow, p.src_c = s->k, p.dst_h = s->h, p.dst_w = s->w, p.dst_c = s->c;
         p.depth = s->k / s->g, p.columns = s->c / s->g;
-        p.top = s->kh - 1 - s->pt, p.left = s->kw - 1 - s->pl;
+        p.top = (s->kh - 1) * s->dh - s->pt, p.left = (s->kw - 1) * s->dw - s->pl;
     }
-    p.tiles_h = CEIL_DIV(p.dst_h, m), p.tiles_w = CEIL_DIV(p.dst_w, m);
-    const int64_t per_image = p.tiles_h * p.tiles_w;
+    p.tiles_h = CEIL_DIV(p.dst_h, m * p.dh), p.tiles_w = CEIL_DIV(p.dst_w, m * p.dw);
+    const int64_t per_image = p.tiles_h * p.tiles_w * p.area;
     p.images = MAX(1, MIN(p.n, block_tiles / per_image));
     p.blocks_h = p.blocks_w = 1;
     if (per_image > block_tiles) {
-        p.blocks_w = CEIL_DIV(p.tiles_w, block_tiles);
-        const int64_t rows = MAX(1, block_tiles / CEIL_DIV(p.tiles_w, p.blocks_w));
+        p.blocks_w = MIN(p.tiles_w, CEIL_DIV(p.tiles_w * p.area, block_tiles));
+        const int64_t rows = MAX(1, block_tiles / (CEIL_DIV(p.tiles_w, p.blocks_w) * p.area));
         p.blocks_h = CEIL_DIV(p.tiles_h, rows);
     }
     p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     p.images = CEIL_DIV(p.n, CEIL_DIV(p.n, p.images));
-    if (direction != 2 && p.blocks_h > 1 && p.blocks % threads && p.blocks < 8 * threads) {
+    if (direction != 2 && !fused && p.blocks_h > 1 && p.blocks % threads && p.blocks < 8 * threads) {
         /* An even share for every thread. */
         p.blocks_h = MIN(p.tiles_h, ROUND_UP(p.blocks_h, threads));
         p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     }
-    p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w);
-    p.v_step = row_step(p.depth, lanes), p.m_step = row_step(p.columns, lanes);
+    p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w) * p.area;
+    p.chunk = p.v_step = row_step(p.depth, lanes), p.m_step = row_step(p.columns, lanes);
+    if (direction == 2) p.chunk = p.v_step = GRADIENT_CHUNK(lanes);
+    if (fused) {
+        /* Of a chunk: the filters of a panel, V and M in the second-level cache. */
+        const int64_t panel = 2 * lanes, wide = MAX_FUSED_CHUNK;
+        const int fits = p.points * p.points * (wide * (panel + p.tiles) + panel * p.tiles) * item <= FUSED_CACHE_BYTES;
+        p.chunk = p.v_step = MIN(ROUND_UP(p.depth, lanes), fits ? wide : wide / 2), p.m_step = panel;
+    }
     /* A cache line between planes keeps the points of one tile out of one another's cache sets. */
     p.v_plane = p.tiles * p.v_step + lanes, p.m_plane = p.tiles * p.m_step + lanes;
+    p.v_chunk = p.points * p.points * p.v_plane;
     return p;
 }
 
@@ -82,9 +108,27 @@ static wino_block block_at(const wino_plan *p, int64_t index) {
     wino_block b = {bn * p->images, MIN(p->n, (bn + 1) * p->images),
                     p->tiles_h * by / p->blocks_h, p->tiles_h * (by + 1) / p->blocks_h,
                     p->tiles_w * bx / p->blocks_w, p->tiles_w * (bx + 1) / p->blocks_w, 0};
-    b.tiles = (b.n1 - b.n0) * (b.ty1 - b.ty0) * (b.tx1 - b.tx0);
+    b.tiles = (b.n1 - b.n0) * (b.ty1 - b.ty0) * (b.tx1 - b.tx0) * p->area;
     return b;
 }
+
+/* The image of tile i of a block, and its first pixel of the destination. */
+typedef struct {
+    int64_t n, y, x;
+} wino_place;
+
+static wino_place place_of(const wino_plan *p, const wino_block *b, int64_t i) {
+    const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, inner = i % p->area, outer = i / p->area;
+    return (wino_place){b->n0 + outer / (rows * columns), (b->ty0 + outer / columns % rows) * p->m * p->dh + inner / p->dw,
+                        (b->tx0 + outer % columns) * p->m * p->dw + inner % p->dw};
+}
+
+/* The tiles of a rectangle of `width` pixels, in their order; `place`: elements of VL pixels before the tile. */
+#define EACH_TILE_OF(rows, columns, width)                                                                                            \
+    for (int64_t i = 0; i < rows; i++)                                                                                                \
+        for (int64_t j = 0; j < columns; j++)                                                                                         \
+            for (int64_t inner = 0, place = (i * p->dh * width + j * p->dw) * p->m; inner < p->area; inner++,                         \
+                         place += inner % p->dw ? 1 : width - p->dw + 1)
 
 /* Which of `count` threads that work together on a block this is. */
 typedef struct {
@@ -96,6 +140,11 @@ INLINE void team_barrier(team t) {
 #pragma omp barrier
     }
 }
+
+/* Part `index` of `count` of rows of `length` elements is asked for ahead of time: rows far apart are too much for the hardware. */
+#define FETCH_ROWS(from, step, rows, length, index, count, write)                                                                    \
+    for (int64_t row = (rows) * (index) / (count); row < (rows) * ((index) + 1) / (count); row++)                                     \
+        for (int64_t i = 0; i < (length); i += CACHE_LINE / sizeof(*(from))) __builtin_prefetch((from) + row * (step) + i, write);
 
 /* Instances of a function template over (points, outputs): F(2,3), F(4,3), F(6,3), F(2,5), F(4,5). */
 #define EACH_TILE(X) X(1, 2, 3) X(2, 4, 3) X(3, 6, 3) X(2, 2, 5) X(3, 4, 5)
@@ -141,20 +190,34 @@ INLINE void NAME(wino_result_body)(const int pairs, const int outputs, const REA
     }
 }
 
-/* A tile of gy into Z or a filter into U: `size` x `size` vectors. */
-INLINE void NAME(wino_gradient_body)(const int pairs, const int size, const vec *g, REAL *z, int64_t plane) {
+/* A tile of gy into Z: m x m vectors. */
+INLINE void NAME(wino_gradient_body)(const int pairs, const int m, const vec *g, REAL *z, int64_t plane) {
     vec o[MAX_POINTS * MAX_POINTS];
-    NAME(wino_kernel_2d)(pairs, size, g, o);
+    NAME(wino_kernel_2d)(pairs, m, g, o);
     UNROLL for (int i = 0; i < (2 * pairs + 2) * (2 * pairs + 2); i++) *(vec *)(z + i * plane) = o[i];
 }
 
-/* The weight gradient of VL filters, r x r vectors, from the sums of products. */
-INLINE void NAME(wino_sums_body)(const int pairs, const int r, const REAL *m, int64_t plane, REAL *out) {
+/* A filter into U: r x r vectors; `streamed`: past the caches. */
+INLINE void NAME(wino_filter_body)(const int pairs, const int r, const vec *w, const int streamed, REAL *u, int64_t plane) {
+    vec o[MAX_POINTS * MAX_POINTS];
+    NAME(wino_kernel_2d)(pairs, r, w, o);
+    UNROLL for (int i = 0; i < (2 * pairs + 2) * (2 * pairs + 2); i++)
+        if (streamed)
+            NAME(stream)(u + i * plane, o[i]);
+        else
+            *(vec *)(u + i * plane) = o[i];
+}
+
+/* The weight gradient of VL filters, r x r vectors NR apart, from the sums of products; `add`: to what out holds. */
+INLINE void NAME(wino_sums_body)(const int pairs, const int r, const REAL *m, int64_t plane, int add, REAL *out) {
     const int n = 2 * pairs + 2;
     vec v[MAX_POINTS * MAX_POINTS], o[MAX_POINTS * MAX_POINTS];
     UNROLL for (int i = 0; i < n * n; i++) v[i] = *(const vec *)(m + i * plane);
     NAME(wino_result_2d)(pairs, r, v, o);
-    UNROLL for (int i = 0; i < r * r; i++) *(vec *)(out + i * VL) = o[i];
+    if (add) {
+        UNROLL for (int i = 0; i < r * r; i++) o[i] += *(const vec *)(out + i * NR);
+    }
+    UNROLL for (int i = 0; i < r * r; i++) *(vec *)(out + i * NR) = o[i];
 }
 
 #define OUT_OF_LINE static __attribute__((noinline)) void
@@ -172,11 +235,14 @@ INSTANCE(1) INSTANCE(2) INSTANCE(3)
     OUT_OF_LINE NAME(wino_gradient_##M##_##R)(const vec *g, REAL *z, int64_t plane) {                                                 \
         NAME(wino_gradient_body)(PAIRS, M, g, z, plane);                                                                              \
     }                                                                                                                                 \
-    OUT_OF_LINE NAME(wino_filter_##M##_##R)(const vec *w, REAL *u, int64_t plane) {                                                   \
-        NAME(wino_gradient_body)(PAIRS, R, w, u, plane);                                                                              \
+    OUT_OF_LINE NAME(wino_filter_##M##_##R)(const vec *w, int streamed, REAL *u, int64_t plane) {                                     \
+        if (streamed)                                                                                                                 \
+            NAME(wino_filter_body)(PAIRS, R, w, 1, u, plane);                                                                         \
+        else                                                                                                                          \
+            NAME(wino_filter_body)(PAIRS, R, w, 0, u, plane);                                                                         \
     }                                                                                                                                 \
-    OUT_OF_LINE NAME(wino_sums_##M##_##R)(const REAL *m, int64_t plane, REAL *out) {                                                  \
-        NAME(wino_sums_body)(PAIRS, R, m, plane, out);                                                                                \
+    OUT_OF_LINE NAME(wino_sums_##M##_##R)(const REAL *m, int64_t plane, int add, REAL *out) {                                         \
+        NAME(wino_sums_body)(PAIRS, R, m, plane, add, out);                                                                           \
     }
 EACH_TILE(INSTANCE)
 #undef INSTANCE
@@ -187,8 +253,8 @@ typedef struct {
     void (*data)(const REAL *, int64_t, int64_t, int64_t, REAL *, int64_t);
     void (*result)(const REAL *, int64_t, const REAL *, int, REAL, REAL *, int64_t, int64_t, int64_t, int64_t, int64_t);
     void (*gradient)(const vec *, REAL *, int64_t);
-    void (*filter)(const vec *, REAL *, int64_t);
-    void (*sums)(const REAL *, int64_t, REAL *);
+    void (*filter)(const vec *, int, REAL *, int64_t);
+    void (*sums)(const REAL *, int64_t, int, REAL *);
 } NAME(wino_tile);
 
 /* The matrix of a transform as the kernels apply it, column by column: kind 0 B^T, 1 G, 2 A^T of F(m, r). Row-major. */
@@ -229,19 +295,21 @@ static NAME(wino_tile) NAME(wino_tile_of)(int m, int r) {
 /* A tile at (y, x) of an NHWC image: V for all channels of a group. Pixels beyond the border are zero. */
 static void NAME(wino_data_nhwc)(const NAME(wino_tile) *tile, const wino_plan *p, const REAL *image, int64_t y, int64_t x, REAL *v) {
     const int n = p->points;
-    const int64_t row = p->src_w * p->src_c, pixel = p->src_c;
-    const REAL *base = image + y * row + x * pixel;
-    if (y >= 0 && x >= 0 && y + n <= p->src_h && x + n <= p->src_w) {
-        for (int64_t c = 0; c < p->depth; c += VL) tile->data(base + c, row, pixel, p->depth - c, v + c, p->v_plane);
+    const int64_t row = p->dh * p->src_w * p->src_c, pixel = p->dw * p->src_c;
+    const REAL *base = image + (y * p->src_w + x) * p->src_c;
+    if (y >= 0 && x >= 0 && y + (n - 1) * p->dh < p->src_h && x + (n - 1) * p->dw < p->src_w) {
+        for (int64_t c = 0; c < p->depth; c += VL) tile->data(base + c, row, pixel, p->depth - c, v + v_channel(p, c), p->v_plane);
         return;
     }
     REAL padded[MAX_POINTS * MAX_POINTS * SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
     memset(padded, 0, sizeof padded);
+    const int64_t top = MAX(0, CEIL_DIV(-y, p->dh)), bottom = MIN(n, CEIL_DIV(p->src_h - y, p->dh));
+    const int64_t left = MAX(0, CEIL_DIV(-x, p->dw)), right = MIN(n, CEIL_DIV(p->src_w - x, p->dw));
     for (int64_t c = 0; c < p->depth; c += VL) {
-        for (int64_t i = MAX(0, -y); i < MIN(n, p->src_h - y); i++)
-            for (int64_t j = MAX(0, -x); j < MIN(n, p->src_w - x); j++)
+        for (int64_t i = top; i < bottom; i++)
+            for (int64_t j = left; j < right; j++)
                 *(vec *)(padded + (i * n + j) * VL) = NAME(load_n)(base + i * row + j * pixel + c, p->depth - c);
-        tile->data(padded, n * VL, VL, VL, v + c, p->v_plane);
+        tile->data(padded, n * VL, VL, VL, v + v_channel(p, c), p->v_plane);
     }
 }
 
@@ -269,23 +337,23 @@ static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, c
     if (channels_last) {
         share(b->tiles, t.index, t.count, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
-            const int64_t n = b->n0 + i / (rows * columns), ty = b->ty0 + i / columns % rows, tx = b->tx0 + i % columns;
-            NAME(wino_data_nhwc)(tile, p, x + n * plane * p->src_c + group * p->depth, ty * p->m - p->top, tx * p->m - p->left,
-                                 v + i * p->v_step);
+            const wino_place at = place_of(p, b, i);
+            NAME(wino_data_nhwc)(tile, p, x + at.n * plane * p->src_c + group * p->depth, at.y - p->top, at.x - p->left, v + i * p->v_step);
         }
         return;
     }
-    const int64_t height = rows * p->m + p->r - 1, width = columns * p->m + p->r - 1;
+    const int64_t height = (rows * p->m + p->r - 1) * p->dh, width = (columns * p->m + p->r - 1) * p->dw;
     share(CEIL_DIV(p->depth, VL), t.index, t.count, &begin, &end);
     for (int64_t c = begin * VL; c < MIN(p->depth, end * VL); c += VL)
         for (int64_t n = b->n0; n < b->n1; n++) {
             const REAL *planes = x + (n * p->src_c + group * p->depth + c) * plane;
-            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->m - p->top, height,
-                             b->tx0 * p->m - p->left, width, strip);
-            REAL *to = v + (n - b->n0) * rows * columns * p->v_step + c;
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < columns; j++, to += p->v_step)
-                    tile->data(strip + (i * width + j) * p->m * VL, width * VL, VL, VL, to, p->v_plane);
+            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->m * p->dh - p->top, height,
+                             b->tx0 * p->m * p->dw - p->left, width, strip);
+            REAL *to = v + (n - b->n0) * rows * columns * p->area * p->v_step + v_channel(p, c);
+            EACH_TILE_OF(rows, columns, width) {
+                tile->data(strip + place * VL, p->dh * width * VL, p->dw * VL, VL, to, p->v_plane);
+                to += p->v_step;
+            }
         }
 }
 
@@ -322,16 +390,17 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
     if (channels_last) {
         share(b->tiles, t.index, t.count, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
-            const int64_t n = b->n0 + i / (rows * columns), y = (b->ty0 + i / columns % rows) * outputs, x = (b->tx0 + i % columns) * outputs;
-            REAL *to = out + ((n * p->dst_h + y) * p->dst_w + x) * p->dst_c + group * p->columns;
+            const wino_place at = place_of(p, b, i);
+            const int64_t high = MIN(outputs, CEIL_DIV(p->dst_h - at.y, p->dh)), wide = MIN(outputs, CEIL_DIV(p->dst_w - at.x, p->dw));
+            REAL *to = out + ((at.n * p->dst_h + at.y) * p->dst_w + at.x) * p->dst_c + group * p->columns;
             for (int64_t k = 0; k < p->columns; k += VL)
-                tile->result(m + i * p->m_step + k, p->m_plane, bias ? bias + k : NULL, activation, slope, to + k, p->dst_w * p->dst_c,
-                             p->dst_c, MIN(outputs, p->dst_h - y), MIN(outputs, p->dst_w - x), p->columns - k);
+                tile->result(m + i * p->m_step + k, p->m_plane, bias ? bias + k : NULL, activation, slope, to + k,
+                             p->dh * p->dst_w * p->dst_c, p->dw * p->dst_c, high, wide, p->columns - k);
         }
         return;
     }
-    const int64_t y0 = b->ty0 * outputs, x0 = b->tx0 * outputs, width = columns * outputs;
-    const int64_t high = MIN(rows * outputs, p->dst_h - y0), wide = MIN(width, p->dst_w - x0);
+    const int64_t y0 = b->ty0 * outputs * p->dh, x0 = b->tx0 * outputs * p->dw, width = columns * outputs * p->dw;
+    const int64_t high = MIN(rows * outputs * p->dh, p->dst_h - y0), wide = MIN(width, p->dst_w - x0);
     share(CEIL_DIV(p->columns, VL), t.index, t.count, &begin, &end);
     for (int64_t k = begin * VL; k < MIN(p->columns, end * VL); k += VL) {
         /* Whole vectors are stored to the strip, so the bias is read as whole vectors: from a padded copy. */
@@ -339,10 +408,11 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
         if (bias) *(vec *)padded = NAME(load_n)(bias + k, p->columns - k);
         const REAL *from = m + k;
         for (int64_t n = b->n0; n < b->n1; n++) {
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < columns; j++, from += p->m_step)
-                    tile->result(from, p->m_plane, bias ? padded : NULL, activation, slope, strip + (i * width + j) * outputs * VL,
-                                 width * VL, VL, outputs, outputs, VL);
+            EACH_TILE_OF(rows, columns, width) {
+                tile->result(from, p->m_plane, bias ? padded : NULL, activation, slope, strip + place * VL, p->dh * width * VL,
+                             p->dw * VL, outputs, outputs, VL);
+                from += p->m_step;
+            }
             REAL *to = out + (n * p->dst_c + group * p->columns + k) * plane + y0 * p->dst_w + x0;
             for (int64_t i = 0; i < high; i++)
                 NAME(transpose)(strip + i * width * VL, VL, wide, MIN(VL, p->columns - k), to + i * p->dst_w, plane);
@@ -354,7 +424,7 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
 
 static int64_t NAME(wino_strip)(const wino_plan *p) {
     const int64_t rows = CEIL_DIV(p->tiles_h, p->blocks_h), columns = CEIL_DIV(p->tiles_w, p->blocks_w);
-    return (rows * p->m + p->r - 1) * (columns * p->m + p->r - 1) * VL;
+    return (rows * p->m + p->r - 1) * (columns * p->m + p->r - 1) * p->area * VL;
 }
 
 static int64_t NAME(wino_scratch)(const wino_plan *p) {
@@ -363,7 +433,7 @@ static int64_t NAME(wino_scratch)(const wino_plan *p) {
 
 /* V, M and a strip per thread, or one V and M for all of them. */
 static int64_t NAME(wino_workspace)(const geometry *s, int direction, int m, int64_t block_tiles, int threads) {
-    const wino_plan p = plan_winograd(s, direction, m, block_tiles, threads, sizeof(REAL));
+    const wino_plan p = plan_winograd(s, direction, 0, m, block_tiles, threads, sizeof(REAL));
     const int64_t sets = p.blocks * p.groups >= threads ? threads : 1;
     const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p) * (int64_t)sizeof(REAL), CACHE_LINE);
     return threads * strip + sets * ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE);
@@ -384,7 +454,7 @@ static void NAME(wino_block_run)(const NAME(wino_tile) *tile, const wino_plan *p
 
 static void NAME(wino_run)(const geometry *s, int direction, int m, int64_t block_tiles, const REAL *x, const REAL *u, const REAL *bias,
                            int activation, REAL slope, REAL *out, char *workspace, int threads) {
-    const wino_plan p = plan_winograd(s, direction, m, block_tiles, threads, sizeof(REAL));
+    const wino_plan p = plan_winograd(s, direction, 0, m, block_tiles, threads, sizeof(REAL));
     const int64_t items = p.blocks * p.groups, set = ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE) / sizeof(REAL);
     const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p) * (int64_t)sizeof(REAL), CACHE_LINE) / sizeof(REAL);
     REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL)), *sets = (REAL *)workspace;
@@ -405,132 +475,275 @@ static void NAME(wino_run)(const geometry *s, int direction, int m, int64_t bloc
     }
 }
 
-/* U[group][point][panel][channel][NR] from OIHW weights; for the input gradient flipped, channels exchanged. */
-static void NAME(wino_pack)(const geometry *s, int input_grad, int m, const REAL *w, REAL *u, int threads) {
-    const int r = (int)s->kh, n = m + r - 1;
-    const int64_t cg = s->c / s->g, kg = s->k / s->g, depth = input_grad ? kg : cg, columns = input_grad ? cg : kg;
-    const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR;
-    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, r);
-    /* Elements from filter to filter and from channel to channel. */
-    const int64_t taps = r * r, filter = input_grad ? taps : cg * taps, channel = input_grad ? cg * taps : taps;
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(2)
-    for (int64_t g = 0; g < s->g; g++)
-        for (int64_t j = 0; j < 2 * panels; j++) {
-            const int64_t count = MIN(VL, columns - j * VL);
-            const REAL *from = w + g * kg * cg * taps + j * VL * filter;
-            vec lanes[MAX_POINTS * MAX_POINTS], flipped[MAX_POINTS * MAX_POINTS];
-            for (int i = 0; i < taps; i++) lanes[i] = flipped[i] = (vec){0};
-            for (int64_t d = 0; d < depth; d++) {
-                if (count > 0) NAME(transpose)(from + d * channel, filter, count, taps, (REAL *)lanes, VL);
-                for (int i = 0; i < taps && input_grad; i++) flipped[i] = lanes[taps - 1 - i];
-                tile.filter(input_grad ? flipped : lanes, u + g * n * n * plane + (j / 2 * depth + d) * NR + j % 2 * VL, plane);
-            }
-        }
+/* -- filters ------------------------------------------------------------------------------------------------------------- */
+
+/* Where the weights of a direction lie: elements from one filter of the result to the next, and from channel to channel. */
+typedef struct {
+    int64_t taps, filter, channel;
+    int flipped;
+} NAME(wino_weights);
+
+static NAME(wino_weights) NAME(wino_weights_of)(const geometry *s, int direction) {
+    const int64_t taps = s->kh * s->kw, filter = s->c / s->g * taps;
+    return direction ? (NAME(wino_weights)){taps, taps, filter, 1} : (NAME(wino_weights)){taps, filter, taps, 0};
 }
 
-/* -- weight gradient ----------------------------------------------------------------------------------------------------- */
-
-/* gy's tiles into Z[point][panel][tile][NR], zero beyond the image. */
-static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_plan *p, const wino_block *b, int channels_last,
-                                       const REAL *gy, int64_t group, REAL *strip, REAL *z, int64_t z_plane, team t) {
-    const int outputs = p->m;
-    const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w, vectors = CEIL_DIV(p->columns, NR) * 2;
-    const int64_t width = columns * outputs;
-    vec g[MAX_POINTS * MAX_POINTS];
-    int64_t begin, end;
-    share(vectors, t.index, t.count, &begin, &end);
-    for (int64_t k = begin; k < end; k++) {
-        const int64_t lanes = MIN(VL, p->columns - k * VL);
-        REAL *to = z + k / 2 * p->tiles * NR + k % 2 * VL;
-        for (int64_t n = b->n0; n < b->n1; n++) {
-            const int64_t channel = group * p->columns + k * VL;
-            if (!channels_last && lanes > 0)
-                NAME(fill_strip)(gy + (n * p->dst_c + channel) * plane, lanes, p->dst_h, p->dst_w, b->ty0 * outputs, rows * outputs,
-                                 b->tx0 * outputs, width, strip);
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < columns; j++, to += NR) {
-                    const int64_t y = (b->ty0 + i) * outputs, x = (b->tx0 + j) * outputs;
-                    const REAL *from = gy + ((n * p->dst_h + y) * p->dst_w + x) * p->dst_c + channel;
-                    if (!channels_last && lanes > 0) {
-                        for (int a = 0; a < outputs; a++)
-                            for (int c = 0; c < outputs; c++)
-                                g[a * outputs + c] = *(const vec *)(strip + ((i * outputs + a) * width + j * outputs + c) * VL);
-                    } else {
-                        for (int a = 0; a < outputs; a++)
-                            for (int c = 0; c < outputs; c++)
-                                g[a * outputs + c] = y + a < p->dst_h && x + c < p->dst_w
-                                                         ? NAME(load_n)(from + (a * p->dst_w + c) * p->dst_c, lanes)
-                                                         : (vec){0};
-                    }
-                    tile->gradient(g, to, z_plane);
+/* `channels` channels of up to NR filters from w on into U[point][channel][NR]; zeros in the lanes beyond `columns`. */
+static void NAME(wino_filters)(const NAME(wino_tile) *tile, const NAME(wino_weights) *at, const REAL *w, int64_t columns, int64_t channels,
+                               int streamed, REAL *u, int64_t plane) {
+    const int64_t taps = at->taps;
+    vec lanes[FILTER_CHANNELS * MAX_TAPS];
+    for (int64_t k = 0; k < NR; k += VL) {
+        const int64_t count = MIN(VL, columns - k);
+        if (count < VL) memset(lanes, 0, sizeof lanes);
+        for (int64_t first = 0; first < channels; first += FILTER_CHANNELS) {
+            const int64_t together = MIN(FILTER_CHANNELS, channels - first);
+            const REAL *from = w + k * at->filter + first * at->channel;
+            if (count > 0 && at->flipped) {
+                for (int64_t c = 0; c < together; c++) {
+                    /* Too short a run for the hardware to notice. */
+                    for (int64_t i = 0; i < count * taps; i += CACHE_LINE / sizeof(REAL))
+                        __builtin_prefetch(from + (c + FETCHED_CHANNELS) * at->channel + i);
+                    NAME(transpose)(from + c * at->channel, at->filter, count, taps, (REAL *)(lanes + (c + 1) * taps - 1), -VL);
                 }
+            } else if (count > 0) {
+                NAME(transpose)(from, at->filter, count, together * taps, (REAL *)lanes, VL);
+            }
+            for (int64_t c = 0; c < together; c++) tile->filter(lanes + c * taps, streamed, u + (first + c) * NR + k, plane);
         }
     }
 }
 
-#ifndef FASTCONV_WINOGRAD_SUMS
-#define FASTCONV_WINOGRAD_SUMS
-/* Sums[group][point][channel][filters padded]. */
-static int64_t sums_plane(const wino_plan *p, int64_t nr) { return p->depth * ROUND_UP(p->columns, nr); }
-#endif
-
-/* The weight gradient of one channel and `lanes` filters from their sums. */
-static void NAME(wino_weights_out)(const NAME(wino_tile) *tile, const wino_plan *p, const REAL *sums, int64_t plane, int64_t lanes,
-                                   REAL *dw) {
-    REAL taps[MAX_POINTS * MAX_POINTS * SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
-    tile->sums(sums, plane, taps);
-    NAME(transpose)(taps, VL, p->r * p->r, lanes, dw, p->depth * p->r * p->r);
+/* U[group][point][panel][channel][NR] from OIHW weights; for the input gradient flipped, channels exchanged. */
+static void NAME(wino_pack)(const geometry *s, int direction, int m, const REAL *w, REAL *u, int threads) {
+    const int64_t n = m + s->kh - 1, depth = (direction ? s->k : s->c) / s->g, columns = (direction ? s->c : s->k) / s->g;
+    const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR, weights = depth * columns * s->kh * s->kw;
+    const int streamed = s->g * n * n * plane * (int64_t)sizeof(REAL) > STREAMED_BYTES;
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, (int)s->kh);
+    const NAME(wino_weights) at = NAME(wino_weights_of)(s, direction);
+    /* Channels before the next panel, such that neighbours in memory are read together. */
+    const int64_t step = at.flipped ? FILTER_CHANNELS : depth;
+#pragma omp parallel num_threads(threads)
+    {
+        int64_t begin, end;
+        share(s->g * panels, thread_index(), team_size(), &begin, &end);
+        for (int64_t d = 0; d < depth; d += step)
+            for (int64_t i = begin; i < end; i++) {
+                const int64_t group = i / panels, j = i % panels;
+                NAME(wino_filters)(&tile, &at, w + group * weights + j * NR * at.filter + d * at.channel, columns - j * NR,
+                                   MIN(step, depth - d), streamed, u + group * n * n * plane + (j * depth + d) * NR, plane);
+            }
+        if (streamed) stream_fence();
+    }
 }
 
-static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles, const REAL *x, const REAL *gy, REAL *dw, char *workspace,
-                                   int threads) {
-    const wino_plan plan = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
-    const int n = p->points, r = p->r, channels_last = (int)s->channels_last;
-    const int64_t z_plane = ROUND_UP(p->columns, NR) * p->tiles + VL;
-    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), CACHE_LINE / (int64_t)sizeof(REAL));
-    REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL));
-    REAL *v = (REAL *)aligned_take(&workspace, n * n * p->v_plane * sizeof(REAL));
-    REAL *z = (REAL *)aligned_take(&workspace, n * n * z_plane * sizeof(REAL)), *sums = (REAL *)workspace;
-    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, r);
-    const int64_t padded = ROUND_UP(p->columns, NR), plane = sums_plane(p, NR), tiles = CEIL_DIV(p->depth, GEMM_MR);
+/* -- filters transformed as they are used -------------------------------------------------------------------------------- */
+
+/* Where there are few tiles and many filters, U is so large that making and reading it costs more than the products. Each thread
+ * takes panels of NR filters through all tiles of a block, and transforms them a chunk of channels at a time. */
+typedef struct {
+    int64_t strip, v, u_plane, u, m; /* elements; strip, u and m per thread */
+} NAME(wino_fused_sizes);
+
+static NAME(wino_fused_sizes) NAME(wino_fused_sizes_of)(const wino_plan *p, int channels_last) {
+    const int64_t points = p->points * p->points, line = CACHE_LINE / (int64_t)sizeof(REAL);
+    NAME(wino_fused_sizes) s = {.strip = channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), line),
+                                .v = CEIL_DIV(p->depth, p->chunk) * p->v_chunk, .u_plane = p->chunk * NR + VL, .m = points * p->m_plane};
+    s.u = points * s.u_plane;
+    return s;
+}
+
+/* M of one panel of filters: every chunk of channels adds to it. */
+static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan *p, const NAME(wino_weights) *at, int64_t tiles,
+                                   const REAL *v, const REAL *w, int64_t columns, REAL *u, int64_t u_plane, REAL *m) {
+    const int64_t blocks = CEIL_DIV(tiles, GEMM_MR), points = p->points * p->points;
+    for (int64_t c = 0; c < p->depth; c += p->chunk, v += p->v_chunk) {
+        const int64_t count = MIN(p->chunk, p->depth - c);
+        NAME(wino_filters)(tile, at, w + c * at->channel, columns, count, 0, u, u_plane);
+        const REAL *next = w + (c + count) * at->channel;
+        const int64_t ahead = MIN(p->chunk, p->depth - c - count);
+        for (int64_t point = 0; point < points; point++) {
+            if (at->flipped) {
+                FETCH_ROWS(next, at->channel, ahead, columns * at->taps, point, points, 0)
+            } else {
+                FETCH_ROWS(next, at->filter, columns, ahead * at->taps, point, points, 0)
+            }
+            for (int64_t k = 0; k < blocks; k++) {
+                const int64_t first = tiles * k / blocks, rows = tiles * (k + 1) / blocks - first;
+                const REAL *from[GEMM_MR];
+                REAL *out[GEMM_MR];
+                for (int64_t q = 0; q < rows; q++) {
+                    from[q] = v + point * p->v_plane + (first + q) * p->v_step;
+                    out[q] = m + point * p->m_plane + (first + q) * NR;
+                }
+                const NAME(sink) sink = {out, MIN(NR, ROUND_UP(columns, VL)), NULL, c > 0, 0, 0};
+                NAME(dot)((int)rows, from, 1, count, u + point * u_plane, NULL, &sink);
+            }
+        }
+    }
+}
+
+static void NAME(wino_run_fused)(const geometry *s, int direction, int m, int64_t block_tiles, const REAL *x, const REAL *w,
+                                 const REAL *bias, int activation, REAL slope, REAL *out, char *workspace, int threads) {
+    const wino_plan plan = plan_winograd(s, direction, 1, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
+    const int channels_last = (int)s->channels_last;
+    const NAME(wino_fused_sizes) size = NAME(wino_fused_sizes_of)(p, channels_last);
+    REAL *strips = (REAL *)aligned_take(&workspace, threads * size.strip * sizeof(REAL));
+    REAL *v = (REAL *)aligned_take(&workspace, size.v * sizeof(REAL));
+    REAL *all_u = (REAL *)aligned_take(&workspace, threads * size.u * sizeof(REAL)), *all_m = (REAL *)workspace;
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r);
+    const NAME(wino_weights) at = NAME(wino_weights_of)(s, direction);
+    const int64_t panels = CEIL_DIV(p->columns, NR), pixels = channels_last ? 1 : p->dst_h * p->dst_w;
 #pragma omp parallel num_threads(threads)
     {
         const team t = {thread_index(), team_size()};
-        REAL *mine = strips + t.index * strip;
+        REAL *strip = strips + t.index * size.strip, *sums = all_m + t.index * size.m;
         int64_t begin, end;
-        for (int64_t g = 0; g < p->groups; g++) {
-            REAL *group_sums = sums + g * n * n * plane;
-            for (int64_t i = 0; i < p->blocks; i++) {
-                const wino_block b = block_at(p, i);
-                NAME(wino_gather)(&tile, p, &b, channels_last, x, g, mine, v, t);
-                NAME(wino_gather_gradient)(&tile, p, &b, channels_last, gy, g, mine, z, z_plane, t);
-                team_barrier(t);
-                share(n * n * tiles, t.index, t.count, &begin, &end);
-                for (int64_t q = begin; q < end; q++) {
-                    const int64_t point = q / tiles, c0 = p->depth * (q % tiles) / tiles, count = p->depth * (q % tiles + 1) / tiles - c0;
-                    for (int64_t j = 0; j < padded; j += NR) {
-                        REAL *out[GEMM_MR];
-                        for (int64_t a = 0; a < count; a++) out[a] = group_sums + point * plane + (c0 + a) * padded + j;
-                        const NAME(sink) sink = {out, MIN(NR, ROUND_UP(p->columns - j, VL)), NULL, i > 0, 0, 0};
-                        const NAME(segment) segment = {v + point * p->v_plane + c0, z + point * z_plane + j * p->tiles, b.tiles};
-                        NAME(outer)((int)count, &segment, 1, p->v_step, NR, &sink);
-                    }
-                }
-                team_barrier(t);
+        share(panels, t.index, t.count, &begin, &end);
+        for (int64_t i = 0; i < p->blocks * p->groups; i++) {
+            const int64_t group = i % p->groups;
+            const wino_block b = block_at(p, i / p->groups);
+            NAME(wino_gather)(&tile, p, &b, channels_last, x, group, strip, v, t);
+            team_barrier(t);
+            for (int64_t k = begin * NR; k < MIN(p->columns, end * NR); k += NR) {
+                const int64_t filter = group * p->columns + k;
+                wino_plan panel = *p;
+                panel.columns = MIN(NR, p->columns - k);
+                NAME(wino_fused_panel)(&tile, p, &at, b.tiles, v, w + group * p->depth * p->columns * at.taps + k * at.filter,
+                                       panel.columns, all_u + t.index * size.u, size.u_plane, sums);
+                NAME(wino_scatter)(&tile, &panel, &b, channels_last, sums, bias ? bias + filter : NULL, activation, slope,
+                                   out + filter * pixels, 0, strip, (team){0, 1});
             }
-            share(p->depth, t.index, t.count, &begin, &end);
-            for (int64_t c = begin; c < end; c++)
-                for (int64_t k = 0; k < p->columns; k += VL)
-                    NAME(wino_weights_out)(&tile, p, group_sums + c * padded + k, plane, MIN(VL, p->columns - k),
-                                           dw + ((g * p->columns + k) * p->depth + c) * r * r);
             team_barrier(t);
         }
     }
 }
 
-static int64_t NAME(wino_weight_workspace)(const geometry *s, int m, int64_t block_tiles, int threads) {
-    const wino_plan p = plan_winograd(s, 2, m, block_tiles, threads, sizeof(REAL));
-    const int64_t z_plane = ROUND_UP(p.columns, NR) * p.tiles + VL, points = p.points * p.points;
-    const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p), CACHE_LINE / (int64_t)sizeof(REAL));
-    return (threads * strip + points * (p.v_plane + z_plane + p.groups * sums_plane(&p, NR))) * (int64_t)sizeof(REAL) + 3 * CACHE_LINE;
+static int64_t NAME(wino_fused_workspace)(const geometry *s, int direction, int m, int64_t block_tiles, int threads) {
+    const wino_plan p = plan_winograd(s, direction, 1, m, block_tiles, threads, sizeof(REAL));
+    const NAME(wino_fused_sizes) size = NAME(wino_fused_sizes_of)(&p, (int)s->channels_last);
+    return (threads * (size.strip + size.u + size.m) + size.v) * (int64_t)sizeof(REAL) + 4 * CACHE_LINE;
 }
+
+/* -- weight gradient ----------------------------------------------------------------------------------------------------- */
+
+/* gy's tiles into Z[panel][point][tile][NR], zero beyond the image. */
+static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_plan *p, const wino_block *b, int channels_last,
+                                       const REAL *gy, int64_t group, REAL *strip, REAL *z, int64_t z_plane, team t) {
+    const int outputs = p->m;
+    const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w, vectors = CEIL_DIV(p->columns, NR) * 2;
+    const int64_t width = columns * outputs * p->dw;
+    vec g[MAX_POINTS * MAX_POINTS];
+    int64_t begin, end;
+    share(vectors, t.index, t.count, &begin, &end);
+    for (int64_t k = begin; k < end; k++) {
+        const int64_t lanes = MIN(VL, p->columns - k * VL), channel = group * p->columns + k * VL;
+        REAL *to = z + k / 2 * p->points * p->points * z_plane + k % 2 * VL;
+        if (channels_last || lanes <= 0) {
+            for (int64_t i = 0; i < b->tiles; i++, to += NR) {
+                const wino_place at = place_of(p, b, i);
+                const REAL *from = gy + ((at.n * p->dst_h + at.y) * p->dst_w + at.x) * p->dst_c + channel;
+                for (int a = 0; a < outputs; a++)
+                    for (int c = 0; c < outputs; c++)
+                        g[a * outputs + c] = at.y + a * p->dh < p->dst_h && at.x + c * p->dw < p->dst_w
+                                                 ? NAME(load_n)(from + (a * p->dh * p->dst_w + c * p->dw) * p->dst_c, lanes)
+                                                 : (vec){0};
+                tile->gradient(g, to, z_plane);
+            }
+            continue;
+        }
+        for (int64_t n = b->n0; n < b->n1; n++) {
+            NAME(fill_strip)(gy + (n * p->dst_c + channel) * plane, lanes, p->dst_h, p->dst_w, b->ty0 * outputs * p->dh,
+                             rows * outputs * p->dh, b->tx0 * outputs * p->dw, width, strip);
+            EACH_TILE_OF(rows, columns, width) {
+                for (int a = 0; a < outputs; a++)
+                    for (int c = 0; c < outputs; c++)
+                        g[a * outputs + c] = *(const vec *)(strip + (place + a * p->dh * width + c * p->dw) * VL);
+                tile->gradient(g, to, z_plane);
+                to += NR;
+            }
+        }
+    }
+}
+
+/* The sums of products of a chunk of channels and a panel of filters, S[point][channel][NR]; a cache line between planes. */
+#define SUMS_PLANE (GRADIENT_CHUNK(VL) * NR + VL)
+
+/* The weight gradient of `count` channels, from their first on, and up to NR filters. taps[channel][r r][NR] holds the part of the blocks
+ * of tiles before, if there were any, and receives this one's; `dw`: where it goes next, if this is the last. */
+static void NAME(wino_sums)(const NAME(wino_tile) *tile, const wino_plan *p, int64_t count, int64_t columns, int64_t tiles, const REAL *v,
+                            const REAL *z, int64_t z_plane, int add, REAL *sums, REAL *taps, const REAL *dw) {
+    const int64_t parts = CEIL_DIV(count, GEMM_MR), points = p->points * p->points, weights = p->r * p->r;
+    for (int64_t point = 0; point < points; point++) {
+        if (dw) FETCH_ROWS(dw, p->depth * weights, columns, count * weights, point, points, 1)
+        for (int64_t q = 0; q < parts; q++) {
+            const int64_t first = count * q / parts, rows = count * (q + 1) / parts - first;
+            REAL *out[GEMM_MR];
+            for (int64_t a = 0; a < rows; a++) out[a] = sums + point * SUMS_PLANE + (first + a) * NR;
+            const NAME(sink) sink = {out, ROUND_UP(columns, VL), NULL, 0, 0, 0};
+            const NAME(segment) segment = {v + point * p->v_plane + first, z + point * z_plane, tiles};
+            NAME(outer)((int)rows, &segment, 1, p->v_step, NR, &sink);
+        }
+    }
+    for (int64_t c = 0; c < count; c++)
+        for (int64_t k = 0; k < columns; k += VL) tile->sums(sums + c * NR + k, SUMS_PLANE, add, taps + c * weights * NR + k);
+}
+
+typedef struct {
+    int64_t strip, v, z_plane, z, sums, taps, all_taps; /* elements */
+} NAME(wino_weight_sizes);
+
+static NAME(wino_weight_sizes) NAME(wino_weight_sizes_of)(const wino_plan *p, int channels_last) {
+    const int64_t line = CACHE_LINE / sizeof(REAL), points = p->points * p->points, panels = CEIL_DIV(p->columns, NR);
+    const int64_t chunks = CEIL_DIV(p->depth, p->chunk);
+    NAME(wino_weight_sizes) s = {.strip = channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), line), .v = chunks * p->v_chunk,
+                                 .z_plane = p->tiles * NR + VL, .sums = points * SUMS_PLANE, .taps = p->chunk * p->r * p->r * NR};
+    s.z = panels * points * s.z_plane;
+    s.all_taps = p->blocks > 1 ? panels * chunks * s.taps : 0;
+    return s;
+}
+
+static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles, const REAL *x, const REAL *gy, REAL *dw, char *workspace,
+                                   int threads) {
+    const wino_plan plan = plan_winograd(s, 2, 0, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
+    const int channels_last = (int)s->channels_last;
+    const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(p, channels_last);
+    REAL *strips = (REAL *)aligned_take(&workspace, threads * size.strip * sizeof(REAL));
+    REAL *v = (REAL *)aligned_take(&workspace, size.v * sizeof(REAL)), *z = (REAL *)aligned_take(&workspace, size.z * sizeof(REAL));
+    REAL *all_sums = (REAL *)aligned_take(&workspace, threads * size.sums * sizeof(REAL));
+    REAL *block_taps = (REAL *)aligned_take(&workspace, threads * size.taps * sizeof(REAL)), *all_taps = (REAL *)workspace;
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r);
+    const int64_t chunks = CEIL_DIV(p->depth, p->chunk), panels = CEIL_DIV(p->columns, NR), weights = p->r * p->r;
+#pragma omp parallel num_threads(threads)
+    {
+        const team t = {thread_index(), team_size()};
+        for (int64_t g = 0; g < p->groups; g++)
+            for (int64_t i = 0; i < p->blocks; i++) {
+                const wino_block b = block_at(p, i);
+                NAME(wino_gather)(&tile, p, &b, channels_last, x, g, strips + t.index * size.strip, v, t);
+                NAME(wino_gather_gradient)(&tile, p, &b, channels_last, gy, g, strips + t.index * size.strip, z, size.z_plane, t);
+                team_barrier(t);
+                int64_t begin, end;
+                share(panels * chunks, t.index, t.count, &begin, &end);
+                for (int64_t q = begin; q < end; q++) {
+                    const int64_t k = q / chunks * NR, c = q % chunks * p->chunk;
+                    const int64_t columns = MIN(NR, p->columns - k), count = MIN(p->chunk, p->depth - c);
+                    REAL *out = i == p->blocks - 1 ? dw + ((g * p->columns + k) * p->depth + c) * weights : NULL;
+                    REAL *taps = p->blocks > 1 ? all_taps + q * size.taps : block_taps + t.index * size.taps;
+                    NAME(wino_sums)(&tile, p, count, columns, b.tiles, v + v_channel(p, c),
+                                    z + k / NR * p->points * p->points * size.z_plane, size.z_plane, i > 0,
+                                    all_sums + t.index * size.sums, taps, out);
+                    if (out) NAME(transpose)(taps, NR, count * weights, columns, out, p->depth * weights);
+                }
+                team_barrier(t);
+            }
+    }
+}
+
+static int64_t NAME(wino_weight_workspace)(const geometry *s, int m, int64_t block_tiles, int threads) {
+    const wino_plan p = plan_winograd(s, 2, 0, m, block_tiles, threads, sizeof(REAL));
+    const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(&p, (int)s->channels_last);
+    const int64_t each = size.strip + size.sums + size.taps;
+    return (threads * each + size.v + size.z + size.all_taps) * (int64_t)sizeof(REAL) + 5 * CACHE_LINE;
+}
+#undef SUMS_PLANE

@@ -7,7 +7,7 @@
  */
 #ifndef FASTCONV_WINOGRAD_POINTS
 #define FASTCONV_WINOGRAD_POINTS
-enum { MAX_POINTS = 8 };
+enum { MAX_POINTS = 8, MAX_TAPS = 25 };
 #define POINT(pairs, q) ((pairs) == 1 ? 1.0 : (pairs) == 2 ? ((q) == 0 ? 0.75 : 1.5) : ((q) == 0 ? 0.5 : (q) == 1 ? 1.0 : 1.75))
 #define SQUARE(pairs, q) (POINT(pairs, q) * POINT(pairs, q))
 #endif

@@ -33,6 +33,7 @@ _SHAPES = (
     "1x32x28x28,48x3x3,p1", "1x96x20x20,96x3x3,p1", "1x24x64x64,24x3x3,p1", "1x192x12x12,160x3x3,p1", "1x320x8x8,320x3x3,p1",
     "1x448x6x6,448x3x3,p1", "8x48x16x16,48x3x3,p1", "4x16x30x30,32x3x3,p1", "1x64x100x100,64x3x3,p1", "1x3x128x128,32x3x3,p1",
     "16x96x6x6,96x3x3,p1", "16x3x30x30,32x3x3,p1", "1x192x40x40,256x3x3,p1", "1x20x33x31,36x3x3,p1",
+    "1x480x14x14,480x3x3,p1",
     # strided
     "1x48x40x40,64x3x3,s2,p1", "1x192x20x20,192x3x3,s2,p1", "8x96x16x16,128x3x3,s2,p1", "1x3x160x160,32x7x7,s2,p3",
     "1x3x128x128,48x8x8,s8", "1x3x160x160,48x9x9,s4,p2", "1x3x160x160,32x3x3,s2,p1",
@@ -48,6 +49,8 @@ _SHAPES = (
     # depthwise
     "1x48x40x40,48x3x3,p1,g48", "1x192x15x15,192x3x3,p1,g192", "1x96x30x30,96x3x3,s2,p1,g96", "1x384x8x8,384x3x3,p1,g384",
     "1x96x24x24,96x5x5,p2,g96", "1x64x28x28,64x7x7,p3,g64", "1x64x20x20,64x11x11,p5,g64", "1x32x48x48,32x25x25,p12,g32",
+    # few filters
+    "1x48x48x48,4x3x3,p1",
 )  # fmt: skip
 # Visits shapes, formats and directions evenly, so that a budget that ends early has seen some of each; prime.
 _STRIDE = 131
