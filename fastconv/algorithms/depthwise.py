@@ -1,9 +1,9 @@
 """Depthwise convolution: one input channel per filter, channels in the vector lanes.
 
 Rows are brought into a small padded scratch, VL channels side by side, whichever the memory format; there every kernel
-position is one multiply-add of whole vectors. 3x3 kernels mostly read the image itself (`_direct`). The
-input gradient is the same correlation with the kernel reversed, split by the stride's residues; the weight gradient keeps a
-block of kernel positions in registers.
+position is one multiply-add of whole vectors. The input gradient is the same correlation with the kernel reversed, split by the
+stride's residues; the weight gradient keeps a block of kernel positions in registers. 3x3 kernels, and 5x5 and 7x7 in NCHW,
+mostly read the image itself (`_direct`).
 """
 
 from __future__ import annotations

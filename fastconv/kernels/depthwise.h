@@ -1,5 +1,5 @@
-/* Depthwise convolution with channels in the vector lanes, in both memory formats. (3x3: see depthwise_pixels.h for NHWC and
- * depthwise_planes.h for wide NCHW planes, which need no padded copy.)
+/* Depthwise convolution with channels in the vector lanes, in both memory formats. (Common kernels and strides need no padded copy:
+ * see depthwise_pixels.h for 3x3 in NHWC and depthwise_planes.h for wide NCHW planes.)
  *
  *     image --bring_rows--> ring of padded rows --dw_run_rows / dw_run_products--> strip or sums --> result
  *            (NCHW: in-register transposes)      [row][column][lane]                (NCHW: transposes)
