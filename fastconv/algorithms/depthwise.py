@@ -1,9 +1,9 @@
 """Depthwise convolution: one input channel per filter, channels in the vector lanes.
 
 Rows are brought into a small padded scratch, VL channels side by side, whichever the memory format; there every kernel
-position is one multiply-add of whole vectors. 3x3 kernels mostly read the image itself (`_direct`). The
-input gradient is the same correlation with the kernel reversed, split by the stride's residues; the weight gradient keeps a
-block of kernel positions in registers.
+position is one multiply-add of whole vectors. The input gradient is the same correlation with the kernel reversed, split by the
+stride's residues; the weight gradient keeps a block of kernel positions in registers. 3x3 kernels, and 5x5 and 7x7 in NCHW,
+mostly read the image itself (`_direct`).
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ class Depthwise(Modelled):
             return problem.taps + 2
         if problem.direction == "input_grad":
             return problem.taps * (problem.out_channels // problem.in_channels) + 2
-        # Summed within a strip of rows, then over the strips of all images.
-        strip = cpu.kernels().depthwise_strip_rows(problem.geometry, problem.itemsize)
-        return strip * problem.out_width + problem.batch * -(-problem.out_height // strip) + 2
+        return cpu.kernels().depthwise_chain(problem.geometry, problem.itemsize) + 2
 
     def pack(self, problem, w):
         return np.ascontiguousarray(w.reshape(problem.out_channels, problem.taps).T)
@@ -67,14 +65,16 @@ class Depthwise(Modelled):
         lanes, batch, channels = machine.lanes(problem), problem.batch, problem.out_channels
         threads = get_num_threads()
         if self._direct(problem):
-            height, width = problem.x_shape[2:] if grad else problem.y_shape[2:]
             if problem.memory_format == "nhwc":
-                vectors = batch * height * width * -(-channels // lanes)
+                planes, width = batch * -(-channels // lanes), 1
             else:
-                vectors = batch * channels * height * -(-width // lanes)
+                planes, width = batch * channels, lanes
+            products, vectors = (
+                planes * shape[2] * -(-shape[3] // width) for shape in (problem.y_shape, problem.x_shape if grad else problem.y_shape)
+            )
             return {
                 "call": machine.call_seconds(),
-                "products": machine.compute_seconds(vectors * problem.taps * lanes, problem.dtype),
+                "products": machine.compute_seconds(products * problem.taps * lanes, problem.dtype),
                 "vectors": machine.compute_seconds(vectors * lanes, problem.dtype),
                 "data": machine.traffic_seconds(problem.bytes, problem.bytes),
             }

@@ -1,5 +1,5 @@
-/* Depthwise convolution with channels in the vector lanes, in both memory formats. (3x3: see depthwise_pixels.h for NHWC and
- * depthwise_planes.h for wide NCHW planes, which need no padded copy.)
+/* Depthwise convolution with channels in the vector lanes, in both memory formats. (Common kernels and strides need no padded copy:
+ * see depthwise_pixels.h for 3x3 in NHWC and depthwise_planes.h for wide NCHW planes.)
  *
  *     image --bring_rows--> ring of padded rows --dw_run_rows / dw_run_products--> strip or sums --> result
  *            (NCHW: in-register transposes)      [row][column][lane]                (NCHW: transposes)
@@ -16,8 +16,8 @@
 int64_t depthwise_workspace(const geometry *g, int direction, int itemsize, int threads);
 /* Whether images are read where they are and not from a padded copy. */
 int depthwise_direct(const geometry *g, int direction, int itemsize);
-/* Output rows whose products the weight gradient sums before it adds them to the total. */
-int64_t depthwise_strip_rows(const geometry *g, int itemsize);
+/* The most additions behind one another in a sum of the weight gradient. */
+int64_t depthwise_chain(const geometry *g, int itemsize);
 
 void depthwise_correlate_f32(const geometry *g, int direction, const float *source, const float *w, const float *bias,
                              int activation, double slope, float *dest, void *workspace, int threads);
@@ -309,7 +309,7 @@ void NAME(depthwise_correlate)(const geometry *g, int direction, const REAL *sou
         return;
     }
 #endif
-    if (dw_pixels_suit(g, direction, VL)) {
+    if (dw_pixels_suit(g, VL)) {
         NAME(dw_pixels_correlate)(g, direction, source, w, bias, activation, (REAL)slope, dest, workspace, threads);
         return;
     }
@@ -364,6 +364,16 @@ static void NAME(dw_weight_grad_group)(const geometry *g, NAME(dw_scratch) *s, c
 }
 
 void NAME(depthwise_weight_grad)(const geometry *g, const REAL *x, const REAL *gy, REAL *dw, void *workspace, int threads) {
+#if defined(__AVX512F__)
+    if (dw_planes_suit(g, DW_WEIGHT_GRAD, VL)) {
+        NAME(dw_planes_weight_grad)(g, x, gy, dw, threads);
+        return;
+    }
+#endif
+    if (dw_pixels_suit(g, VL)) {
+        NAME(dw_pixels_weight_grad)(g, x, gy, dw, workspace, threads);
+        return;
+    }
     const dw_layout layout = dw_layout_of(g, DW_WEIGHT_GRAD, VL, threads);
     const int64_t step = layout.group * VL;
 #pragma omp parallel num_threads(threads) if (threads > 1)

@@ -1,7 +1,7 @@
 cdef extern from "depthwise.h" nogil:
     int64_t depthwise_workspace_bytes "depthwise_workspace"(const geometry *g, int direction, int itemsize, int threads)
     int depthwise_is_direct "depthwise_direct"(const geometry *g, int direction, int itemsize)
-    int64_t depthwise_rows_of_strip "depthwise_strip_rows"(const geometry *g, int itemsize)
+    int64_t depthwise_longest_chain "depthwise_chain"(const geometry *g, int itemsize)
     void depthwise_correlate_f32(const geometry *g, int direction, const float *source, const float *w, const float *bias,
                                  int activation, double slope, float *dest, void *workspace, int threads)
     void depthwise_correlate_f64(const geometry *g, int direction, const double *source, const double *w, const double *bias,
@@ -21,9 +21,9 @@ def depthwise_direct(cnp.ndarray shape not None, int direction, int itemsize):
     return bool(depthwise_is_direct(shape_of(shape), direction, itemsize))
 
 
-def depthwise_strip_rows(cnp.ndarray shape not None, int itemsize):
-    """Output rows whose products the weight gradient sums before it adds them to the total."""
-    return depthwise_rows_of_strip(shape_of(shape), itemsize)
+def depthwise_chain(cnp.ndarray shape not None, int itemsize):
+    """The most additions behind one another in a sum of the weight gradient."""
+    return depthwise_longest_chain(shape_of(shape), itemsize)
 
 
 def depthwise_correlate(cnp.ndarray shape not None, int direction, cnp.ndarray source not None, cnp.ndarray w not None, bias,

@@ -130,20 +130,48 @@ INLINE unsigned dw_within(int64_t first, int64_t count, int64_t size) {
     return (1u << end) - (1u << begin);
 }
 
-/* Strides 1 and 2 (whose input gradient falls into phases), not dilated. */
-INLINE int dw_3x3(const geometry *g, int direction) {
-    return g->kh == 3 && g->kw == 3 && g->sh == g->sw && g->sw <= (direction == DW_FORWARD ? 2 : 1) && g->dh == 1 && g->dw == 1;
+/* What a tile of depthwise_planes.h or depthwise_pixels.h computes. The input gradient at stride 1 is DW_S1. At stride 2 dest index r
+ * reads the sources from floor((r + padding - 1) / 2) on: two where r + padding is even, with taps 2 and 0, else one, with tap 1. So
+ * that a tile's taps are known to the compiler, there is a mode for each parity of its first row and column. */
+enum { DW_S1, DW_S2, DW_SPREAD, DW_PRODUCTS = DW_SPREAD + 4, DW_MODES = DW_PRODUCTS + 2 };
+INLINE int dw_spread(int mode) { return mode >= DW_SPREAD && mode < DW_PRODUCTS; }
+INLINE int dw_stride(int mode) { return (mode >= DW_PRODUCTS ? mode - DW_PRODUCTS : mode) + 1; } /* of those that do not spread */
+INLINE int dw_odd(int mode, int columns) { return columns ? (mode - DW_SPREAD) & 1 : (mode - DW_SPREAD) >> 1; }
+/* Along one axis, the tap by which source s reaches dest p of a tile, none unless within [0, 3), and the sources of `count` dests. */
+INLINE int dw_tap(int mode, int columns, int p, int s) {
+    return dw_spread(mode) ? p + 2 - dw_odd(mode, columns) - 2 * s : s - p * dw_stride(mode);
+}
+INLINE int64_t dw_span(int mode, int columns, int64_t count) {
+    return dw_spread(mode) ? (count + 1 - dw_odd(mode, columns)) / 2 + 1 : (count - 1) * dw_stride(mode) + 3;
+}
+/* The first source of a tile that begins at dest r, and whether its mode is an odd one. */
+INLINE int dw_spreads(const dw_axis *a) { return a->gradient && a->stride == 2; }
+INLINE int64_t dw_first(const dw_axis *a, int64_t r) {
+    return dw_spreads(a) ? dw_floor_div(r + a->padding - 1, 2) : dw_lo(a, r);
+}
+INLINE int dw_is_odd(const dw_axis *a, int64_t r) { return dw_spreads(a) && (r + a->padding) & 1; }
+
+/* K x K kernels of strides 1 and 2, not dilated. */
+INLINE int dw_square(const geometry *g, int64_t k) {
+    return g->kh == k && g->kw == k && g->sh == g->sw && g->sw <= 2 && g->dh == 1 && g->dw == 1;
 }
 
 /* Whether depthwise_planes.h computes it: rows that fill most of a vector, with borders that are those of a row's first and last. */
 INLINE int dw_planes_suit(const geometry *g, int direction, int lanes) {
 #if defined(__AVX512F__)
     const dw_axis cols = dw_cols_of(g, direction);
-    if (g->channels_last || direction == DW_WEIGHT_GRAD || (direction == DW_INPUT_GRAD && g->k != g->c) || !dw_3x3(g, direction) ||
+    const int64_t k = g->kw, most = MIN(k - 1, lanes / 2), left = -dw_first(&cols, 0);
+    const int larger = direction != DW_WEIGHT_GRAD && g->sw == 1 && (dw_square(g, 5) || dw_square(g, 7));
+    if (g->channels_last || !(dw_square(g, 3) || larger) || (direction == DW_INPUT_GRAD && g->k != g->c) ||
         cols.dest * 5 <= lanes * 4)
         return 0;
-    const int64_t left = -dw_phase_of(&cols, 0).origin;
-    return left <= 2 && (cols.dest - 1) * g->sw - left + 3 <= cols.source + 2;
+    if (dw_spreads(&cols)) return 1;
+    if (left > most || (cols.dest - 1) * g->sw - left + k > cols.source + most) return 0;
+    if (direction != DW_WEIGHT_GRAD) return 1;
+    /* Outputs that a row's last tile has too may lie at the border in the one before it, where sums would be spoilt. Short rows
+     * have few products to each sum over lanes; at stride 2 that is still faster than a copy of the image. */
+    const int64_t whole = cols.dest / lanes * lanes;
+    return whole == cols.dest || (whole ? (whole - 1) * g->sw - left + k <= cols.source : g->sw == 2);
 #else
     (void)g, (void)direction, (void)lanes;
     return 0;
@@ -155,8 +183,8 @@ INLINE int dw_planes_suit(const geometry *g, int direction, int lanes) {
 enum { DW_INSIDE, DW_AT_BORDER, DW_AT_END };
 
 /* Whether depthwise_pixels.h computes it: there must be a whole vector of channels. */
-INLINE int dw_pixels_suit(const geometry *g, int direction, int lanes) {
-    return g->channels_last && direction != DW_WEIGHT_GRAD && g->k == g->c && g->c >= lanes && dw_3x3(g, direction);
+INLINE int dw_pixels_suit(const geometry *g, int lanes) {
+    return g->channels_last && g->k == g->c && g->c >= lanes && dw_square(g, 3);
 }
 
 /* Of larger images, depthwise_pixels.h prefetches the rows that the tiles below need. From main memory that saves a third of the
@@ -175,5 +203,8 @@ INLINE int64_t dw_pixels_ring(const geometry *g, int direction, int itemsize) {
     const int64_t width = dw_cols_of(g, direction).source;
     return g->c * itemsize % DW_CROWDED ? 0 : (DW_RING_ROWS * width + 9) * dw_ring_channels(g, itemsize) * itemsize;
 }
+
+/* Bytes of its sums of the weight gradient. */
+INLINE int64_t dw_pixels_sums(const geometry *g, int lanes) { return CEIL_DIV(g->c, lanes) * 9 * SIMD_BYTES; }
 
 #endif

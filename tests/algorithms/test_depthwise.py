@@ -33,6 +33,9 @@ PLANES = [
     for (height, width), p, k in itertools.product(
         [(1, 20), (4, 33), (9, 64), (14, 47)], ("1", "2x1", "0.3x4.0", "5x17"), (3, 6)
     )
+] + [
+    f"2x3x{height}x{width},3x{k}x{k},p{p},s{stride},g3"
+    for (height, width), k, p, stride in itertools.product([(6, 20), (31, 33)], (3, 5, 7), ("1", "3", "0.1", "4.2x2.4"), (1, 2))
 ]
 MULTIPLIERS = ["2x5x9x10,15x3x3,p1,g5", "1x17x8x7,34x5x5,s2,p2,g17", "2x1x9x9,37x3x3,p1", "1x3x7x7,60x3x3,d2,p1,g3"]
 
