@@ -70,7 +70,8 @@ class Depthwise(Modelled):
             else:
                 planes, width = batch * channels, lanes
             products, vectors = (
-                planes * shape[2] * -(-shape[3] // width) for shape in (problem.y_shape, problem.x_shape if grad else problem.y_shape)
+                planes * shape[2] * -(-shape[3] // width)
+                for shape in (problem.y_shape, problem.x_shape if grad else problem.y_shape)
             )
             return {
                 "call": machine.call_seconds(),

@@ -21,8 +21,8 @@ _BLOCK_PIXELS = 8 * TILE_ROWS
 # A strip of rows of the weight gradient, in bytes, and its least number of pixels (kernels/direct_weight.h).
 _STRIP_BYTES = 768 * 1024
 _STRIP_PIXELS = 256
-# Input channels below which strips of rows are copied to planes; steps of the reduction that transposing a tile takes as long as
-# (kernels/direct_few.h).
+# Input channels below which strips of rows are copied to planes; steps of the reduction that transposing a tile takes as long
+# as (kernels/direct_few.h).
 _FEW_CHANNELS, _TRANSPOSE_STEPS = 16, 8
 # Bytes of input rows that one output row may span where only the filters are few.
 _STRIP_OF_FEW = 256 * 1024
@@ -111,8 +111,7 @@ class Direct(DirectKernels):
         taken, kind = _lanes_of_group(problem, filters, depth)
         padded = groups * (-(-filters // panel) * panel if kind == "products" else taken)
         panels = problem.itemsize * padded * depth * problem.taps
-        terms = super().pack_terms(problem) | {"panels": machine.traffic_seconds(panels, panels, threads=1)}
-        return terms
+        return super().pack_terms(problem) | {"panels": machine.traffic_seconds(panels, panels, threads=1)}
 
     def workspace(self, problem):
         if problem.direction == "weight_grad":
@@ -128,7 +127,7 @@ class Direct(DirectKernels):
 
 
 def _few_channels_shape(problem):
-    """(channels, filters, output width) of the convolution that kernels/direct_few.h computes, or None: `has_few_channels` there."""
+    """(channels, filters, output width) of the convolution that kernels/direct_few.h computes; None: `has_few_channels`."""
     backward, item = problem.direction == "input_grad", problem.itemsize
     channels, filters, width = problem.in_channels, problem.out_channels, problem.out_width
     few = not backward and channels < _FEW_CHANNELS and not _tiles_rows(problem)
@@ -146,18 +145,19 @@ def _few_channels_shape(problem):
 
 def _is_padded_within(problem):
     """Whether the padding at the top and the left is less than the kernel's extent."""
-    sizes = zip((problem.kernel_height, problem.kernel_width), problem.dilation, problem.padding)
+    kernel = (problem.kernel_height, problem.kernel_width)
+    sizes = zip(kernel, problem.dilation, problem.padding, strict=True)
     return all((size - 1) * dilation >= before for size, dilation, (before, _) in sizes)
 
 
 def _tiles_rows(problem):
-    """Whether patches tile the rows of channels-last images, so that a kernel row is as one tap (`merged_patches` of kernels/direct.c)."""
+    """Whether patches tile the rows of channels-last images: a kernel row is one tap (`merged_patches` of kernels/direct.c)."""
     kernel, stride = problem.kernel_width, problem.stride[1]
     return problem.memory_format == "nhwc" and kernel == stride > 1 and problem.width == problem.out_width * kernel
 
 
 def _few_channels_terms(problem, channels, filters, width):
-    """Of windows of planes: with filters in the lanes, or for NCHW outputs pixels where that leaves fewer lanes empty than tiles cost."""
+    """Of windows of planes: filters in the lanes, or for NCHW pixels where fewer empty lanes cost less than turning tiles."""
     vector, steps = machine.lanes(problem), channels * problem.taps
     backward = problem.direction == "input_grad"
     pixels = problem.batch * (problem.height if backward else problem.out_height) * width

@@ -122,7 +122,8 @@ class Winograd(Modelled):
 
     def _tiles(self, problem):
         """Tiles of the problem, and how many are interleaved where it is dilated."""
-        sizes = (problem.height, problem.width) if problem.direction == "input_grad" else (problem.out_height, problem.out_width)
+        grad = problem.direction == "input_grad"
+        sizes = (problem.height, problem.width) if grad else (problem.out_height, problem.out_width)
         rectangles = [-(-size // (self.m * dilation)) for size, dilation in zip(sizes, problem.dilation, strict=True)]
         area = math.prod(problem.dilation)
         return problem.batch * math.prod(rectangles) * area, area

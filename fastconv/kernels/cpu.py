@@ -22,8 +22,8 @@ __all__ = ["available", "isa", "kernels", "use"]
 # Lowest first. The matrix units' kernels come on top of the AVX-512 ones; until they exist, "amx" allows everything.
 _ORDER = ("baseline", "avx2", "avx512", "amx")
 
-# How often libgomp's threads look for work, or for one another, before they sleep: about a tenth of a millisecond. At its default of
-# several milliseconds, two threads that the system has put on one CPU keep each other from it for that long in every call.
+# How often libgomp's threads look for work, or for one another, before they sleep: about a tenth of a millisecond. At its
+# default of several milliseconds, two threads that the system has put on one CPU keep each other from it for that long.
 _SPINS = ("GOMP_SPINCOUNT", "10000")
 
 _selected = None

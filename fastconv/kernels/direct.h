@@ -606,7 +606,8 @@ static int64_t NAME(result_bytes)(const geometry *s, int input_grad) {
     return o.dst_h * o.dst_w * o.dst_c * sizeof(REAL);
 }
 
-/* Images that are computed one chunk after another, so that their copies, or what the phases write in turn, stay in the second-level cache. */
+/* Images that are computed one chunk after another, so that their copies, or what the phases write in turn, stay in the second-level
+ * cache. */
 static int64_t NAME(chunk_images)(const geometry *s, int input_grad) {
     if (!copies_source(s, input_grad, sizeof(REAL)) && operands_of(s, input_grad).phases == 1) return s->n;
     return MAX(1, MIN(s->n, CHUNK_BYTES / (NAME(source_bytes)(s, input_grad) + NAME(result_bytes)(s, input_grad))));
@@ -712,7 +713,8 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
 
 static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes, const REAL *x, const REAL *packed, const REAL *bias,
                              int activation, REAL slope, REAL *out, char *workspace, int threads) {
-    NAME(direct_job) job = {s, operands_of(s, input_grad), x, packed, bias, out, activation, slope, NULL, {WIDE, 1, 0, 0, 0}, 0, 0, 0, NULL, 0, 0};
+    NAME(direct_job) job = {.s = s, .o = operands_of(s, input_grad), .x = x, .packed = packed, .bias = bias, .out = out,
+                            .activation = activation, .slope = slope};
     const operands *o = &job.o;
     if (pixel_lanes) {
         tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));

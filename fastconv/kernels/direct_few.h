@@ -87,8 +87,8 @@ static void NAME(few_fill)(const NAME(direct_job) *job, int64_t n, int64_t y, RE
     }
 }
 
-/* Row q of outputs, its window of the strip beginning at x, with filters in the lanes: panels [u0, u1). at: where the values of each step of
- * the reduction lie. */
+/* Row q of outputs, its window of the strip beginning at x, with filters in the lanes: panels [u0, u1). at: where the values of each
+ * step of the reduction lie. */
 static void NAME(few_row_tiles)(const NAME(direct_job) *job, int64_t n, int64_t q, const REAL *x, const int64_t *at, int64_t u0, int64_t u1,
                                 REAL *tile) {
     const geometry *s = job->s;

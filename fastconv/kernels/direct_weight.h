@@ -5,7 +5,8 @@
  * is an outer product with pixels as the reduction. Output rows are taken in strips that fit the second-level cache: their input rows are
  * copied to zero-padded NHWC, gy to panels [k / NR][pixel][NR]; then every tile of MR (tap, channel) rows x NR filters runs over the
  * strip's rows with the sums in registers. At dilation 1 without groups a kernel row's kw * c values are consecutive in the padded copy
- * and are tiled as one. Narrow groups lie side by side in one vector, gy in panels [bundle of groups][pixel][VL]. Threads own tiles, so the order of every sum is the same for any number of threads.
+ * and are tiled as one. Narrow groups lie side by side in one vector, gy in panels [bundle of groups][pixel][VL]. Threads own
+ * tiles, so the order of every sum is the same for any number of threads.
  */
 #ifndef FASTCONV_DIRECT_WEIGHT_H
 #define FASTCONV_DIRECT_WEIGHT_H

@@ -58,7 +58,8 @@ INLINE void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t dept
 SHARED void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t a_step, int64_t b_step,
                         const NAME(sink) *sink);
 
-/* Windows of `steps` values: x: where the window of the first pixel begins; at: offsets of the steps behind it. b: [step][NR]; a: [step][rows]. */
+/* Windows of `steps` values: x: where the window of the first pixel begins; at: offsets of the steps behind it. b: [step][NR];
+ * a: [step][rows]. */
 SHARED void NAME(window_rows)(int rows, const REAL *x, const int64_t *at, int64_t steps, const REAL *b, const NAME(sink) *sink);
 SHARED void NAME(window_lanes)(int rows, const REAL *a, const REAL *x, const int64_t *at, int64_t steps, const NAME(sink) *sink);
 
@@ -72,8 +73,8 @@ SHARED void NAME(narrow)(int rows, int64_t groups, int64_t columns, const REAL *
 SHARED void NAME(bundle)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns, int64_t channels,
                          const REAL *b, const int32_t *which, const NAME(sink) *sink);
 
-/* Rows of ROW_TAPS taps: a: taps x (rows + ROW_TAPS - 1) pointers to consecutive pixels, of which row i meets i, i + 1, ...; `which`: taps x
- * ROW_TAPS taps of b. */
+/* Rows of ROW_TAPS taps: a: taps x (rows + ROW_TAPS - 1) pointers to consecutive pixels, of which row i meets i, i + 1, ...;
+ * `which`: taps x ROW_TAPS taps of b. */
 SHARED void NAME(narrow_row)(int rows, int64_t groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
                              const REAL *b, const int32_t *which, const NAME(sink) *sink);
 SHARED void NAME(bundle_row)(int rows, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, int64_t columns,

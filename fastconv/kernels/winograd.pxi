@@ -4,7 +4,8 @@ cdef extern from "winograd_api.h" nogil:
     int64_t c_winograd_packed_size "winograd_packed_size"(const geometry *, int, int, int)
     void c_winograd_pack "winograd_pack"(const geometry *, int, int, int, const void *, void *, int)
     int64_t c_winograd_workspace "winograd_workspace"(const geometry *, int, int, int, int64_t, int, int)
-    void c_winograd_run "winograd_run"(const geometry *, int, int, int, int64_t, int, const void *, const void *, const void *, int,
+    void c_winograd_run "winograd_run"(const geometry *, int, int, int, int64_t, int, const void *, const void *,
+                                       const void *, int,
                                        double, void *, void *, int)
     void c_winograd_matrix "winograd_matrix"(int, int, int, int, void *)
 
@@ -14,7 +15,8 @@ def winograd_packed_size(cnp.ndarray shape not None, int direction, int m, bint 
     return c_winograd_packed_size(shape_of(shape), direction, m, double)
 
 
-def winograd_pack(cnp.ndarray shape not None, int direction, int m, cnp.ndarray w not None, cnp.ndarray packed not None, int threads):
+def winograd_pack(cnp.ndarray shape not None, int direction, int m, cnp.ndarray w not None, cnp.ndarray packed not None,
+                  int threads):
     """Transform OIHW weights."""
     cdef const geometry *s = shape_of(shape)
     cdef bint double_ = is_double(w)
@@ -24,7 +26,8 @@ def winograd_pack(cnp.ndarray shape not None, int direction, int m, cnp.ndarray 
         c_winograd_pack(s, direction, m, double_, pw, po, threads)
 
 
-def winograd_workspace(cnp.ndarray shape not None, int direction, bint fused, int m, int64_t block_tiles, bint double, int threads):
+def winograd_workspace(cnp.ndarray shape not None, int direction, bint fused, int m, int64_t block_tiles, bint double,
+                       int threads):
     """Bytes of scratch that winograd_run needs."""
     return c_winograd_workspace(shape_of(shape), direction, fused, m, block_tiles, double, threads)
 
