@@ -6,7 +6,7 @@
  *   one per tap, padding from a row of zeros         the second-level cache, whatever the stride, padding or dilation
  *
  * Packed weights: for each phase, group and panel of NR filters [tap][channel][NR], groups of few filters together: see filter_layout;
- * with pixels in the lanes, for each phase, group and block of at most MR filters [tap][channel][block].
+ * with pixels in the lanes, for each phase, group and block of at most MR filters (WINDOW_ROWS in direct_few.h) [tap][channel][block].
  */
 #include "gemm.h"
 #include "transpose.h"
