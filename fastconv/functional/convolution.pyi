@@ -3,8 +3,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .execution import Plan
-from .problem import ConvProblem
+from ..execution import Plan
+from ..problem import ConvProblem
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "plan"]
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import selection, threads
-from .algorithms import registry
-from .algorithms.base import as_activation
-from .arrays import as_bias, as_plain, checked_out, conform, require_shape
-from .errors import InvalidArgumentError, InvalidTypeError
-from .execution import Plan
-from .kernels import cpu
-from .problem import ConvProblem, as_conv_array, as_integer, memory_format_of
+from .. import selection, threads
+from ..algorithms import registry
+from ..algorithms.base import as_activation
+from ..arrays import as_bias, as_plain, checked_out, conform, require_shape
+from ..errors import InvalidArgumentError, InvalidTypeError
+from ..execution import Plan
+from ..kernels import cpu
+from ..problem import ConvProblem, as_conv_array, as_integer, memory_format_of
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "plan"]
 
