@@ -817,7 +817,8 @@ static NAME(wino_weight_sizes) NAME(wino_weight_sizes_of)(const wino_plan *p, in
     const int64_t line = CACHE_LINE / sizeof(REAL), points = p->points * p->points, panels = CEIL_DIV(p->columns, NR);
     const int64_t chunks = CEIL_DIV(p->depth, p->chunk);
     NAME(wino_weight_sizes) s = {.strip = channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), line), .v = chunks * p->v_chunk,
-                                 .z_plane = p->tiles * NR + VL, .sums = p->factors * p->factors * SUMS_PLANE, .taps = p->chunk * p->r * p->r * NR};
+                                 .z_plane = p->tiles * NR + VL,
+                                 .sums = p->factors * p->factors * SUMS_PLANE, .taps = p->chunk * p->r * p->r * NR};
     s.z = panels * points * s.z_plane;
     s.all_taps = p->blocks > 1 ? panels * chunks * s.taps : 0;
     return s;
