@@ -22,7 +22,7 @@ from .parameter import Parameter
 __all__ = ["Layer"]
 
 # Arguments of constructors that do not describe the layer: where its initial values come from, what it is trained with.
-_NOT_CONFIGURATION = ("self", "rng", "loss")
+_NOT_CONFIGURATION = ("self", "rng", "loss", "name", "dtype")
 
 
 class Layer:
@@ -247,10 +247,9 @@ class Layer:
         parameters = inspect.signature(type(self).__init__).parameters.values()
         wanted = [p for p in parameters if p.name not in _NOT_CONFIGURATION and p.kind is not p.VAR_KEYWORD]
         config = {p.name: getattr(self, p.name) for p in wanted if not _same(getattr(self, p.name), p.default)}
-        for name, default in (("name", None), ("dtype", np.dtype(np.float32))):
-            if getattr(self, name) != default:
-                config[name] = getattr(self, name)
-        if "dtype" in config:
+        if self.name is not None:
+            config["name"] = self.name
+        if self.dtype != np.float32:
             config["dtype"] = self.dtype.name
         return config
 
@@ -259,7 +258,7 @@ class Layer:
         return self.__dict__ | {"_saved": None}
 
     def __repr__(self):
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.config().items() if name != "name")
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.config().items() if key != "name")
         return f"{type(self).__name__}({arguments})"
 
 

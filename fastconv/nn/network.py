@@ -111,13 +111,13 @@ class Network(Layer):
         y = np.asarray(y)
         if len(x) != len(y) or not len(y):
             raise InvalidArgumentError(f"x, y: got {len(x)} samples and {len(y)} targets; expected as many, and at least one")
-        total = correct = 0.0
+        total, correct = 0.0, 0
         for i in range(0, len(y), batch_size):
             targets = y[i : i + batch_size]
             scores = self.infer(np.asarray(x[i : i + batch_size]))
             total += self.loss_fn.forward(scores, targets) * len(targets)
             labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
-            correct += np.count_nonzero(scores.argmax(axis=1) == labels) if scores.ndim == 2 else 0
+            correct += int(np.count_nonzero(scores.argmax(axis=1) == labels)) if scores.ndim == 2 else 0
         return Evaluation(total / len(y), correct / len(y))
 
     def fit(self, x, y=None, **options):
