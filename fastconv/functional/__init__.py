@@ -18,6 +18,6 @@ from .normalization import batch_norm, batch_norm_grad, batch_norm_inference, ba
 
 __all__ = [
     "activate", "activation_bias_grad", "activation_grad", "add", "batch_norm", "batch_norm_grad", "batch_norm_inference",
-    "batch_norm_inference_grad", "bias_grad", "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "linear", "linear_input_grad",
-    "linear_weight_grad", "plan", "softmax", "softmax_grad", "to_memory_format",
+    "batch_norm_inference_grad", "bias_grad", "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "linear",
+    "linear_input_grad", "linear_weight_grad", "plan", "softmax", "softmax_grad", "to_memory_format",
 ]  # fmt: skip

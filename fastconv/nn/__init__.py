@@ -20,6 +20,24 @@ from .parameter import Parameter
 from .sequential import Sequential
 
 __all__ = [
-    "CNN", "BatchNormalization", "Conv2D", "Dense", "Evaluation", "GELU", "Layer", "LeakyReLU", "Network", "Parameter", "ReLU",
-    "ReLU6", "Sequential", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh", "initializers", "losses",
+    "CNN",
+    "GELU",
+    "BatchNormalization",
+    "Conv2D",
+    "Dense",
+    "Evaluation",
+    "Layer",
+    "LeakyReLU",
+    "Network",
+    "Parameter",
+    "ReLU",
+    "ReLU6",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Swish",
+    "Tanh",
+    "initializers",
+    "losses",
 ]  # fmt: skip

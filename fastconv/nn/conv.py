@@ -42,8 +42,8 @@ class Conv2D(Layer):
     activation : None, str or ("leaky_relu", slope)
         "relu", "relu6", "leaky_relu", "sigmoid" or "tanh", applied while the result is stored.
     algorithm : str or dict
-        A name from `fastconv.algorithms.names` for the forward direction; gradients then choose by themselves. A dict gives names
-        for "forward", "input_grad" and "weight_grad"; what it lacks is "auto".
+        A name from `fastconv.algorithms.names` for the forward direction; gradients then choose by themselves. A dict gives
+        names for "forward", "input_grad" and "weight_grad"; what it lacks is "auto".
     init : str or callable
         Initial filters, see `fastconv.nn.initializers`; the bias begins at zero.
     rng : None, int or numpy.random.Generator
@@ -91,8 +91,8 @@ class Conv2D(Layer):
         self.in_channels = channels = input_shape[1]
         if min(self.filters, channels, self.groups, *self._kernel) < 1 or channels % self.groups or self.filters % self.groups:
             raise InvalidArgumentError(
-                f"{self.path or 'Conv2D'}: {channels} input channels, {self.filters} filters, kernel {self._kernel}, {self.groups} "
-                "groups; all must be positive, and groups divide channels and filters"
+                f"{self.path or 'Conv2D'}: {channels} input channels, {self.filters} filters, kernel {self._kernel}, "
+                f"{self.groups} groups; all must be positive, and groups divide channels and filters"
             )
         shape = self.filters, channels // self.groups, *self._kernel
         rng = rng if self.rng is None else np.random.default_rng(self.rng)

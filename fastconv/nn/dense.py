@@ -70,7 +70,8 @@ class Dense(Layer):
         if len(shape) != 2 or self.in_features not in (None, shape[1]):
             expected = self.in_features or "features"
             raise InvalidArgumentError(
-                f"{self.path or 'Dense'}: got input of shape {shape}, expected (n, {expected}); images go through Flatten or pooling"
+                f"{self.path or 'Dense'}: got input of shape {shape}, expected (n, {expected}); images go through Flatten or "
+                "pooling"
             )
 
     def forward(self, x, activation=None):

@@ -13,6 +13,7 @@ layer out and pass it as ``forward(x, activation=...)``.
 from __future__ import annotations
 
 import inspect
+from typing import ClassVar
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Layer:
     skips_input_grad = False
 
     # Class by name, for reading saved networks; classes derived from Layer enter themselves.
-    kinds: dict[str, type[Layer]] = {}
+    kinds: ClassVar[dict[str, type[Layer]]] = {}
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -135,7 +136,7 @@ class Layer:
         """All parameters in layer order: of each layer weight, then bias; gamma, then beta."""
         own = list(self._parameters.values())
         if self._lacks_parameters():
-            raise NotReadyError(f"{self.path or type(self).__name__}: no parameters yet; call build(input_shape) or forward first")
+            raise NotReadyError(f"{self.path or type(self).__name__}: no parameters yet; call build(input_shape) first")
         return own + [parameter for layer in self.sublayers() for parameter in layer.parameters()]
 
     def _lacks_parameters(self):
