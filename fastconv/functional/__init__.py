@@ -1,10 +1,23 @@
 """Stateless operations on NumPy arrays: what the layers of `fastconv.nn` are made of, each with its gradients.
 
     convolution     conv2d and its two gradients, plan
+    linear          matrix products of fully connected layers
+    activation      element-wise functions, softmax, bias gradients, sums
+    normalization   batch, layer, group and instance normalisation
+    pooling         maxima and means of windows
+    layout          conversion between the memory formats
 
 Images are NCHW-shaped and of either memory format, which is read from their strides; results keep it.
 """
 
+from .activation import activate, activation_bias_grad, activation_grad, add, bias_grad, softmax, softmax_grad
 from .convolution import conv2d, conv2d_input_grad, conv2d_weight_grad, plan
+from .layout import to_memory_format
+from .linear import linear, linear_input_grad, linear_weight_grad
+from .normalization import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad
 
-__all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "plan"]
+__all__ = [
+    "activate", "activation_bias_grad", "activation_grad", "add", "batch_norm", "batch_norm_grad", "batch_norm_inference",
+    "batch_norm_inference_grad", "bias_grad", "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "linear",
+    "linear_input_grad", "linear_weight_grad", "plan", "softmax", "softmax_grad", "to_memory_format",
+]  # fmt: skip
