@@ -15,6 +15,7 @@ from .cnn import CNN
 from .conv import Conv2D
 from .dense import Dense
 from .layer import Layer
+from .losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, Loss, MSELoss
 from .network import Evaluation, Network
 from .parameter import Parameter
 from .sequential import Sequential
@@ -22,12 +23,19 @@ from .sequential import Sequential
 __all__ = [
     "CNN",
     "GELU",
+    "BCEWithLogitsLoss",
     "BatchNormalization",
     "Conv2D",
+    "CrossEntropyLoss",
     "Dense",
     "Evaluation",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
     "Layer",
     "LeakyReLU",
+    "Loss",
+    "MSELoss",
     "Network",
     "Parameter",
     "ReLU",
@@ -40,4 +48,4 @@ __all__ = [
     "Tanh",
     "initializers",
     "losses",
-]  # fmt: skip
+]
