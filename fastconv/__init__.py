@@ -29,7 +29,7 @@ _DEFINED_IN = {
     "UnknownAlgorithmError": "errors",
     "UnsupportedProblemError": "errors",
 }
-_SUBMODULES = ("algorithms", "functional", "reference", "selection")
+_SUBMODULES = ("algorithms", "data", "functional", "reference", "selection")
 
 __all__ = ["__version__", *_DEFINED_IN, *_SUBMODULES]
 

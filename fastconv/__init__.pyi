@@ -1,4 +1,5 @@
 from . import algorithms as algorithms
+from . import data as data
 from . import reference as reference
 from . import selection as selection
 from .errors import FastconvError as FastconvError

@@ -2,8 +2,8 @@
 
     predicted seconds = sum over an algorithm's terms of factor * seconds at the machine's full rates
 
-The shipped constants, by instruction set, are `machine.json` beside this file, read on first use; `fastconv calibrate` measures those of
-a machine, and `calibrated` puts them in force.
+The shipped constants, by instruction set, are `machine.json` beside this file, read on first use; `fastconv calibrate`
+measures those of a machine, and `calibrated` puts them in force.
 """
 
 from __future__ import annotations
