@@ -30,8 +30,8 @@ def image_folder(
     Parameters
     ----------
     folder : path
-        Its subfolders, sorted by name, are the classes. Each holds image files (BMP, GIF, JPEG, PGM, PNG, PPM, TIFF or WebP, told
-        by their suffix), itself or in folders of its own; other and hidden files are left out.
+        Its subfolders, sorted by name, are the classes. Each holds image files (BMP, GIF, JPEG, PGM, PNG, PPM, TIFF or WebP,
+        told by their suffix), itself or in folders of its own; other and hidden files are left out.
     size : int or (int, int), optional
         Height and width. Each image is cut to their proportions around its centre and scaled to them (bilinear, antialiased).
         By default images keep their sizes, and a transform has to make them equal, such as `RandomResizedCrop`.

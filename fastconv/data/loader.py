@@ -96,9 +96,7 @@ class DataLoader:
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         self.workers, self.prefetch = _at_least("workers", workers, 0), _at_least("prefetch", prefetch, 1)
         self.transform = _as_compose(transform)
-        if np.dtype(dtype).name not in _DTYPES:
-            raise InvalidTypeError(f"dtype: got {dtype!r}, expected one of {', '.join(_DTYPES)}")
-        self.dtype = np.dtype(dtype)
+        self.dtype = _as_dtype(dtype)
         self._seed = seed_of(rng)
         self._epoch = 0
         # Batches of the epoch that were handed out.
@@ -186,7 +184,7 @@ class DataLoader:
             try:
                 return self._prepare(of_batch, seed, epoch, number)
             except Exception as error:
-                error.add_note(f"in batch {number} of epoch {epoch}: samples {', '.join(map(str, of_batch))}")
+                error.add_note(f"in batch {number} of epoch {epoch}")
                 raise
 
         batches = prefetched(prepare, numbers, self.workers, max(self.prefetch, self.workers))
@@ -205,7 +203,7 @@ class DataLoader:
         if self.transform.has_sample_level or not isinstance(self._x, np.ndarray):
             x = self._one_by_one(rows, seed, epoch)
         else:
-            x = self._as_float(self._x.take(rows, axis=0))
+            x = self._as_float(self._x.take(rows, axis=0), copy=False)
         y = self._y.take(rows, axis=0)
         if self.transform.has_batch_level:
             x, y = self.transform(x, y, rng=generator(seed, epoch, BATCH, number))
@@ -214,9 +212,11 @@ class DataLoader:
     def _one_by_one(self, rows, seed, epoch):
         x = None
         for place, row in enumerate(rows):
-            image = self._as_float(np.array(self._x[row]))
-            if self.transform.has_sample_level:
-                image = self.transform(image, rng=generator(seed, epoch, SAMPLE, int(row)))
+            try:
+                image = self._image(int(row), seed, epoch)
+            except Exception as error:
+                error.add_note(f"in sample {row}")
+                raise
             if x is None:
                 x = np.empty((len(rows), *image.shape), self.dtype)
             if image.shape != x.shape[1:]:
@@ -227,11 +227,16 @@ class DataLoader:
             x[place] = image
         return x
 
-    def _as_float(self, images):
-        """Images, which may be changed, in the loader's dtype."""
-        scaled = images.dtype == np.uint8
-        images = images.astype(self.dtype, order="C", copy=False)
-        return np.divide(images, self.dtype.type(_WHITE), out=images) if scaled else images
+    def _image(self, row, seed, epoch):
+        # A copy: transforms of the user's own may work in place.
+        image = self._as_float(self._x[row], copy=True)
+        return self.transform(image, rng=generator(seed, epoch, SAMPLE, row)) if self.transform.has_sample_level else image
+
+    def _as_float(self, images, copy):
+        """Images in the loader's dtype."""
+        if images.dtype == np.uint8:
+            return np.divide(images, self.dtype.type(_WHITE), order="C")
+        return images.astype(self.dtype, order="C", copy=copy)
 
     def __repr__(self) -> str:
         return f"DataLoader({self.samples} samples in {len(self)} batches of {self.batch_size}, shuffle={self.shuffle})"
@@ -250,6 +255,16 @@ def _arrays(data):
     if len(x) != len(y):
         raise InvalidArgumentError(f"y: got {len(y)} entries, expected {len(x)}, one for each of x")
     return x, y
+
+
+def _as_dtype(dtype):
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found.name not in _DTYPES:
+        raise InvalidTypeError(f"dtype: got {dtype!r}, expected one of {', '.join(_DTYPES)}")
+    return found
 
 
 def _as_compose(transform):

@@ -48,6 +48,8 @@ def train_test_split(
     >>> len(train), np.bincount(test.labels)
     (30, array([3, 3, 2, 2]))
     """
+    if not isinstance(dataset, Dataset):
+        raise InvalidTypeError(f"dataset: got {type(dataset).__name__}, expected a Dataset")
     n = len(dataset)
     n_test = _test_samples(test_size, n)
     order = np.random.default_rng(rng).permutation(n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,8 @@ class Compose:
     """
 
     def __init__(self, transforms: Sequence[Callable[..., Any]]):
+        if not isinstance(transforms, Iterable):
+            raise InvalidTypeError(f"transforms: got {transforms!r}, expected a sequence of callables")
         flat: list[Callable[..., Any]] = []
         for transform in transforms:
             if not callable(transform):
@@ -140,7 +142,7 @@ def as_image(image: np.ndarray) -> np.ndarray:
         raise InvalidArgumentError(f"image: got shape {image.shape}, expected (c, h, w)")
     if image.dtype.name not in ("float32", "float64"):
         raise InvalidTypeError(
-            f"image: got dtype {image.dtype}, expected float32 or float64; bytes become image / np.float32(255), as in DataLoader"
+            f"image: got dtype {image.dtype}, expected float32 or float64, such as image / np.float32(255) of bytes"
         )
     return image
 
