@@ -69,7 +69,9 @@ def test_a_malformed_file_of_names_is_refused(tmp_path, content, message):
 
 
 @pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"\0", lambda data: b""])
-@pytest.mark.parametrize("write, read, name, size", [(write10, cifar10, BATCHES[2], 3073), (write100, cifar100, "train.bin", 3074)])
+@pytest.mark.parametrize(
+    "write, read, name, size", [(write10, cifar10, BATCHES[2], 3073), (write100, cifar100, "train.bin", 3074)]
+)
 def test_a_file_of_no_whole_records_is_refused(tmp_path, change, write, read, name, size):
     write(tmp_path)
     (tmp_path / name).write_bytes(change((tmp_path / name).read_bytes()))
@@ -79,7 +81,11 @@ def test_a_file_of_no_whole_records_is_refused(tmp_path, change, write, read, na
 
 @pytest.mark.parametrize(
     "write, read, name, column, largest",
-    [(write10, cifar10, "test_batch.bin", 0, 9), (write100, cifar100, "test.bin", 0, 19), (write100, cifar100, "test.bin", 1, 99)],
+    [
+        (write10, cifar10, "test_batch.bin", 0, 9),
+        (write100, cifar100, "test.bin", 0, 19),
+        (write100, cifar100, "test.bin", 1, 99),
+    ],
 )
 def test_a_label_out_of_range_is_refused(tmp_path, write, read, name, column, largest):
     write(tmp_path)
@@ -104,7 +110,9 @@ def test_missing_batches_are_named(tmp_path):
 )
 def test_the_pickled_version_is_refused_by_name(tmp_path, read, name):
     (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).write_bytes(b"\x80\x02}")
-    with pytest.raises(InvalidArgumentError, match=rf"has no .*\.bin; {name.rstrip('/')} is the pickled version, which is not read"):
+    with pytest.raises(
+        InvalidArgumentError, match=rf"has no .*\.bin; {name.rstrip('/')} is the pickled version, which is not read"
+    ):
         read(tmp_path)
 
 

@@ -49,8 +49,11 @@ def test_an_integer_out_of_range_is_an_index_error(dataset, index):
 
 
 @pytest.mark.parametrize(
-    "index, kind", [([6], InvalidArgumentError), ([-7], InvalidArgumentError), ([True], InvalidArgumentError),
-                    ([0.5], InvalidTypeError), ([[0]], InvalidTypeError), ("a", InvalidTypeError), (True, InvalidArgumentError)],
+    "index, kind",
+    [
+        ([6], InvalidArgumentError), ([-7], InvalidArgumentError), ([True], InvalidArgumentError), (True, InvalidArgumentError),
+        ([0.5], InvalidTypeError), ([[0]], InvalidTypeError), ("a", InvalidTypeError),
+    ],
 )  # fmt: skip
 def test_indices_that_are_none_are_refused(dataset, index, kind):
     with pytest.raises(kind, match=r"^indices: got"):

@@ -34,7 +34,6 @@ def test_files_are_read_as_they_are_distributed(tmp_path, read, mark, suffix, sp
     assert len(dataset.classes) == 10
 
 
-
 def test_the_classes_are_those_of_the_data(tmp_path):
     write(tmp_path)
     assert mnist(tmp_path).classes == tuple("0123456789")

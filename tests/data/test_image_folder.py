@@ -8,7 +8,9 @@ from fastconv.data import DataLoader, ImageFiles, RandomResizedCrop, image_folde
 from fastconv.errors import InvalidArgumentError, MissingExtraError
 
 RNG = np.random.default_rng(0)
-PICTURES = {name: RNG.integers(0, 256, (6, 8, 3), np.uint8) for name in ("dog/2.png", "cat/1.png", "cat/inner/0.bmp", "dog/1.ppm")}
+PICTURES = {
+    name: RNG.integers(0, 256, (6, 8, 3), np.uint8) for name in ("dog/2.png", "cat/1.png", "cat/inner/0.bmp", "dog/1.ppm")
+}
 
 
 @pytest.fixture

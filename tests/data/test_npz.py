@@ -63,7 +63,11 @@ UNFIT = {
     "one-hot labels": ({"y": np.eye(4, dtype=int)}, InvalidArgumentError, r"labels: got shape \(4, 4\)"),
     "fewer labels": ({"y": LABELS[:3]}, InvalidArgumentError, r"labels: got shape \(3,\), expected \(4,\)"),
     "negative labels": ({"y": LABELS - 1}, InvalidArgumentError, "labels: got -1"),
-    "no images": ({"x": PIXELS[:0], "y": LABELS[:0]}, InvalidArgumentError, r"x has shape \(0, 3, 5, 6\), expected at least one"),
+    "no images": (
+        {"x": PIXELS[:0], "y": LABELS[:0]},
+        InvalidArgumentError,
+        r"x has shape \(0, 3, 5, 6\), expected at least one",
+    ),
 }
 
 

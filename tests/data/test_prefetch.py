@@ -37,7 +37,7 @@ def test_results_come_in_order(workers, ahead, n):
 @pytest.mark.parametrize("workers, ahead", [(1, 1), (2, 3)])
 def test_no_more_items_are_taken_than_may_wait(workers, ahead):
     taken = []
-    results = prefetched(lambda i: i, map(lambda i: taken.append(i) or i, itertools.count()), workers, ahead)
+    results = prefetched(lambda i: i, (taken.append(i) or i for i in itertools.count()), workers, ahead)
     for i in range(5):
         assert next(results) == i
         assert len(taken) == i + 1 + ahead
