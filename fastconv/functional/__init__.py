@@ -1,10 +1,36 @@
 """Stateless operations on NumPy arrays: what the layers of `fastconv.nn` are made of, each with its gradients.
 
     convolution     conv2d and its two gradients, plan
+    normalization   batch norm with the addition and the activation behind it
+    activation      activations, sums with an activation, the gradients of biases
 
 Images are NCHW-shaped and of either memory format, which is read from their strides; results keep it.
 """
 
+from .activation import SAVED, activate, activation_bias_grad, activation_grad, add, bias_grad
 from .convolution import conv2d, conv2d_input_grad, conv2d_weight_grad, plan
+from .normalization import (
+    batch_norm,
+    batch_norm_grad,
+    batch_norm_inference,
+    batch_norm_inference_grad,
+    batch_variance,
+)
 
-__all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "plan"]
+__all__ = [
+    "SAVED",
+    "activate",
+    "activation_bias_grad",
+    "activation_grad",
+    "add",
+    "batch_norm",
+    "batch_norm_grad",
+    "batch_norm_inference",
+    "batch_norm_inference_grad",
+    "batch_variance",
+    "bias_grad",
+    "conv2d",
+    "conv2d_input_grad",
+    "conv2d_weight_grad",
+    "plan",
+]

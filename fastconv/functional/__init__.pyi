@@ -1,6 +1,17 @@
+from .activation import SAVED as SAVED
+from .activation import activate as activate
+from .activation import activation_bias_grad as activation_bias_grad
+from .activation import activation_grad as activation_grad
+from .activation import add as add
+from .activation import bias_grad as bias_grad
 from .convolution import Activation as Activation
 from .convolution import Array as Array
 from .convolution import conv2d as conv2d
 from .convolution import conv2d_input_grad as conv2d_input_grad
 from .convolution import conv2d_weight_grad as conv2d_weight_grad
 from .convolution import plan as plan
+from .normalization import batch_norm as batch_norm
+from .normalization import batch_norm_grad as batch_norm_grad
+from .normalization import batch_norm_inference as batch_norm_inference
+from .normalization import batch_norm_inference_grad as batch_norm_inference_grad
+from .normalization import batch_variance as batch_variance
