@@ -2,22 +2,49 @@
 
     convolution     conv2d and its two gradients, plan
     linear          matrix products of fully connected layers
-    activation      element-wise functions, softmax, bias gradients, sums
-    normalization   batch, layer, group and instance normalisation
-    pooling         maxima and means of windows
+    activation      element-wise functions, sums with an activation, the gradients of biases
+    softmax         and its logarithm
+    normalization   batch norm with the addition and the activation behind it
     layout          conversion between the memory formats
 
 Images are NCHW-shaped and of either memory format, which is read from their strides; results keep it.
 """
 
-from .activation import activate, activation_bias_grad, activation_grad, add, bias_grad, softmax, softmax_grad
+from .activation import SAVED, activate, activation_bias_grad, activation_grad, add, bias_grad
 from .convolution import conv2d, conv2d_input_grad, conv2d_weight_grad, plan
 from .layout import to_memory_format
 from .linear import linear, linear_input_grad, linear_weight_grad
-from .normalization import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad
+from .normalization import (
+    batch_norm,
+    batch_norm_grad,
+    batch_norm_inference,
+    batch_norm_inference_grad,
+    batch_variance,
+)
+from .softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 
 __all__ = [
-    "activate", "activation_bias_grad", "activation_grad", "add", "batch_norm", "batch_norm_grad", "batch_norm_inference",
-    "batch_norm_inference_grad", "bias_grad", "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "linear",
-    "linear_input_grad", "linear_weight_grad", "plan", "softmax", "softmax_grad", "to_memory_format",
-]  # fmt: skip
+    "SAVED",
+    "activate",
+    "activation_bias_grad",
+    "activation_grad",
+    "add",
+    "batch_norm",
+    "batch_norm_grad",
+    "batch_norm_inference",
+    "batch_norm_inference_grad",
+    "batch_variance",
+    "bias_grad",
+    "conv2d",
+    "conv2d_input_grad",
+    "conv2d_weight_grad",
+    "linear",
+    "linear_input_grad",
+    "linear_weight_grad",
+    "log_softmax",
+    "log_softmax_grad",
+    "plan",
+    "softmax",
+    "softmax_grad",
+    "to_memory_format",
+]

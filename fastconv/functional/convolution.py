@@ -5,8 +5,6 @@ A repeated call finds its plan by the arrays' shapes, strides and dtypes and all
 
 from __future__ import annotations
 
-import numpy as np
-
 from .. import selection, threads
 from ..algorithms import registry
 from ..algorithms.base import as_activation
