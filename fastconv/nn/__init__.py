@@ -13,6 +13,7 @@ from .activations import GELU, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Softmax, S
 from .add import Add
 from .avg_pool import AdaptiveAvgPool2D, AvgPool2D, GlobalAvgPool2D
 from .batch_norm import BatchNormalization
+from .channel_attention import ChannelAttention
 from .cnn import CNN
 from .concat import Concat
 from .conv import Conv2D
@@ -22,12 +23,17 @@ from .flatten import Flatten, Reshape
 from .layer import Layer
 from .max_pool import AdaptiveMaxPool2D, MaxPool2D
 from .network import Evaluation, Network
+from .observe import observed
+from .pad import Pad
 from .parameter import Parameter
+from .separable_conv import DepthwiseSeparableConv
 from .sequential import Sequential
+from .spatial_attention import SpatialAttention
+from .upsample import Upsample
 
 __all__ = [
-    "CNN", "GELU", "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "Add", "AvgPool2D", "BatchNormalization", "Concat", "Conv2D",
-    "Dense", "Dropout", "Evaluation", "Flatten", "GlobalAvgPool2D", "Layer", "LeakyReLU", "MaxPool2D", "Network", "Parameter",
-    "ReLU", "ReLU6", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softmax", "SpatialDropout", "Swish", "Tanh", "initializers",
-    "losses",
+    "CNN", "GELU", "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "Add", "AvgPool2D", "BatchNormalization", "ChannelAttention",
+    "Concat", "Conv2D", "Dense", "DepthwiseSeparableConv", "Dropout", "Evaluation", "Flatten", "GlobalAvgPool2D", "Layer",
+    "LeakyReLU", "MaxPool2D", "Network", "Pad", "Parameter", "ReLU", "ReLU6", "Reshape", "Sequential", "SiLU", "Sigmoid",
+    "Softmax", "SpatialAttention", "SpatialDropout", "Swish", "Tanh", "Upsample", "initializers", "losses", "observed",
 ]  # fmt: skip
