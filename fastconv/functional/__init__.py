@@ -12,11 +12,11 @@
 Images are NCHW-shaped and of either memory format, which is read from their strides; results keep it.
 """
 
-from .activation import activate, activation_bias_grad, activation_grad, add, bias_grad, softmax, softmax_grad
+from .activation import SAVED, activate, activation_bias_grad, activation_grad, add, bias_grad
 from .convolution import conv2d, conv2d_input_grad, conv2d_weight_grad, plan
 from .layout import to_memory_format
 from .linear import linear, linear_input_grad, linear_weight_grad
-from .normalization import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad
+from .normalization import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad, batch_variance
 from .padding import pad2d, pad2d_grad
 from .pooling import (
     adaptive_avg_pool2d,
@@ -33,12 +33,13 @@ from .pooling import (
     max_pool2d_with_taps,
 )
 from .resampling import upsample2d, upsample2d_grad
+from .softmax import softmax, softmax_grad
 
 __all__ = [
-    "activate", "activation_bias_grad", "activation_grad", "adaptive_avg_pool2d", "adaptive_avg_pool2d_grad",
+    "SAVED", "activate", "activation_bias_grad", "activation_grad", "adaptive_avg_pool2d", "adaptive_avg_pool2d_grad",
     "adaptive_max_pool2d", "adaptive_max_pool2d_grad", "adaptive_max_pool2d_with_taps", "add", "avg_pool2d",
-    "avg_pool2d_grad", "batch_norm", "batch_norm_grad", "batch_norm_inference", "batch_norm_inference_grad", "bias_grad",
-    "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "global_avg_pool2d", "global_avg_pool2d_grad", "linear",
+    "avg_pool2d_grad", "batch_norm", "batch_norm_grad", "batch_norm_inference", "batch_norm_inference_grad", "batch_variance",
+    "bias_grad", "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "global_avg_pool2d", "global_avg_pool2d_grad", "linear",
     "linear_input_grad", "linear_weight_grad", "max_pool2d", "max_pool2d_grad", "max_pool2d_with_taps", "pad2d", "pad2d_grad",
     "plan", "softmax", "softmax_grad", "to_memory_format", "upsample2d", "upsample2d_grad",
 ]  # fmt: skip
