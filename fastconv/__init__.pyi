@@ -1,6 +1,7 @@
 from . import algorithms as algorithms
 from . import functional as functional
 from . import nn as nn
+from . import optim as optim
 from . import reference as reference
 from . import selection as selection
 from .errors import FastconvError as FastconvError

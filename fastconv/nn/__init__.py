@@ -21,6 +21,18 @@ from .dense import Dense
 from .dropout import Dropout, SpatialDropout
 from .flatten import Flatten, Reshape
 from .layer import Layer
+from .losses import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    Loss,
+    MSELoss,
+    log_softmax,
+    log_softmax_grad,
+    softmax,
+)
 from .max_pool import AdaptiveMaxPool2D, MaxPool2D
 from .network import Evaluation, Network
 from .observe import observed
@@ -32,8 +44,10 @@ from .spatial_attention import SpatialAttention
 from .upsample import Upsample
 
 __all__ = [
-    "CNN", "GELU", "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "Add", "AvgPool2D", "BatchNormalization", "ChannelAttention",
-    "Concat", "Conv2D", "Dense", "DepthwiseSeparableConv", "Dropout", "Evaluation", "Flatten", "GlobalAvgPool2D", "Layer",
-    "LeakyReLU", "MaxPool2D", "Network", "Pad", "Parameter", "ReLU", "ReLU6", "Reshape", "Sequential", "SiLU", "Sigmoid",
-    "Softmax", "SpatialAttention", "SpatialDropout", "Swish", "Tanh", "Upsample", "initializers", "losses", "observed",
+    "CNN", "GELU", "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "Add", "AvgPool2D", "BCEWithLogitsLoss", "BatchNormalization",
+    "ChannelAttention", "Concat", "Conv2D", "CrossEntropyLoss", "Dense", "DepthwiseSeparableConv", "Dropout", "Evaluation",
+    "Flatten", "GlobalAvgPool2D", "HuberLoss", "KLDivLoss", "L1Loss", "Layer", "LeakyReLU", "Loss", "MSELoss", "MaxPool2D",
+    "Network", "Pad", "Parameter", "ReLU", "ReLU6", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softmax", "SpatialAttention",
+    "SpatialDropout", "Swish", "Tanh", "Upsample", "initializers", "log_softmax", "log_softmax_grad", "losses", "observed",
+    "softmax",
 ]  # fmt: skip
