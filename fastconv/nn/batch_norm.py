@@ -60,14 +60,16 @@ class BatchNormalization(Layer):
         self._prepare(x)
         gamma, beta = self.gamma.array, self.beta.array
         if self.training:
-            y, mean, inv_std = batch_norm(x, gamma, beta, eps=self.eps, activation=activation, residual=residual)
+            y, *statistics = batch_norm(x, gamma, beta, eps=self.eps, activation=activation, residual=residual)
+            mean, inv_std = statistics
             for running, batch in ((self.running_mean, mean), (self.running_var, batch_variance(inv_std, self.eps))):
                 running *= self.momentum
                 running += (1 - self.momentum) * batch
-            statistics = mean, inv_std
         else:
             y, statistics = self._infer(x, activation, residual), None
-        self._saved = x, y, statistics, activation, residual is not None
+        # Without a residual the sign of the result follows from x.
+        kept = None if residual is None or activation is None else y
+        self._saved = x, kept, statistics, activation, residual is not None
         return y
 
     def infer(self, x, activation=None, residual=None):
@@ -91,14 +93,13 @@ class BatchNormalization(Layer):
 
     def backward(self, gy):
         x, y, statistics, activation, residual = self.saved()
-        gamma, beta = self.gamma.array, self.beta.array
-        options = {"activation": activation, "y": y, "residual": residual}
-        if statistics:
-            dx, self.gamma.grad, self.beta.grad, skip = batch_norm_grad(gy, x, *statistics, gamma, beta, **options)
+        gamma, beta, options = self.gamma.array, self.beta.array, {"activation": activation, "y": y, "residual": residual}
+        if statistics is None:
+            constants = self.running_mean, self.running_var
+            dx, dgamma, dbeta, skip = batch_norm_inference_grad(gy, x, gamma, beta, *constants, eps=self.eps, **options)
         else:
-            dx, self.gamma.grad, self.beta.grad, skip = batch_norm_inference_grad(
-                gy, x, gamma, beta, self.running_mean, self.running_var, eps=self.eps, **options
-            )
+            dx, dgamma, dbeta, skip = batch_norm_grad(gy, x, *statistics, gamma, beta, **options)
+        self.gamma.grad, self.beta.grad = dgamma, dbeta
         return (dx, skip) if residual else dx
 
     def multiply_adds(self, input_shape):

@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from ..errors import InvalidArgumentError, InvalidTypeError
+from ..errors import FastconvError, InvalidArgumentError, InvalidTypeError
 from .activations import Activation, activation_name
 from .layer import Layer
 
@@ -41,7 +43,7 @@ class Sequential(Layer):
         super().__init__(name=name, dtype=dtype)
         self.layers = []
         self.rng = rng
-        # Called instead of each layer's pass as observer(layer, "forward" | "infer" | "backward", function, array).
+        # Called instead of each layer's pass, see `observed`.
         self.observer = None
         self._steps = None
         for layer in layers:
@@ -75,14 +77,16 @@ class Sequential(Layer):
         rng = np.random.default_rng(self.rng if rng is None else rng)
         shape = tuple(input_shape)
         for layer in self.layers:
-            layer.build(shape, rng)
-            shape = layer.output_shape(shape)
+            with naming(layer):
+                layer.build(shape, rng)
+                shape = layer.output_shape(shape)
         return self
 
     def output_shape(self, input_shape):
         shape = tuple(input_shape)
         for layer in self.layers:
-            shape = layer.output_shape(shape)
+            with naming(layer):
+                shape = layer.output_shape(shape)
         return shape
 
     def multiply_adds(self, input_shape):
@@ -104,12 +108,13 @@ class Sequential(Layer):
         self._saved = self._plan() if phase == "forward" else None
         for layer, activation in self._plan():
             function = getattr(layer, phase)
-            if self.observer is not None:
-                x = self.observer(layer, phase, function, x)
-            elif activation is None:
-                x = function(x)
-            else:
-                x = function(x, activation=activation)
+            with naming(layer):
+                if self.observer is not None:
+                    x = self.observer(layer, phase, function, x)
+                elif activation is None:
+                    x = function(x)
+                else:
+                    x = function(x, activation=activation)
         return x
 
     def backward(self, gy, input_grad=True):
@@ -119,13 +124,10 @@ class Sequential(Layer):
         first = 0 if input_grad else next((i for i, layer in enumerate(steps) if not layer.frozen), len(steps))
         for i in reversed(range(first, len(steps))):
             layer = steps[i]
+            function = layer.backward
             if i == first and not input_grad and layer.skips_input_grad:
-                layer.backward(gy, input_grad=False)
-                gy = None
-            elif self.observer is not None:
-                gy = self.observer(layer, "backward", layer.backward, gy)
-            else:
-                gy = layer.backward(gy)
+                function = functools.partial(function, input_grad=False)
+            gy = function(gy) if self.observer is None else self.observer(layer, "backward", function, gy)
             layer.release()
         return gy if input_grad else None
 
@@ -142,6 +144,23 @@ class Sequential(Layer):
 
     def __getstate__(self):
         return super().__getstate__() | {"_steps": None, "observer": None}
+
+
+class naming:
+    """``with naming(layer):`` adds to errors in which layer they came up."""
+
+    __slots__ = ("_layer",)
+
+    def __init__(self, layer):
+        self._layer = layer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        # The innermost layer is the one to name.
+        if isinstance(error, FastconvError) and not hasattr(error, "__notes__"):
+            error.add_note(f"in layer {self._layer.path}")
 
 
 def unused_name(layer, taken):
