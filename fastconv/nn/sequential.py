@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ..errors import InvalidArgumentError, InvalidTypeError
@@ -119,13 +121,10 @@ class Sequential(Layer):
         first = 0 if input_grad else next((i for i, layer in enumerate(steps) if not layer.frozen), len(steps))
         for i in reversed(range(first, len(steps))):
             layer = steps[i]
+            backward = layer.backward
             if i == first and not input_grad and layer.skips_input_grad:
-                layer.backward(gy, input_grad=False)
-                gy = None
-            elif self.observer is not None:
-                gy = self.observer(layer, "backward", layer.backward, gy)
-            else:
-                gy = layer.backward(gy)
+                backward = functools.partial(backward, input_grad=False)
+            gy = backward(gy) if self.observer is None else self.observer(layer, "backward", backward, gy)
             layer.release()
         return gy if input_grad else None
 
