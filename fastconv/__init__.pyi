@@ -1,5 +1,6 @@
 from . import algorithms as algorithms
 from . import functional as functional
+from . import models as models
 from . import nn as nn
 from . import reference as reference
 from . import selection as selection
