@@ -36,7 +36,9 @@ def assemble(name: str, layers: Iterable[Layer], input_shape, num_classes, small
     if not _is_positive(num_classes):
         raise InvalidArgumentError(f"num_classes: got {num_classes!r}, expected a positive integer")
     if min(input_shape[2:]) < smallest:
-        raise InvalidArgumentError(f"input_shape: got {tuple(input_shape)}; {name} takes images of {smallest} x {smallest} and larger")
+        raise InvalidArgumentError(
+            f"input_shape: got {tuple(input_shape)}; {name} takes images of {smallest} x {smallest} and larger"
+        )
     network = CNN(layers, rng=rng, dtype=dtype)
     network.add_layer(Dense(int(num_classes), init="xavier_uniform", dtype=dtype))
     return network.build(tuple(input_shape))

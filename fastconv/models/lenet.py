@@ -14,8 +14,8 @@ def lenet(input_shape, num_classes: int, *, rng=None, dtype=np.float32) -> CNN:
     """LeNet-5 with complete connections (LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998).
 
     Convolutions of 6 and 16 filters of 5x5, each with tanh and average pooling, then dense layers of 120 and 84 with tanh. The
-    first convolution is padded by 2, so that images of 28 x 28 are what those of 32 x 32 are in the paper. For the arguments see
-    `simple_cnn`; images are of 12 x 12 and larger.
+    first convolution is padded by 2, so that images of 28 x 28 are what those of 32 x 32 are in the paper. For the arguments
+    see `simple_cnn`; images are of 12 x 12 and larger.
 
     Examples
     --------

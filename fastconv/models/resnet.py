@@ -23,7 +23,7 @@ def resnet18(input_shape, num_classes: int, *, stem: str = "imagenet", rng=None,
         (n, c, h, w), n may be None. Images of any size pass, but those smaller than 32 x 32 end in planes of one pixel early.
     num_classes : int
     stem : {"imagenet", "cifar"}
-        How it begins: a 7x7 convolution of stride 2 and 3x3 max-pooling of stride 2, or for small images a 3x3 convolution alone.
+        How it begins: a 7x7 convolution of stride 2 and 3x3 max-pooling of stride 2, or for small images one 3x3 convolution.
     rng : None, int or numpy.random.Generator
         For the initial values.
     dtype : dtype

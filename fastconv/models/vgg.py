@@ -16,8 +16,8 @@ _STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 def vgg16(input_shape, num_classes: int, dropout: float = 0.5, *, rng=None, dtype=np.float32) -> CNN:
     """VGG-16 (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014).
 
-    Thirteen convolutions with ReLU, with 2x2 max-pooling after the 2nd, 4th, 7th, 10th and 13th; two dense layers of 4096 with ReLU
-    and dropout; scores. For the arguments see `simple_cnn`; images are of 32 x 32 and larger.
+    Thirteen convolutions with ReLU, with 2x2 max-pooling after the 2nd, 4th, 7th, 10th and 13th; two dense layers of 4096 with
+    ReLU and dropout; scores. For the arguments see `simple_cnn`; images are of 32 x 32 and larger.
 
     Examples
     --------

@@ -19,9 +19,9 @@ def observed(network: Layer, observer: Callable) -> Iterator[Layer]:
     network : Layer
         A container or block, or a network of them.
     observer : callable
-        Called as ``observer(layer, phase, function, array)`` in place of each layer's pass and returns ``function(array)``, or
-        something in its place; phase is "forward", "infer" or "backward". A layer with several inputs gets them as one tuple, and
-        its gradient is one. A container within the network is observed as a whole, and so are the layers in it.
+        Called as ``observer(layer, phase, function, array)`` in place of each layer's pass, it returns ``function(array)``, or
+        something in its place; phase is "forward", "infer" or "backward". A layer with several inputs gets them as one tuple,
+        and so is its gradient. A container within the network is observed as a whole, and so is each layer in it.
 
     Examples
     --------

@@ -62,7 +62,9 @@ class _Residual(Layer):
         self._inner = [layer for layer in (self.main, self.norm, self.projection, self.relu) if layer is not None]
 
     def _conv(self, channels, filters, kernel, stride, name, rng):
-        conv = Conv2D(filters, kernel, stride=stride, padding=kernel // 2, bias=False, init=self.init, name=name, dtype=self.dtype)
+        conv = Conv2D(
+            filters, kernel, stride=stride, padding=kernel // 2, bias=False, init=self.init, name=name, dtype=self.dtype
+        )
         return conv.build((None, channels, None, None), rng)
 
     def _norm(self, channels, name):
@@ -206,8 +208,8 @@ class Bottleneck(_Residual):
     """
 
     def __init__(
-        self, filters, stride=1, in_channels=None, *, expansion=4, momentum=0.9, eps=1e-5, init="he_normal", rng=None, name=None,
-        dtype=np.float32,
+        self, filters, stride=1, in_channels=None, *, expansion=4, momentum=0.9, eps=1e-5, init="he_normal", rng=None,
+        name=None, dtype=np.float32,
     ):  # fmt: skip
         super().__init__(filters, stride, in_channels, momentum, eps, init, rng, name=name, dtype=dtype)
         self.expansion, self.out_channels = expansion, filters * expansion

@@ -43,7 +43,7 @@ class Sequential(Layer):
         super().__init__(name=name, dtype=dtype)
         self.layers = []
         self.rng = rng
-        # Called instead of each layer's pass as observer(layer, "forward" | "infer" | "backward", function, array), see `observed`.
+        # See `observed`.
         self.observer = None
         self._steps = None
         for layer in layers:
