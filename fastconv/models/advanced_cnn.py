@@ -13,8 +13,8 @@ __all__ = ["advanced_cnn"]
 def advanced_cnn(input_shape, num_classes: int, dropout: float = 0.5, *, rng=None, dtype=np.float32) -> CNN:
     """Convolutions of 32, 64 and 128 filters, each with batch normalisation, ReLU and 2x2 max-pooling; then dense layers.
 
-    The convolutions have biases. The hidden dense layer has 256 units, ReLU, dropout and no normalisation. Images are of 8 x 8 and
-    larger; for the arguments see `simple_cnn`.
+    The convolutions have biases. The hidden dense layer has 256 units, ReLU, dropout and no normalisation. Images are of 8 x 8
+    and larger; for the arguments see `simple_cnn`.
 
     Examples
     --------

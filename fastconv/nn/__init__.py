@@ -7,6 +7,7 @@
       Sequential                                        layers one after the other, fused where they can be
       Network                                           train_step, fit, predict, evaluate, save, load
         CNN                                             a network of layers one after the other
+        Graph                                           a network that branches and joins
 """
 
 from . import initializers, losses
@@ -15,6 +16,7 @@ from .batch_norm import BatchNormalization
 from .cnn import CNN
 from .conv import Conv2D
 from .dense import Dense
+from .graph import Graph
 from .layer import Layer
 from .network import Evaluation, Network
 from .observation import observed
@@ -23,7 +25,7 @@ from .residual import Bottleneck, ResidualBlock
 from .sequential import Sequential
 
 __all__ = [
-    "CNN", "BatchNormalization", "Bottleneck", "Conv2D", "Dense", "Evaluation", "GELU", "Layer", "LeakyReLU", "Network",
+    "CNN", "BatchNormalization", "Bottleneck", "Conv2D", "Dense", "Evaluation", "GELU", "Graph", "Layer", "LeakyReLU", "Network",
     "Parameter", "ReLU", "ReLU6", "ResidualBlock", "Sequential", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh", "initializers",
     "losses", "observed",
 ]  # fmt: skip

@@ -11,8 +11,8 @@ __all__ = ["observed"]
 
 
 @contextlib.contextmanager
-def observed(network: Layer, observer: Callable) -> Iterator[Layer]:
-    """Within the block, every container in `network` runs layer by layer, and nothing is fused.
+def observed(network: Layer, observer: Callable, *, fuse: bool = False) -> Iterator[Layer]:
+    """Within the block, every container in `network` runs its layers through `observer`.
 
     Parameters
     ----------
@@ -22,6 +22,8 @@ def observed(network: Layer, observer: Callable) -> Iterator[Layer]:
         Called as ``observer(layer, phase, function, array)`` in place of each layer's pass, it returns ``function(array)``, or
         something in its place; phase is "forward", "infer" or "backward". A layer with several inputs gets them as one tuple,
         and so is its gradient. A container within the network is observed as a whole, and so is each layer in it.
+    fuse : bool
+        Leave activations to the layers that apply them, as without an observer; by default each runs by itself and is observed.
 
     Examples
     --------
@@ -37,11 +39,11 @@ def observed(network: Layer, observer: Callable) -> Iterator[Layer]:
     forward relu (1, 3)
     """
     containers = [layer for _, layer in network.layers_inside() if hasattr(layer, "observer")]
-    before = [layer.observer for layer in containers]
+    before = [(layer.observer, layer.observe_fused) for layer in containers]
     try:
         for layer in containers:
-            layer.observer = observer
+            layer.observer, layer.observe_fused = observer, fuse
         yield network
     finally:
         for layer, previous in zip(containers, before, strict=True):
-            layer.observer = previous
+            layer.observer, layer.observe_fused = previous

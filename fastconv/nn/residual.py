@@ -9,6 +9,8 @@ The last normalisation, the addition and the activation are one pass over memory
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ..errors import InvalidArgumentError
@@ -33,7 +35,7 @@ class _Residual(Layer):
         self.filters, self.stride, self.in_channels = filters, stride, in_channels
         self.momentum, self.eps, self.init, self.rng = momentum, eps, init, rng
         # See `observed`.
-        self.observer = None
+        self.observer, self.observe_fused = None, False
         self._inner = []
         for name, value in (("filters", filters), ("stride", stride)):
             if not isinstance(value, int | np.integer) or value < 1:
@@ -75,9 +77,8 @@ class _Residual(Layer):
 
     def forward(self, x):
         self._prepare(x)
-        y = self._join("forward", self.main.forward(x), x if self.projection is None else self.projection.forward(x))
-        self._saved = (self.observer is None,)
-        return y
+        self._saved = (self.observer is None or self.observe_fused,)
+        return self._join("forward", self.main.forward(x), x if self.projection is None else self.projection.forward(x))
 
     def infer(self, x):
         self._prepare(x)
@@ -90,35 +91,39 @@ class _Residual(Layer):
             raise InvalidArgumentError(f"{self._label()}: got input of shape {x.shape}, expected (n, {self.in_channels}, h, w)")
 
     def _join(self, phase, main, skip):
-        if self.observer is None:
-            return getattr(self.norm, phase)(main, activation="relu", residual=skip)
-        total = add(self.observer(self.norm, phase, getattr(self.norm, phase), main), skip)
-        return self.observer(self.relu, phase, getattr(self.relu, phase), total)
+        norm, relu = getattr(self.norm, phase), getattr(self.relu, phase)
+        if self.observer is None or self.observe_fused:
+            return self._call(self.norm, phase, functools.partial(norm, activation="relu", residual=skip), main)
+        return self._call(self.relu, phase, relu, add(self._call(self.norm, phase, norm, main), skip))
 
     def backward(self, gy, input_grad=True):
         """The gradient with respect to the input; None with ``input_grad=False``."""
         (fused,) = self.saved()
         self.release()
         if fused:
-            main, skip = self.norm.backward(gy)
+            main, skip = self._call(self.norm, "backward", self.norm.backward, gy)
         else:
-            skip = self._observe(self.relu, gy)
-            main = self._observe(self.norm, skip)
+            skip = self._call(self.relu, "backward", self.relu.backward, gy)
+            main = self._call(self.norm, "backward", self.norm.backward, skip)
         self.norm.release()
         self.relu.release()
         # Popped where it is passed on, the gradient of the main branch lives no longer than the branch needs it.
-        grads = [main]
-        del main, gy
-        dx = self.main.backward(grads.pop(), input_grad=input_grad)
+        main = [main]
+        del gy
+        dx = self.main.backward(main.pop(), input_grad=input_grad)
         if self.projection is not None:
             skip = self.projection.backward(skip, input_grad=input_grad)
         if not input_grad:
             return None
         # Nobody else has dx, unless an observer kept it.
-        return np.add(dx, skip, out=dx if fused else None)
+        return np.add(dx, skip, out=dx if self.observer is None else None)
 
-    def _observe(self, layer, gy):
-        return layer.backward(gy) if self.observer is None else self.observer(layer, "backward", layer.backward, gy)
+    def _call(self, layer, phase, function, x):
+        return function(x) if self.observer is None else self.observer(layer, phase, function, x)
+
+    def fused_layers(self):
+        """The layers left out because the one before applies them."""
+        return [self.relu] if self.built else []
 
     def output_shape(self, input_shape):
         n, c, h, w = input_shape
