@@ -12,12 +12,18 @@
 
 from . import initializers, losses
 from .activations import GELU, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Swish, Tanh
+from .add import Add
+from .avg_pool import AdaptiveAvgPool2D, AvgPool2D, GlobalAvgPool2D
 from .batch_norm import BatchNormalization
 from .cnn import CNN
+from .concat import Concat
 from .conv import Conv2D
 from .dense import Dense
+from .dropout import Dropout, SpatialDropout
+from .flatten import Flatten, Reshape
 from .graph import Graph
 from .layer import Layer
+from .max_pool import AdaptiveMaxPool2D, MaxPool2D
 from .network import Evaluation, Network
 from .observation import observed
 from .parameter import Parameter
@@ -25,7 +31,39 @@ from .residual import Bottleneck, ResidualBlock
 from .sequential import Sequential
 
 __all__ = [
-    "CNN", "BatchNormalization", "Bottleneck", "Conv2D", "Dense", "Evaluation", "GELU", "Graph", "Layer", "LeakyReLU", "Network",
-    "Parameter", "ReLU", "ReLU6", "ResidualBlock", "Sequential", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh", "initializers",
-    "losses", "observed",
-]  # fmt: skip
+    "CNN",
+    "GELU",
+    "AdaptiveAvgPool2D",
+    "AdaptiveMaxPool2D",
+    "Add",
+    "AvgPool2D",
+    "BatchNormalization",
+    "Bottleneck",
+    "Concat",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Evaluation",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "Graph",
+    "Layer",
+    "LeakyReLU",
+    "MaxPool2D",
+    "Network",
+    "Parameter",
+    "ReLU",
+    "ReLU6",
+    "Reshape",
+    "ResidualBlock",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "SpatialDropout",
+    "Swish",
+    "Tanh",
+    "initializers",
+    "losses",
+    "observed",
+]
