@@ -57,6 +57,9 @@ from .flatten import (
     Flatten,
     Reshape,
 )
+from .graph import (
+    Graph,
+)
 from .layer import (
     Layer,
 )
@@ -68,9 +71,6 @@ from .losses import (
     L1Loss,
     Loss,
     MSELoss,
-    log_softmax,
-    log_softmax_grad,
-    softmax,
 )
 from .max_pool import (
     AdaptiveMaxPool2D,
@@ -80,7 +80,7 @@ from .network import (
     Evaluation,
     Network,
 )
-from .observe import (
+from .observation import (
     observed,
 )
 from .pad import (
@@ -88,6 +88,10 @@ from .pad import (
 )
 from .parameter import (
     Parameter,
+)
+from .residual import (
+    Bottleneck,
+    ResidualBlock,
 )
 from .separable_conv import (
     DepthwiseSeparableConv,
@@ -111,6 +115,7 @@ __all__ = [
     "AvgPool2D",
     "BCEWithLogitsLoss",
     "BatchNormalization",
+    "Bottleneck",
     "ChannelAttention",
     "Concat",
     "Conv2D",
@@ -121,6 +126,7 @@ __all__ = [
     "Evaluation",
     "Flatten",
     "GlobalAvgPool2D",
+    "Graph",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
@@ -135,6 +141,7 @@ __all__ = [
     "ReLU",
     "ReLU6",
     "Reshape",
+    "ResidualBlock",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -145,9 +152,6 @@ __all__ = [
     "Tanh",
     "Upsample",
     "initializers",
-    "log_softmax",
-    "log_softmax_grad",
     "losses",
     "observed",
-    "softmax",
 ]
