@@ -13,39 +13,12 @@
 Images are NCHW-shaped and of either memory format, which is read from their strides; results keep it.
 """
 
-from .activation import (
-    SAVED,
-    activate,
-    activation_bias_grad,
-    activation_grad,
-    add,
-    bias_grad,
-)
-from .convolution import (
-    conv2d,
-    conv2d_input_grad,
-    conv2d_weight_grad,
-    plan,
-)
-from .layout import (
-    to_memory_format,
-)
-from .linear import (
-    linear,
-    linear_input_grad,
-    linear_weight_grad,
-)
-from .normalization import (
-    batch_norm,
-    batch_norm_grad,
-    batch_norm_inference,
-    batch_norm_inference_grad,
-    batch_variance,
-)
-from .padding import (
-    pad2d,
-    pad2d_grad,
-)
+from .activation import SAVED, activate, activation_bias_grad, activation_grad, add, bias_grad
+from .convolution import conv2d, conv2d_input_grad, conv2d_weight_grad, plan
+from .layout import to_memory_format
+from .linear import linear, linear_input_grad, linear_weight_grad
+from .normalization import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad, batch_variance
+from .padding import pad2d, pad2d_grad
 from .pooling import (
     adaptive_avg_pool2d,
     adaptive_avg_pool2d_grad,
@@ -60,16 +33,8 @@ from .pooling import (
     max_pool2d_grad,
     max_pool2d_with_taps,
 )
-from .resampling import (
-    upsample2d,
-    upsample2d_grad,
-)
-from .softmax import (
-    log_softmax,
-    log_softmax_grad,
-    softmax,
-    softmax_grad,
-)
+from .resampling import upsample2d, upsample2d_grad
+from .softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 
 __all__ = [
     "SAVED",

@@ -8,103 +8,31 @@ Layer       build, forward, infer, backward, parameters: the base of all below
     CNN                                             a network of layers one after the other
 """
 
-from . import (
-    initializers,
-    losses,
-)
-from .activations import (
-    GELU,
-    LeakyReLU,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Swish,
-    Tanh,
-)
-from .add import (
-    Add,
-)
-from .avg_pool import (
-    AdaptiveAvgPool2D,
-    AvgPool2D,
-    GlobalAvgPool2D,
-)
-from .batch_norm import (
-    BatchNormalization,
-)
-from .channel_attention import (
-    ChannelAttention,
-)
-from .cnn import (
-    CNN,
-)
-from .concat import (
-    Concat,
-)
-from .conv import (
-    Conv2D,
-)
-from .dense import (
-    Dense,
-)
-from .dropout import (
-    Dropout,
-    SpatialDropout,
-)
-from .flatten import (
-    Flatten,
-    Reshape,
-)
-from .graph import (
-    Graph,
-)
-from .layer import (
-    Layer,
-)
-from .losses import (
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    HuberLoss,
-    KLDivLoss,
-    L1Loss,
-    Loss,
-    MSELoss,
-)
-from .max_pool import (
-    AdaptiveMaxPool2D,
-    MaxPool2D,
-)
-from .network import (
-    Evaluation,
-    Network,
-)
-from .observation import (
-    observed,
-)
-from .pad import (
-    Pad,
-)
-from .parameter import (
-    Parameter,
-)
-from .residual import (
-    Bottleneck,
-    ResidualBlock,
-)
-from .separable_conv import (
-    DepthwiseSeparableConv,
-)
-from .sequential import (
-    Sequential,
-)
-from .spatial_attention import (
-    SpatialAttention,
-)
-from .upsample import (
-    Upsample,
-)
+from . import initializers, losses
+from .activations import GELU, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Swish, Tanh
+from .add import Add
+from .avg_pool import AdaptiveAvgPool2D, AvgPool2D, GlobalAvgPool2D
+from .batch_norm import BatchNormalization
+from .channel_attention import ChannelAttention
+from .cnn import CNN
+from .concat import Concat
+from .conv import Conv2D
+from .dense import Dense
+from .dropout import Dropout, SpatialDropout
+from .flatten import Flatten, Reshape
+from .graph import Graph
+from .layer import Layer
+from .losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, Loss, MSELoss
+from .max_pool import AdaptiveMaxPool2D, MaxPool2D
+from .network import Evaluation, Network
+from .observation import observed
+from .pad import Pad
+from .parameter import Parameter
+from .residual import Bottleneck, ResidualBlock
+from .separable_conv import DepthwiseSeparableConv
+from .sequential import Sequential
+from .spatial_attention import SpatialAttention
+from .upsample import Upsample
 
 __all__ = [
     "CNN",
