@@ -1,11 +1,13 @@
 """Layers, blocks and networks.
 
-Parameter   a trainable array and its gradient
-Layer       build, forward, infer, backward, parameters: the base of all below
-  Conv2D, Dense, BatchNormalization, ReLU, ...      one layer a file
-  Sequential                                        layers one after the other, fused where they can be
-  Network                                           train_step, fit, predict, evaluate, save, load
-    CNN                                             a network of layers one after the other
+    Parameter   a trainable array and its gradient
+    Layer       build, forward, infer, backward, parameters: the base of all below
+      Conv2D, Dense, BatchNormalization, ReLU, ...      one layer a file
+      ResidualBlock, Bottleneck                         branches that join again
+      Sequential                                        layers one after the other, fused where they can be
+      Network                                           train_step, fit, predict, evaluate, save, load
+        CNN                                             a network of layers one after the other
+        Graph                                           a network of named layers that branch and join
 """
 
 from . import initializers, losses
