@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -163,7 +164,7 @@ def as_range(
         ends = tuple(map(float, value)) if isinstance(value, (tuple, list)) else (float(value),)
     except (TypeError, ValueError):
         ends = ()
-    if len(ends) not in (1, 2) or not np.isfinite(ends).all() or (len(ends) == 1 and ends[0] < 0):
+    if len(ends) not in (1, 2) or not all(map(math.isfinite, ends)) or (len(ends) == 1 and ends[0] < 0):
         raise InvalidArgumentError(f"{name}: got {value!r}, expected a number of at least 0 or a pair (lowest, highest)")
     low, high = ends if len(ends) == 2 else (max(lowest, center - ends[0]), center + ends[0])
     if not lowest <= low <= high <= highest:
