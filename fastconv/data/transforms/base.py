@@ -88,7 +88,7 @@ class Compose:
             raise InvalidArgumentError(
                 f"transforms: {flat[levels.index(True)]!r} works on batches, and one that works on images follows; put it last"
             )
-        self.transforms = tuple(flat)
+        self.transforms: tuple[Callable[..., Any], ...] = tuple(flat)
         self._samples = tuple((f, _takes_rng(f)) for f, batch in zip(flat, levels, strict=True) if not batch)
         self._batches = tuple((f, _takes_rng(f)) for f, batch in zip(flat, levels, strict=True) if batch)
 
@@ -149,7 +149,7 @@ def as_image(image: np.ndarray) -> np.ndarray:
 
 
 def as_range(
-    name: str, value: float | tuple[float, float], center: float, lowest: float = -np.inf, highest: float = np.inf
+    name: str, value: float | Sequence[float], center: float, lowest: float = -np.inf, highest: float = np.inf
 ) -> tuple[float, float]:
     """The range that a strength or a pair of bounds means.
 

@@ -140,7 +140,8 @@ class RandomResizedCrop:
 
     def __call__(self, image: np.ndarray, rng: Rng = None) -> np.ndarray:
         image = as_image(image)
-        part = _part(image, *self._place(*image.shape[1:], np.random.default_rng(rng)))
+        h, w = image.shape[1:]
+        part = _part(image, *self._place(h, w, np.random.default_rng(rng)))
         return np.ascontiguousarray(resample(part, *as_pair("size", self.size, 1)))
 
     def _place(self, h, w, rng):
