@@ -51,6 +51,7 @@ void pool_backward_f64(const pool_call *a, const double *gy, const double *y, co
 #else
 #define POOL_BLOCK 4
 #endif
+#define POOL_GATHERED 4 /* backward */
 /* Sums of at most so many taps behind one another, as sums of sums: float32 averages of large windows stay accurate. */
 #define POOL_CHAIN 64
 
@@ -163,6 +164,7 @@ INLINE void NAME(pool_row_of)(const pool_call *a, const REAL *x, int64_t first, 
         NAME(pool_max)(from + q, w.offset, w.tap, count, n, y + q, taps, at + q, a->relu, kind, blocks, ahead)
 #define POOL_PIXEL(count, far)                                                                                           \
     for (; q + POOL_BLOCK * VL <= c; q += POOL_BLOCK * VL) { POOL_BLOCKS(count, VL, POOL_BLOCK, far); }                 \
+    for (; q + POOL_BLOCK / 2 * VL <= c; q += POOL_BLOCK / 2 * VL) { POOL_BLOCKS(count, VL, POOL_BLOCK / 2, far); }     \
     for (; q + VL <= c; q += VL) { POOL_BLOCKS(count, VL, 1, 0); }                                                      \
     if (q < c) { POOL_BLOCKS(count, c - q, 1, 0); }
         /* The common windows with all their taps written out. */
@@ -209,7 +211,7 @@ INLINE void NAME(pool_gather)(const pool_call *a, const NAME(pool_source) *s, co
                               int64_t r0, int64_t r1, int64_t ix, int64_t c, int64_t c0, int64_t n, REAL *dx, const int kind,
                               const int relu, const int blocks) {
     const geometry *g = a->g;
-    vec sum[POOL_BLOCK] = {{0}};
+    vec sum[POOL_GATHERED] = {{0}};
     for (int64_t i = r0; i < r1; i++)
         for (int64_t j = cols->begin[ix]; j < cols->begin[ix + 1]; j++) {
             const int64_t at = ((rows->at[i] - s->first) * g->ow + cols->at[j]) * c + c0;
@@ -237,8 +239,8 @@ INLINE void NAME(pool_row_grad_of)(const pool_call *a, const NAME(pool_source) *
     const int64_t r0 = rows.begin[iy], r1 = rows.begin[iy + 1];
     for (int64_t ix = 0; ix < a->g->w; ix++, dx += c) {
         int64_t q = 0;
-        for (; q + POOL_BLOCK * VL <= c; q += POOL_BLOCK * VL)
-            NAME(pool_gather)(a, s, &rows, &cols, r0, r1, ix, c, q, VL, dx + q, kind, relu, POOL_BLOCK);
+        for (; q + POOL_GATHERED * VL <= c; q += POOL_GATHERED * VL)
+            NAME(pool_gather)(a, s, &rows, &cols, r0, r1, ix, c, q, VL, dx + q, kind, relu, POOL_GATHERED);
         for (; q + VL <= c; q += VL) NAME(pool_gather)(a, s, &rows, &cols, r0, r1, ix, c, q, VL, dx + q, kind, relu, 1);
         if (q < c) NAME(pool_gather)(a, s, &rows, &cols, r0, r1, ix, c, q, c - q, dx + q, kind, relu, 1);
     }
@@ -421,5 +423,6 @@ void NAME(pool_backward)(const pool_call *a, const REAL *gy, const REAL *y, cons
 
 #undef POOL_BLOCK
 #undef POOL_CHAIN
+#undef POOL_GATHERED
 
 #endif
