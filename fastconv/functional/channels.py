@@ -1,8 +1,11 @@
-"""Arrays with channels, of shape (n, c, h, w) or (n, c), as the kernels for normalisation and elementwise operations take them."""
+"""Arrays with channels, of shape (n, c, h, w) or (n, c), as the kernels take them that do not convolve."""
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import threads, workspace
 from ..arrays import as_plain, checked_out, conform, empty, require_shape
@@ -10,8 +13,22 @@ from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
 from ..problem import memory_format_of
 
-__all__ = ["as_channels", "as_float", "as_parameter", "format_of", "layout_of", "like", "result_for", "scratch", "team"]
+__all__ = [
+    "ActivationLike",
+    "Array",
+    "as_channels",
+    "as_float",
+    "as_parameter",
+    "format_of",
+    "layout_of",
+    "like",
+    "result_for",
+    "scratch",
+    "team",
+]
 
+Array: TypeAlias = NDArray[Any]
+ActivationLike: TypeAlias = str | tuple[str, float] | None
 # Elements for which starting another thread pays: some microseconds' work.
 _ELEMENTS_PER_THREAD = 2**14
 
