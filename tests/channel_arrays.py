@@ -8,7 +8,8 @@ from harness import MARGIN, in_format
 
 # Channel counts around the vectors' lanes, planes around them, one pixel, one image, rows of channels.
 SHAPES = [
-    (2, 3, 5, 7), (1, 64, 4, 4), (4, 17, 1, 1), (2, 1, 33, 33), (3, 35, 3, 3), (1, 16, 45, 3), (70, 130, 1, 2), (7, 35), (300, 20),
+    (2, 3, 5, 7), (1, 64, 4, 4), (4, 17, 1, 1), (2, 1, 33, 33), (3, 35, 3, 3), (1, 16, 45, 3), (70, 130, 1, 2), (7, 35),
+    (300, 20),
 ]  # fmt: skip
 FORMATS = ("nchw", "nhwc")
 FORMS = list(itertools.product(("float32", "float64"), FORMATS))

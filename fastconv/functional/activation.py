@@ -260,8 +260,7 @@ def _differentiable(activation):
 
 
 def _contiguous(name, a):
-    a = channels.as_float(name, a)
-    return channels.conform(a, a.dtype, channels.format_of(a))
+    return channels.contiguous(channels.as_float(name, a))
 
 
 def _sum(gy, y, function, g):

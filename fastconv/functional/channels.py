@@ -19,6 +19,7 @@ __all__ = [
     "as_channels",
     "as_float",
     "as_parameter",
+    "contiguous",
     "format_of",
     "layout_of",
     "like",
@@ -47,7 +48,12 @@ def as_channels(name, a):
     a = as_float(name, a)
     if a.ndim not in (2, 4):
         raise InvalidArgumentError(f"{name}: got shape {a.shape}, expected (n, c, h, w) or (n, c)")
-    return conform(a, a.dtype, format_of(a))
+    return contiguous(a)
+
+
+def contiguous(a, memory_format=None):
+    """`a` contiguous in a memory format, its own unless one is given; of any number of dimensions, none included."""
+    return conform(a, a.dtype, memory_format or format_of(a)).reshape(a.shape)
 
 
 def format_of(a):
@@ -60,7 +66,7 @@ def like(name, a, x, x_name="x"):
     a = as_float(name, a)
     require_shape(name, a, x.shape, f"the shape of {x_name}")
     _require_dtype(name, a, x, x_name)
-    return conform(a, a.dtype, format_of(x))
+    return contiguous(a, format_of(x))
 
 
 def as_parameter(name, a, x, shape, why="one value per channel"):

@@ -139,8 +139,8 @@ def log_softmax_grad(gy: Array, y: Array, axis: int = -1) -> Array:
 
 
 def _shifted(x, axis):
-    """x minus its largest element; where that is infinite the result is NaN, as the limit is not determined."""
-    with np.errstate(invalid="ignore"):
+    """x minus its largest element. Where that is infinite the limit is not determined, and the result NaN."""
+    with np.errstate(invalid="ignore", over="ignore"):
         return x - x.max(axis, keepdims=True)
 
 

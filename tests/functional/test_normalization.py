@@ -6,13 +6,23 @@ import numpy as np
 import pytest
 
 import fastconv as fc
+from channel_arrays import (
+    FORMS,
+    LINEAR,
+    SHAPES,
+    activated,
+    assert_near,
+    away_from_kinks,
+    axes_of,
+    derivative,
+    numerical_gradient,
+    over,
+    placed,
+    poisoned,
+)
 from fastconv import functional as F
 from fastconv.functional import channels
 from fastconv.kernels import cpu
-from channel_arrays import (
-    FORMS, LINEAR, SHAPES, activated, assert_near, away_from_kinks, axes_of, derivative, numerical_gradient, over, placed,
-    poisoned,
-)  # fmt: skip
 
 EPS = 1e-3
 
