@@ -26,10 +26,11 @@ _DEFINED_IN = {
     "InvalidTypeError": "errors",
     "MissingExtraError": "errors",
     "MissingPlanError": "errors",
+    "NotReadyError": "errors",
     "UnknownAlgorithmError": "errors",
     "UnsupportedProblemError": "errors",
 }
-_SUBMODULES = ("algorithms", "functional", "reference", "selection")
+_SUBMODULES = ("algorithms", "data", "functional", "models", "nn", "optim", "reference", "selection")
 
 __all__ = ["__version__", *_DEFINED_IN, *_SUBMODULES]
 

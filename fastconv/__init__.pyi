@@ -1,4 +1,9 @@
 from . import algorithms as algorithms
+from . import data as data
+from . import functional as functional
+from . import models as models
+from . import nn as nn
+from . import optim as optim
 from . import reference as reference
 from . import selection as selection
 from .errors import FastconvError as FastconvError
@@ -6,6 +11,7 @@ from .errors import InvalidArgumentError as InvalidArgumentError
 from .errors import InvalidTypeError as InvalidTypeError
 from .errors import MissingExtraError as MissingExtraError
 from .errors import MissingPlanError as MissingPlanError
+from .errors import NotReadyError as NotReadyError
 from .errors import UnknownAlgorithmError as UnknownAlgorithmError
 from .errors import UnsupportedProblemError as UnsupportedProblemError
 from .execution import Plan as Plan

@@ -9,6 +9,7 @@ __all__ = [
     "InvalidTypeError",
     "MissingExtraError",
     "MissingPlanError",
+    "NotReadyError",
     "UnknownAlgorithmError",
     "UnsupportedProblemError",
 ]
@@ -40,3 +41,7 @@ class MissingPlanError(FastconvError, LookupError):
 
 class MissingExtraError(FastconvError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+class NotReadyError(FastconvError, RuntimeError):
+    """A call came before the one it needs: parameters before `build`, `backward` before `forward`."""

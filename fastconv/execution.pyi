@@ -1,5 +1,5 @@
 from .algorithms.base import ConvAlgorithm
-from .functional import Activation, Array
+from .functional.convolution import Activation, Array
 from .problem import ConvProblem
 from .selection.explain import Explanation
 

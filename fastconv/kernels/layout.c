@@ -1,0 +1,2 @@
+#define TEMPLATE "layout.h"
+#include "each_type.h"

@@ -1,0 +1,2 @@
+#define TEMPLATE "linear.h"
+#include "each_type.h"

@@ -1,0 +1,107 @@
+"""`BatchNormalization`: each channel with the statistics of the batch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InvalidArgumentError
+from ..functional import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad, batch_variance
+from .layer import Layer
+
+__all__ = ["BatchNormalization"]
+
+
+class BatchNormalization(Layer):
+    """gamma (x - mean) / sqrt(var + eps) + beta for each channel of (n, c, h, w) or feature of (n, c) (Ioffe and Szegedy 2015).
+
+    In training mean and variance are the batch's, and running statistics follow them:
+    ``running = momentum * running + (1 - momentum) * batch``, the variance being the mean square deviation. In evaluation the
+    running statistics take their place.
+
+    Parameters
+    ----------
+    channels : int, optional
+        Taken from the first input if left out.
+    momentum : float
+        The share of the old running statistics that stays (PyTorch's momentum is one minus this).
+    eps : float
+    name, dtype
+        See `Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv as fc
+    >>> norm = fc.nn.BatchNormalization()
+    >>> y = norm.forward(np.arange(8, dtype=np.float32).reshape(4, 2))
+    >>> [round(float(v), 3) for v in y.std(axis=0)]
+    [1.0, 1.0]
+    """
+
+    fuses = frozenset({"relu", "relu6", "leaky_relu"})
+
+    def __init__(self, channels=None, momentum=0.9, eps=1e-5, *, name=None, dtype=np.float32):
+        super().__init__(name=name, dtype=dtype)
+        self.channels, self.momentum, self.eps = channels, momentum, eps
+        if channels is not None:
+            self.build((None, channels))
+
+    def _build(self, input_shape, rng):
+        self.channels = channels = input_shape[1]
+        self.gamma = self.add_parameter("gamma", np.ones(channels))
+        self.beta = self.add_parameter("beta", np.zeros(channels))
+        self._buffers["running_mean"] = np.zeros(channels, self.dtype)
+        self._buffers["running_var"] = np.ones(channels, self.dtype)
+
+    running_mean = property(lambda self: self._buffers["running_mean"])
+    running_var = property(lambda self: self._buffers["running_var"])
+
+    def forward(self, x, activation=None, residual=None):
+        """The result; `residual`, if given, is added before the activation, and `backward` returns its gradient too."""
+        self._prepare(x)
+        gamma, beta = self.gamma.array, self.beta.array
+        if self.training:
+            y, *statistics = batch_norm(x, gamma, beta, eps=self.eps, activation=activation, residual=residual)
+            mean, inv_std = statistics
+            for running, batch in ((self.running_mean, mean), (self.running_var, batch_variance(inv_std, self.eps))):
+                running *= self.momentum
+                running += (1 - self.momentum) * batch
+        else:
+            y, statistics = self._infer(x, activation, residual), None
+        # Without a residual the sign of the result follows from x.
+        kept = None if residual is None or activation is None else y
+        self._saved = x, kept, statistics, activation, residual is not None
+        return y
+
+    def infer(self, x, activation=None, residual=None):
+        self._prepare(x)
+        self._saved = None
+        return self._infer(x, activation, residual)
+
+    def _prepare(self, x):
+        self.build(x.shape)
+        if x.ndim not in (2, 4) or x.shape[1] != self.channels:
+            raise InvalidArgumentError(
+                f"{self.path or 'BatchNormalization'}: got input of shape {x.shape}, expected (n, {self.channels}) or "
+                f"(n, {self.channels}, h, w)"
+            )
+
+    def _infer(self, x, activation, residual):
+        return batch_norm_inference(
+            x, self.gamma.array, self.beta.array, self.running_mean, self.running_var, eps=self.eps, activation=activation,
+            residual=residual,
+        )  # fmt: skip
+
+    def backward(self, gy):
+        x, y, statistics, activation, residual = self.saved()
+        gamma, beta, options = self.gamma.array, self.beta.array, {"activation": activation, "y": y, "residual": residual}
+        if statistics is None:
+            constants = self.running_mean, self.running_var
+            dx, dgamma, dbeta, skip = batch_norm_inference_grad(gy, x, gamma, beta, *constants, eps=self.eps, **options)
+        else:
+            dx, dgamma, dbeta, skip = batch_norm_grad(gy, x, *statistics, gamma, beta, **options)
+        self.gamma.grad, self.beta.grad = dgamma, dbeta
+        return (dx, skip) if residual else dx
+
+    def multiply_adds(self, input_shape):
+        # One multiplication and one addition for each value, as at inference.
+        return int(np.prod([1 if n is None else n for n in input_shape]))

@@ -1,0 +1,155 @@
+"""`Conv2D`: two-dimensional convolution with trainable filters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InvalidArgumentError
+from ..functional import (
+    activation_bias_grad,
+    activation_grad,
+    bias_grad,
+    conv2d,
+    conv2d_input_grad,
+    conv2d_weight_grad,
+    plan,
+)
+from ..problem import DIRECTIONS, ConvProblem
+from . import initializers
+from .activations import WITH_PRODUCTS, activation_name
+from .layer import Layer
+
+__all__ = ["Conv2D"]
+
+# Shapes of input for which packed filters are kept.
+_KEPT_SHAPES = 8
+
+
+class Conv2D(Layer):
+    """Two-dimensional convolution (cross-correlation), each call with the fastest algorithm for its shape.
+
+    Parameters
+    ----------
+    filters : int
+        Output channels.
+    kernel_size : int or (int, int)
+    in_channels : int, optional
+        Taken from the first input if left out.
+    stride, padding, dilation, groups
+        As in `fastconv.conv2d`.
+    bias : bool
+        Convolutions that batch normalisation follows need none.
+    activation : None, str or ("leaky_relu", slope)
+        "relu", "relu6", "leaky_relu" or "sigmoid", applied while the result is stored.
+    algorithm : str or dict
+        A name from `fastconv.algorithms.names` for the forward direction; gradients then choose by themselves. A dict gives
+        names for "forward", "input_grad" and "weight_grad"; what it lacks is "auto".
+    init : str or callable
+        Initial filters, see `fastconv.nn.initializers`; the bias begins at zero.
+    rng : None, int or numpy.random.Generator
+        For the initial filters; None: the network's.
+    name, dtype
+        See `Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv as fc
+    >>> conv = fc.nn.Conv2D(32, 3, in_channels=3, padding=1, rng=0)
+    >>> conv.forward(np.zeros((1, 3, 8, 8), np.float32)).shape, [p.shape for p in conv.parameters()]
+    ((1, 32, 8, 8), [(32, 3, 3, 3), (32,)])
+    """
+
+    skips_input_grad = True
+
+    def __init__(
+        self, filters, kernel_size, *, in_channels=None, stride=1, padding=0, dilation=1, groups=1, bias=True, activation=None,
+        algorithm="auto", init="he_normal", rng=None, name=None, dtype=np.float32,
+    ):  # fmt: skip
+        super().__init__(name=name, dtype=dtype)
+        self.filters, self.kernel_size, self.in_channels = filters, kernel_size, in_channels
+        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        self.bias, self.activation, self.algorithm, self.init, self.rng = bias, activation, algorithm, init, rng
+        if activation is not None and activation_name(activation) not in WITH_PRODUCTS:
+            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(WITH_PRODUCTS))}")
+        self._geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        self._algorithms = dict.fromkeys(DIRECTIONS, "auto")
+        self._algorithms.update(algorithm if isinstance(algorithm, dict) else {"forward": algorithm})
+        # Packed filters by plan and activation, and the state of the parameters they were made from.
+        self._packed_for, self._packed = None, {}
+        kh, kw = (kernel_size, kernel_size) if np.ndim(kernel_size) == 0 else kernel_size
+        self._kernel = int(kh), int(kw)
+        if in_channels is not None:
+            self.build((None, in_channels, None, None), rng)
+
+    @property
+    def fuses(self):
+        return WITH_PRODUCTS if self.activation is None else frozenset()
+
+    def _build(self, input_shape, rng):
+        if len(input_shape) != 4:
+            raise InvalidArgumentError(f"{self.path or 'Conv2D'}: got input of shape {input_shape}, expected (n, c, h, w)")
+        self.in_channels = channels = input_shape[1]
+        if min(self.filters, channels, self.groups, *self._kernel) < 1 or channels % self.groups or self.filters % self.groups:
+            raise InvalidArgumentError(
+                f"{self.path or 'Conv2D'}: {channels} input channels, {self.filters} filters, kernel {self._kernel}, "
+                f"{self.groups} groups; all must be positive, and groups divide channels and filters"
+            )
+        shape = self.filters, channels // self.groups, *self._kernel
+        rng = rng if self.rng is None else np.random.default_rng(self.rng)
+        self.weight = self.add_parameter("weight", initializers.get(self.init)(shape, rng, self.dtype))
+        if self.bias:
+            self.add_parameter("bias", np.zeros(self.filters))
+
+    def forward(self, x, activation=None):
+        self.build(x.shape)
+        activation = self.activation or activation
+        y = conv2d(
+            x, self.weight.array, self._bias(), activation=activation, algorithm=self._algorithms["forward"], **self._geometry
+        )  # fmt: skip
+        self._saved = x, None if activation is None else y, activation
+        return y
+
+    def infer(self, x, activation=None):
+        self.build(x.shape)
+        self._saved = None
+        stamp = [parameter.stamp() for parameter in self._parameters.values()]
+        if stamp != self._packed_for or len(self._packed) > _KEPT_SHAPES:
+            self._packed_for, self._packed = stamp, {}
+        activation = self.activation or activation
+        problem = ConvProblem.from_arrays(x, self.weight.array, **self._geometry)
+        key = plan(problem, self._algorithms["forward"]), activation
+        if key not in self._packed:
+            self._packed[key] = key[0].prepare(self.weight.array, self._bias(), activation)
+        return self._packed[key](x)
+
+    def backward(self, gy, input_grad=True):
+        x, y, activation = self.saved()
+        weight, bias = self.weight, self._parameters.get("bias")
+        if activation is not None and bias is not None:
+            gy, bias.grad = activation_bias_grad(gy, y, activation)
+        elif activation is not None:
+            gy = activation_grad(gy, y, activation)
+        elif bias is not None:
+            bias.grad = bias_grad(gy)
+        if weight.trainable:
+            weight.grad = conv2d_weight_grad(gy, x, weight.shape, algorithm=self._algorithms["weight_grad"], **self._geometry)
+        if input_grad:
+            return conv2d_input_grad(gy, weight.array, x.shape, algorithm=self._algorithms["input_grad"], **self._geometry)
+        return None
+
+    def _bias(self):
+        return self._parameters["bias"].array if self.bias else None
+
+    def output_shape(self, input_shape):
+        n, c, h, w = input_shape
+        shape = 1 if n is None else n, c, h, w
+        problem = ConvProblem.from_shapes(shape, (self.filters, c // self.groups, *self._kernel), **self._geometry)
+        return n, *problem.y_shape[1:]
+
+    def multiply_adds(self, input_shape):
+        n, k, oh, ow = self.output_shape(input_shape)
+        kh, kw = self._kernel
+        return (1 if n is None else n) * k * oh * ow * (input_shape[1] // self.groups * kh * kw + bool(self.bias))
+
+    def __getstate__(self):
+        return super().__getstate__() | {"_packed_for": None, "_packed": {}}

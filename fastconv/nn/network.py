@@ -1,0 +1,151 @@
+"""`Network`: what a whole network offers on top of a layer: training steps, prediction, evaluation, files.
+
+What is done by parts of the library that build on this one (the training loop, the summary) is called by name when wanted.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InvalidArgumentError, InvalidTypeError
+from ..functional import to_memory_format
+from . import serialization
+from .layer import Layer
+from .losses import CrossEntropyLoss
+
+__all__ = ["Evaluation", "Network"]
+
+_MEMORY_FORMATS = ("channels_last", "nchw")
+
+
+class Evaluation(NamedTuple):
+    """What `Network.evaluate` returns: the mean loss, and the share of samples whose largest score is their label's."""
+
+    loss: float
+    accuracy: float
+
+
+class Network(Layer):
+    """Base of `CNN` and `Graph`.
+
+    Attributes
+    ----------
+    loss_fn : loss of `fastconv.nn.losses`
+        Cross-entropy unless assigned.
+    memory_format : {"channels_last", "nchw"}
+        Inputs are converted to it once; all layers keep it.
+    """
+
+    def __init__(self, *, loss=None, memory_format="channels_last", **options):
+        super().__init__(**options)
+        if memory_format not in _MEMORY_FORMATS:
+            raise InvalidArgumentError(f"memory_format: got {memory_format!r}, expected one of {', '.join(_MEMORY_FORMATS)}")
+        self.loss_fn = CrossEntropyLoss() if loss is None else loss
+        self.memory_format = memory_format
+
+    def as_input(self, x):
+        """`x` in the network's dtype and memory format; converted only if it is not so already."""
+        x = np.asarray(x)
+        if x.dtype.kind != "f":
+            raise InvalidTypeError(f"x: dtype {x.dtype}, expected floating point; scale integers, as in x / np.float32(255)")
+        if x.ndim == 4:
+            return to_memory_format(x, self.memory_format, self.dtype)
+        return np.ascontiguousarray(x, self.dtype)
+
+    def train_step(self, x, y, optimizer, loss_fn=None) -> float:
+        """Forward, loss, backward, update.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n, c, h, w)
+        y : ndarray
+            Targets, as the loss takes them: for cross-entropy labels (n,) or one-hot rows (n, classes).
+        optimizer : optimizer of `fastconv.optim`
+        loss_fn : loss, optional
+            In place of the network's own.
+
+        Returns
+        -------
+        float
+            The loss before the update.
+        """
+        loss = self.gradients(x, y, loss_fn)
+        optimizer.bind(self.parameters())
+        optimizer.step()
+        return loss
+
+    def gradients(self, x, y, loss_fn=None) -> float:
+        """The part of `train_step` before the update: sets the parameters' gradients and returns the loss."""
+        loss_fn = loss_fn or self.loss_fn
+        if not self.training:
+            self.train()
+        loss = loss_fn.forward(self.forward(x), y)
+        self.backward(loss_fn.backward(), input_grad=False)
+        return loss
+
+    def predict(self, x, batch_size=256) -> np.ndarray:
+        """The network's results for all of `x`, as in evaluation, batch by batch.
+
+        Returns
+        -------
+        ndarray, shape (n, classes)
+            Scores (logits) of a classifier; ``argmax(axis=1)`` is the predicted class.
+        """
+        x = np.asarray(x)
+        if batch_size < 1:
+            raise InvalidArgumentError(f"batch_size: got {batch_size}, expected at least 1")
+        parts = [self.infer(x[i : i + batch_size]) for i in range(0, max(len(x), 1), batch_size)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def evaluate(self, x, y, batch_size=256) -> Evaluation:
+        """Mean loss and accuracy on labelled data, as in evaluation.
+
+        Returns
+        -------
+        Evaluation
+            ``.loss`` and ``.accuracy``, the latter for labels (n,) or one-hot rows (n, classes).
+        """
+        y = np.asarray(y)
+        if len(x) != len(y) or not len(y):
+            raise InvalidArgumentError(f"x, y: got {len(x)} samples and {len(y)} targets; expected as many, and at least one")
+        total, correct = 0.0, 0
+        for i in range(0, len(y), batch_size):
+            targets = y[i : i + batch_size]
+            scores = self.infer(np.asarray(x[i : i + batch_size]))
+            total += self.loss_fn.forward(scores, targets) * len(targets)
+            labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
+            correct += int(np.count_nonzero(scores.argmax(axis=1) == labels)) if scores.ndim == 2 else 0
+        return Evaluation(total / len(y), correct / len(y))
+
+    def fit(self, x, y=None, **options):
+        """Train on data, see `fastconv.training.fit`, whose options are these."""
+        return _above("training").fit(self, x, y, **options)
+
+    def summary(self, input_shape=None):
+        """Shapes, parameters, multiply-adds, memory and algorithms by layer, see `fastconv.diagnostics.summary`."""
+        return _above("diagnostics").summary(self, input_shape)
+
+    def save(self, path):
+        """Write architecture, parameters and buffers to one file: safetensors if its name ends so, else NumPy's npz."""
+        serialization.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """The network that `save` wrote. Nothing is unpickled.
+
+        Raises
+        ------
+        InvalidArgumentError
+            The file is not one of ours, or holds another kind of network.
+        """
+        network = serialization.load(path)
+        if not isinstance(network, cls):
+            raise InvalidArgumentError(f"{path}: holds a {type(network).__name__}, expected a {cls.__name__}")
+        return network
+
+
+def _above(part):
+    return importlib.import_module(f"{__package__.rpartition('.')[0]}.{part}")

@@ -1,0 +1,87 @@
+"""A trainable array of a layer, with its gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InvalidArgumentError
+
+__all__ = ["Parameter"]
+
+# Elements of an array that are looked at to notice that somebody wrote to it through a reference kept from before.
+_SAMPLE = 256
+
+
+class Parameter:
+    """A trainable array of a layer.
+
+    Parameters
+    ----------
+    data : ndarray
+    name : str
+        Within its layer; a network puts the layer's path before it.
+
+    Attributes
+    ----------
+    data : ndarray
+        Optimizers change it in place. Assigning replaces its content, whose shape must stay.
+    grad : ndarray or None
+        Set by the layer's ``backward``: the gradient of the loss, of data's shape.
+    trainable : bool
+        Whether optimizers change it; see `Layer.freeze`.
+    version : int
+        Grows with every access to `data` from outside of the layers, after which packed copies are made anew.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv as fc
+    >>> p = fc.nn.Parameter(np.zeros((2, 3), np.float32), "weight")
+    >>> p
+    <Parameter weight (2, 3) float32>
+    """
+
+    def __init__(self, data, name):
+        self.array = np.ascontiguousarray(data)
+        self.name = name
+        self.grad = None
+        self.trainable = True
+        self.version = 0
+
+    @property
+    def data(self) -> np.ndarray:
+        self.version += 1
+        return self.array
+
+    @data.setter
+    def data(self, value):
+        value = np.asarray(value)
+        if value.shape != self.array.shape:
+            raise InvalidArgumentError(f"{self.name}: got shape {value.shape}, expected {self.array.shape}")
+        self.version += 1
+        np.copyto(self.array, value, casting="same_kind")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def size(self) -> int:
+        return self.array.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.array.dtype
+
+    def astype(self, dtype):
+        """Convert data to `dtype`; the gradient is dropped."""
+        self.version += 1
+        self.array = self.array.astype(dtype)
+        self.grad = None
+
+    def stamp(self) -> tuple:
+        """Something that differs once the values have changed: by way of `data`, or all over through a reference kept of it."""
+        flat = self.array.reshape(-1)
+        return self.version, self.array.dtype, flat[:: max(1, flat.size // _SAMPLE)].tobytes()
+
+    def __repr__(self):
+        return f"<Parameter {self.name} {self.shape} {self.dtype}>"
