@@ -44,9 +44,10 @@ class RandomRotation:
     def __call__(self, image: np.ndarray, rng: Rng = None) -> np.ndarray:
         image = as_image(image)
         angle = np.random.default_rng(rng).uniform(*as_range("degrees", self.degrees, 0))
-        if angle == 0:
-            return np.ascontiguousarray(image)
-        from scipy import ndimage
+        return _rotated(image, angle, self.fill) if angle else np.ascontiguousarray(image)
 
-        # grid-constant: a value half outside is mixed with the fill, and not replaced by it as a whole.
-        return ndimage.rotate(image, angle, axes=(1, 2), reshape=False, order=1, mode="grid-constant", cval=self.fill)
+
+def _rotated(image, degrees, fill):
+    from scipy import ndimage  # takes a while to import
+
+    return ndimage.rotate(image, degrees, axes=(1, 2), reshape=False, order=1, mode="grid-constant", cval=fill)
