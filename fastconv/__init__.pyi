@@ -1,4 +1,5 @@
 from . import algorithms as algorithms
+from . import diagnostics as diagnostics
 from . import functional as functional
 from . import models as models
 from . import nn as nn
