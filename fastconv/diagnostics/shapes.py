@@ -66,11 +66,11 @@ def trace_shapes(network: Layer, x: np.ndarray) -> ShapeTrace:
     >>> import numpy as np, fastconv as fc
     >>> net = fc.nn.CNN([fc.nn.Conv2D(8, 3, in_channels=3), fc.nn.Dense(10)])
     >>> print(fc.diagnostics.trace_shapes(net, np.ones((1, 3, 8, 8), np.float32)))
-    layer   kind           shape
+    layer     kind         shape
     ------  ------  ------------
     input           (1, 3, 8, 8)
     conv2d  Conv2D  (1, 8, 6, 6)
-    dense   Dense        refused
+    dense    Dense       refused
     InvalidArgumentError: dense: got input of shape (1, 8, 6, 6), expected (n, features); images go through Flatten or pooling
     """
     steps = [ShapeStep("input", "", np.shape(x))]
