@@ -264,7 +264,7 @@ def test_a_graph_may_be_a_part_of_a_network():
     inner.add(nn.Add(), "conv", "input", name="sum")
     net = nn.CNN([inner, nn.GlobalAvgPool2D(), nn.Dense(2)], rng=0)
     assert net.forward(x).shape == (2, 2)
-    assert [p.name for p in net.parameters()][0] == "graph.conv.weight"
+    assert next(p.name for p in net.parameters()) == "graph.conv.weight"
     check = gradient_check(net, x, samples=10)
     assert check, str(check)
 
