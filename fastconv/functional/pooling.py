@@ -1,7 +1,7 @@
 """Max and average pooling: sliding, adaptive and global, each with its gradient.
 
-Training keeps of max pooling which tap of its window each output came from, a byte an output (`max_pool2d_with_taps`); PyTorch's
-flat indices are made from these where they are asked for.
+Training keeps of max pooling which tap of its window each output came from, a byte an output (`max_pool2d_with_taps`);
+PyTorch's flat indices are made from these where they are asked for.
 """
 
 from __future__ import annotations
@@ -189,7 +189,8 @@ def adaptive_max_pool2d(
     ----------
     x : ndarray of float32 or float64, shape (n, c, h, w)
     output_size : int or (int, int)
-        Height and width of the result; None keeps that of `x`. Output i of n takes pixels floor(i h / n) to ceil((i + 1) h / n).
+        Height and width of the result; None keeps that of `x`. Output i of n takes pixels floor(i h / n) to
+        ceil((i + 1) h / n).
     return_indices, activation
         As in `max_pool2d`.
 
@@ -392,7 +393,7 @@ def global_avg_pool2d(x: Array) -> Array:
     --------
     >>> import numpy as np
     >>> from fastconv import functional as F
-    >>> float(F.global_avg_pool2d(np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)))
+    >>> F.global_avg_pool2d(np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)).item()
     4.0
     """
     return adaptive_avg_pool2d(x, 1)

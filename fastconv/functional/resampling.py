@@ -1,11 +1,12 @@
 """Upsampling: nearest and bilinear, by a factor or to a size, each with its gradient.
 
-Both are linear along each axis, so a result is made axis by axis, and the gradient is the transpose of each step. Bilinear: two
-neighbours of each output, weighed; its gradient, for each pixel the few outputs that read it, in their order.
+Outputs and the pixels they are made from are lists of weighted pairs along each axis, as in pooling, and run through its
+kernels; enlarging by whole numbers is the gradient of a sum over windows.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 from ..arrays import conform, empty, require_shape
 from ..errors import InvalidArgumentError, InvalidTypeError
-from ..problem import as_integer, memory_format_of, require_at_least
-from .windows import as_images, as_image_shape, format_of_result
+from ..problem import as_pair, memory_format_of
+from .windows import Axis, Windows, as_image_shape, as_images, format_of_result, pair_lists, sliding_axis
 
 __all__ = ["upsample2d", "upsample2d_grad"]
 
@@ -74,16 +75,11 @@ def upsample2d(
     [[1.0, 1.25, 1.75, 2.0]]
     """
     x = as_images("x", x)
-    rows, cols = _axes(x.shape, scale_factor, size, mode, align_corners)
+    windows, enlarging = windows_of(x.shape, scale_factor, size, mode, align_corners)
     memory_format = memory_format_of(x)
-    x = conform(x, x.dtype, memory_format)
-    y = empty((*x.shape[:2], rows.out, cols.out), x.dtype, memory_format)
-    # Height and width are axes of the memory order; the others make one before and one behind.
-    source, result = _planes(x, memory_format), _planes(y, memory_format)
-    if mode == "nearest":
-        _repeat(source, result, rows, cols)
-    else:
-        _interpolate(_interpolate(source, 1, rows), 2, cols, result)
+    y = empty((*x.shape[:2], *_size(windows, enlarging)), x.dtype, memory_format)
+    run = windows.backward if enlarging else windows.forward
+    run(conform(x, x.dtype, memory_format), y, memory_format, average=True)
     return y
 
 
@@ -121,11 +117,98 @@ def upsample2d_grad(
     [[4.0, 4.0]]
     """
     x_shape = as_image_shape(x_shape)
-    rows, cols = _axes(x_shape, scale_factor, size, mode, align_corners)
+    windows, enlarging = windows_of(x_shape, scale_factor, size, mode, align_corners)
     gy = as_images("gy", gy)
-    require_shape("gy", gy, (*x_shape[:2], rows.out, cols.out), f"the upsampled output's of {x_shape}")
+    require_shape("gy", gy, (*x_shape[:2], *_size(windows, enlarging)), f"the resampled output's of {x_shape}")
     memory_format = format_of_result(memory_format, gy)
     dx = empty(x_shape, gy.dtype, memory_format)
-    source = _planes(conform(gy, gy.dtype, memory_format), memory_format)
-    _gather(_gather(source, 1, rows), 2, cols, _planes(dx, memory_format))
+    run = windows.forward if enlarging else windows.backward
+    run(conform(gy, gy.dtype, memory_format), dx, memory_format, average=True)
     return dx
+
+
+def _size(windows, enlarging):
+    return (windows.rows.size, windows.cols.size) if enlarging else windows.out
+
+
+def windows_of(x_shape, scale_factor, size, mode, align_corners):
+    """The windows, and whether their pixels are those of the result: then they are to be run backward."""
+    if mode not in ("nearest", "bilinear"):
+        raise InvalidArgumentError(f"mode: got {mode!r}, expected 'nearest' or 'bilinear'")
+    if not isinstance(align_corners, (bool, np.bool_)):
+        raise InvalidTypeError(f"align_corners: got {align_corners!r}, expected True or False")
+    if align_corners and mode == "nearest":
+        raise InvalidArgumentError("align_corners: got True, which mode 'nearest' has no use for")
+    if (size is None) == (scale_factor is None):
+        raise InvalidArgumentError(
+            f"size, scale_factor: got {size!r} and {scale_factor!r}, expected exactly one of them to be given"
+        )
+    factors = (None, None)
+    if size is not None:
+        out = as_pair("size", size, 1)
+    else:
+        factors = _factors(scale_factor)
+        out = tuple(_scaled(n, factor) for n, factor in zip(x_shape[2:], factors, strict=True))
+    axes = list(zip(x_shape[2:], out, factors, strict=True))
+    if mode == "nearest" and all(m % n == 0 and (factor is None or n * factor == m) for n, m, factor in axes):
+        return Windows(*(_enlarged_axis(n, m) for n, m, _ in axes)), True
+    make = _nearest_axis if mode == "nearest" else functools.partial(_bilinear_axis, align_corners=bool(align_corners))
+    return Windows(*(make(*axis) for axis in axes)), False
+
+
+def _factors(scale_factor):
+    factors = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * 2
+    if len(factors) != 2:
+        raise InvalidArgumentError(f"scale_factor: got {scale_factor!r}, expected a number or a pair of numbers")
+    for factor in factors:
+        if isinstance(factor, (bool, np.bool_)) or not isinstance(factor, (int, float, np.integer, np.floating)):
+            raise InvalidTypeError(f"scale_factor: got {scale_factor!r}, expected a number or a pair of numbers")
+        if not 0 < factor < math.inf:
+            raise InvalidArgumentError(f"scale_factor: got {scale_factor!r}, expected positive numbers")
+    return tuple(float(factor) for factor in factors)
+
+
+def _scaled(n, factor):
+    out = math.floor(n * factor)
+    if not 1 <= out <= _MOST_PIXELS:
+        raise InvalidArgumentError(f"scale_factor: {factor} makes {out} pixels of {n}; expected 1 to {_MOST_PIXELS}")
+    return out
+
+
+# -- pairs of outputs and pixels ----------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(_REMEMBERED)
+def _enlarged_axis(size, out):
+    """Windows of the result's pixels that show the same pixel, to be summed."""
+    axis = sliding_axis("size", out, out // size, out // size, 0, 1, False, True)
+    return dataclasses.replace(axis, count=np.ones(size, np.int64))
+
+
+@functools.lru_cache(_REMEMBERED)
+def _nearest_axis(size, out, factor):
+    i = np.arange(out)
+    # In integers where the sizes tell the factor, so that no rounding moves an output to the pixel before.
+    pixel = i * size // out if factor is None else np.minimum((i / factor).astype(np.int64), size - 1)
+    lists = pair_lists(size, out, pixel, i, np.zeros(out, np.int64))
+    return Axis(size, out, 1, 0, 0, 1, pixel, *lists, np.ones(out, np.int64))
+
+
+@functools.lru_cache(_REMEMBERED)
+def _bilinear_axis(size, out, factor, align_corners):
+    i = np.arange(out)
+    if align_corners:
+        place = i * (size - 1) / max(out - 1, 1)
+    else:
+        place = np.maximum((i + 0.5) / (out / size if factor is None else factor) - 0.5, 0)
+    low = np.minimum(place.astype(np.int64), size - 1)
+    high = np.minimum(low + 1, size - 1)
+    of_high = np.clip(place - low, 0, 1)
+    # The last pixel has no neighbour: its two weights are one pair.
+    pairs = np.stack([np.ones(out, bool), high > low], axis=1).ravel()
+    weight = np.where(high > low, 1 - of_high, 1)
+    pixel, tap, weight = (
+        np.stack(both, axis=1).ravel()[pairs] for both in ((low, high), (0 * i, 0 * i + 1), (weight, of_high))
+    )
+    lists = pair_lists(size, out, pixel, np.repeat(i, 2)[pairs], tap, weight)
+    return Axis(size, out, 2, 0, 0, 1, low, *lists[:2], np.ones(out, np.int64), *lists[2:])

@@ -13,7 +13,19 @@ from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
 from ..problem import MEMORY_FORMATS, as_conv_array, as_integer, as_padding, as_pair, memory_format_of, require_at_least
 
-__all__ = ["Windows", "adaptive_windows", "as_image_shape", "as_images", "as_margins", "format_of_result", "sliding_windows", "thread_count"]
+__all__ = [
+    "Axis",
+    "Windows",
+    "adaptive_windows",
+    "as_image_shape",
+    "as_images",
+    "as_margins",
+    "format_of_result",
+    "pair_lists",
+    "sliding_axis",
+    "sliding_windows",
+    "thread_count",
+]
 
 # Elements below which the second thread costs more than it saves.
 _THREADED_FROM = 2**16
@@ -25,7 +37,7 @@ _REMEMBERED = 256
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Axis:
-    """The windows along one axis of an image.
+    """The windows along one axis of an image: pairs of an output and a pixel, listed both ways.
 
     Attributes
     ----------
@@ -41,6 +53,8 @@ class Axis:
         The pixels of each window, and the windows of each pixel, as `kernels/pool.h` describes such lists.
     count : ndarray of int64, shape (out,)
         What a window's sum is divided by in an average.
+    outputs_weight, pixels_weight : ndarray of float64, optional
+        The weight of each partner in `outputs` and `pixels`, for weighted sums.
     """
 
     size: int
@@ -53,6 +67,8 @@ class Axis:
     outputs: np.ndarray
     pixels: np.ndarray
     count: np.ndarray
+    outputs_weight: np.ndarray | None = None
+    pixels_weight: np.ndarray | None = None
 
 
 class Windows:
@@ -70,31 +86,33 @@ class Windows:
     def forward(self, x, y, memory_format, *, average=False, taps=None, relu=False):
         """Pool `x` into `y`, both laid out in `memory_format`; maxima also tell their `taps`."""
         if x.shape[0]:
-            run = functools.partial(self._run, x.shape, memory_format, x, average)
-            run("pool_forward", (self.rows.outputs, self.cols.outputs), (x, y, taps, relu))
+            lists = (self.rows.outputs, self.cols.outputs)
+            weights = (self.rows.outputs_weight, self.cols.outputs_weight)
+            self._run("pool_forward", x.shape, memory_format, average, lists, weights, x, y, taps, relu)
 
     def backward(self, gy, dx, memory_format, *, average=False, taps=None, y=None):
         """The gradient `dx`; with `y`, of maxima whose ReLU that is."""
         if dx.shape[0]:
-            run = functools.partial(self._run, dx.shape, memory_format, gy, average)
-            run("pool_backward", (self.rows.pixels, self.cols.pixels), (gy, y, taps, dx))
+            lists = (self.rows.pixels, self.cols.pixels)
+            weights = (self.rows.pixels_weight, self.cols.pixels_weight)
+            self._run("pool_backward", dx.shape, memory_format, average, lists, weights, gy, y, taps, dx)
 
-    def _run(self, shape, memory_format, source, average, name, lists, arrays):
+    def _run(self, name, shape, memory_format, average, lists, weights, source, *arrays):
         rows, cols, kernels = self.rows, self.cols, cpu.kernels()
         n, c, h, w = shape
         geometry = np.array(
-            [
+            (
                 n, c, h, w, c, rows.width, cols.width, rows.out, cols.out, rows.stride, cols.stride, rows.padding,
                 cols.padding, rows.dilation, cols.dilation, c, memory_format == "nhwc",
-            ],
+            ),
             np.int64,
         )  # fmt: skip
         counts = (rows.count, cols.count) if average else (None, None)
-        team = thread_count(n * c * h * w)
+        team = thread_count(n * c * max(h * w, rows.out * cols.out))
         nbytes = kernels.pool_workspace(geometry, lists[0], name == "pool_backward", source.itemsize, team)
         scratch = workspace.take(nbytes)
         try:
-            getattr(kernels, name)(geometry, *lists, *counts, *arrays, scratch, team)
+            getattr(kernels, name)(geometry, lists, counts, weights, source, *arrays, scratch, team)
         finally:
             workspace.give_back(scratch)
 
@@ -118,7 +136,7 @@ def sliding_windows(x_shape, kernel_size, stride, padding, dilation, ceil_mode, 
     if not isinstance(count_include_pad, (bool, np.bool_)):
         raise InvalidTypeError(f"count_include_pad: got {count_include_pad!r}, expected True or False")
     rows, cols = (
-        _sliding_axis(*values, bool(ceil_mode), bool(count_include_pad))
+        sliding_axis(*values, bool(ceil_mode), bool(count_include_pad))
         for values in zip(("height", "width"), x_shape[2:], kernel, stride, padding, dilation, strict=True)
     )
     return _windows(rows, cols, f"kernel_size: {kernel}")
@@ -142,7 +160,7 @@ def _windows(rows, cols, argument):
 
 
 @functools.lru_cache(_REMEMBERED)
-def _sliding_axis(name, size, width, stride, padding, dilation, ceil_mode, count_include_pad):
+def sliding_axis(name, size, width, stride, padding, dilation, ceil_mode, count_include_pad):
     extent = (width - 1) * dilation + 1
     if padding > extent // 2:
         raise InvalidArgumentError(
@@ -170,7 +188,7 @@ def _sliding_axis(name, size, width, stride, padding, dilation, ceil_mode, count
 @functools.lru_cache(_REMEMBERED)
 def _adaptive_axis(size, out):
     if size % out == 0:
-        return _sliding_axis("size", size, size // out, size // out, 0, 1, False, True)
+        return sliding_axis("size", size, size // out, size // out, 0, 1, False, True)
     i = np.arange(out, dtype=np.int64)
     origin, end = i * size // out, -(-(i + 1) * size // out)
     width = end - origin
@@ -178,19 +196,23 @@ def _adaptive_axis(size, out):
 
 
 def _axis(size, width, stride, padding, dilation, origin, first, stop, count):
-    out = len(origin)
     pixels = stop - first
-    output = np.repeat(np.arange(out), pixels)
-    begin = np.concatenate([[0], np.cumsum(pixels)])
-    tap = np.arange(begin[-1]) - (begin[:-1] - first)[output]
-    pixel = origin[output] + tap * dilation
+    output = np.repeat(np.arange(len(origin)), pixels)
+    tap = np.arange(len(output)) - (np.cumsum(pixels) - pixels - first)[output]
+    lists = pair_lists(size, len(origin), origin[output] + tap * dilation, output, tap)
+    return Axis(size, len(origin), width, stride, padding, dilation, origin, *lists, count)
+
+
+def pair_lists(size, out, pixel, output, tap, weight=None):
+    """`Axis.outputs` and `Axis.pixels`, and where there are weights theirs, of pairs ordered by output."""
     by_pixel = np.argsort(pixel, kind="stable")
-    of_pixel = np.concatenate([[0], np.cumsum(np.bincount(pixel, minlength=size))])
-    lists = [
-        np.concatenate([begin, pixel, tap]).astype(np.int64),
-        np.concatenate([of_pixel, output[by_pixel], tap[by_pixel]]).astype(np.int64),
-    ]
-    return Axis(size, out, width, stride, padding, dilation, origin, *lists, count)
+
+    def listed(places, of, partner, tap):
+        begin = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=places))])
+        return np.concatenate([begin, partner, tap]).astype(np.int64)
+
+    lists = listed(out, output, pixel, tap), listed(size, pixel, output[by_pixel], tap[by_pixel])
+    return lists if weight is None else (*lists, weight, weight[by_pixel])
 
 
 # -- arguments ----------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@
  *
  * Which pixels a window holds is told by two lists, one an axis: the pixels of each output forward, and backward, the other way
  * round, the outputs of each pixel. So padding, dilation, cut windows and the windows of adaptive pooling are all the same to the
- * loops, and each element of a result is written once, with no result zeroed first.
+ * loops, and each element of a result is written once, with no result zeroed first. With a weight to each pixel of a window the same
+ * loops interpolate.
  */
 #ifndef FASTCONV_POOL_H
 #define FASTCONV_POOL_H
@@ -15,11 +16,13 @@
 
 /* What both directions are told. Of the geometry, k is not used and kh, kw are the most pixels of a window along an axis. A list of n
  * places is n + 1 beginnings, then the partners of all places, then the taps: place i has partners and taps [begin[i], begin[i+1]).
- * `row_count` and `col_count` are the divisors of averages, by output row and column; NULL in max pooling. */
+ * `row_count` and `col_count` are the divisors of averages, by output row and column; NULL in max pooling. Where `row_weight` and
+ * `col_weight` are not NULL either, they weigh the partners and nothing is divided. */
 typedef struct {
     const geometry *g;
     const int64_t *rows, *cols;
     const int64_t *row_count, *col_count;
+    const double *row_weight, *col_weight;
     int wide; /* taps are int32_t, not uint8_t */
     int relu;
 } pool_call;
@@ -47,10 +50,11 @@ void pool_backward_f64(const pool_call *a, const double *gy, const double *y, co
 /* Sums of at most so many taps behind one another, as sums of sums: float32 averages of large windows stay accurate. */
 #define POOL_CHAIN 64
 
-/* A window's pixels, as offsets from its first, and their taps. */
+/* A window's pixels, as offsets from its first, with their taps and weights. */
 typedef struct {
     int64_t count;
     int64_t *offset, *tap;
+    REAL *weight;
 } NAME(pool_window);
 
 /* -- forward --------------------------------------------------------------------------------------------------------------------- */
@@ -93,30 +97,46 @@ INLINE void NAME(pool_average)(const REAL *x, const int64_t *offset, const int64
     UNROLL for (int b = 0; b < blocks; b++) NAME(store_n)(y + b * VL, total[b] / divisor, n);
 }
 
+INLINE void NAME(pool_weighted)(const REAL *x, const int64_t *offset, const REAL *weight, const int64_t count, int64_t n, REAL *y,
+                                const int blocks) {
+    vec sum[POOL_BLOCK] = {{0}};
+    for (int64_t i = 0; i < count; i++)
+        UNROLL for (int b = 0; b < blocks; b++) sum[b] += NAME(load_n)(x + offset[i] + b * VL, n) * weight[i];
+    UNROLL for (int b = 0; b < blocks; b++) NAME(store_n)(y + b * VL, sum[b], n);
+}
+
 /* Output row oy of an image whose pixels have c channels; x is its row `first`. Taps go to `at` .. . */
 INLINE void NAME(pool_row_of)(const pool_call *a, const REAL *x, int64_t first, int64_t oy, int64_t c, REAL *y, void *taps,
-                              int64_t at, NAME(pool_window) w, const int kind, const int average) {
+                              int64_t at, NAME(pool_window) w, const int kind, const int mode) {
     const geometry *g = a->g;
     const pool_list rows = pool_list_of(a->rows, g->oh), cols = pool_list_of(a->cols, g->ow);
     const int64_t r0 = rows.begin[oy], high = rows.begin[oy + 1] - r0;
     int64_t wide = 0, leftmost = -1;
     for (int64_t ox = 0; ox < g->ow; ox++, y += c, at += c) {
         const int64_t c0 = cols.begin[ox];
+        if (high == 0 || cols.begin[ox + 1] == c0) { /* downsampling by interpolation passes pixels over */
+            memset(y, 0, c * sizeof(REAL));
+            continue;
+        }
         /* Windows of as many columns that begin with the same tap have the same offsets. */
-        if (cols.begin[ox + 1] - c0 != wide || cols.tap[c0] != leftmost) {
+        if (cols.begin[ox + 1] - c0 != wide || cols.tap[c0] != leftmost || mode == POOL_WEIGHTED) {
             wide = cols.begin[ox + 1] - c0, leftmost = cols.tap[c0];
             w.count = 0;
             for (int64_t i = 0; i < high; i++)
                 for (int64_t j = 0; j < wide; j++) {
                     w.offset[w.count] = ((rows.at[r0 + i] - rows.at[r0]) * g->w + cols.at[c0 + j] - cols.at[c0]) * c;
-                    w.tap[w.count++] = rows.tap[r0 + i] * g->kw + cols.tap[c0 + j];
+                    w.tap[w.count] = rows.tap[r0 + i] * g->kw + cols.tap[c0 + j];
+                    if (mode == POOL_WEIGHTED) w.weight[w.count] = (REAL)(a->row_weight[r0 + i] * a->col_weight[c0 + j]);
+                    w.count++;
                 }
         }
         const REAL *from = x + ((rows.at[r0] - first) * g->w + cols.at[c0]) * c;
-        const REAL divisor = average ? (REAL)(a->row_count[oy] * a->col_count[ox]) : 1;
+        const REAL divisor = mode == POOL_AVERAGE ? (REAL)(a->row_count[oy] * a->col_count[ox]) : 1;
         int64_t q = 0;
 #define POOL_BLOCKS(count, n, blocks)                                                                                   \
-    if (average)                                                                                                        \
+    if (mode == POOL_WEIGHTED)                                                                                          \
+        NAME(pool_weighted)(from + q, w.offset, w.weight, count, n, y + q, blocks);                                     \
+    else if (mode == POOL_AVERAGE)                                                                                      \
         NAME(pool_average)(from + q, w.offset, count, n, divisor, y + q, blocks);                                       \
     else                                                                                                                \
         NAME(pool_max)(from + q, w.offset, w.tap, count, n, y + q, taps, at + q, a->relu, kind, blocks)
@@ -137,16 +157,19 @@ INLINE void NAME(pool_row_of)(const pool_call *a, const REAL *x, int64_t first, 
 
 static void NAME(pool_row)(const pool_call *a, const REAL *x, int64_t first, int64_t oy, int64_t c, REAL *y, void *taps, int64_t at,
                            NAME(pool_window) w, int kind) {
-    if (a->row_count) {
-        NAME(pool_row_of)(a, x, first, oy, c, y, taps, at, w, TAPS_NONE, 1);
-        return;
-    }
-    switch (kind) {
-    case TAPS_NONE: NAME(pool_row_of)(a, x, first, oy, c, y, taps, at, w, TAPS_NONE, 0); break;
-    case TAPS_BYTES: NAME(pool_row_of)(a, x, first, oy, c, y, taps, at, w, TAPS_BYTES, 0); break;
-    case TAPS_WIDE: NAME(pool_row_of)(a, x, first, oy, c, y, taps, at, w, TAPS_WIDE, 0); break;
-    case TAPS_LANES: NAME(pool_row_of)(a, x, first, oy, c, y, taps, at, w, TAPS_LANES, 0); break;
-    }
+#define POOL_CASE(kind, mode) NAME(pool_row_of)(a, x, first, oy, c, y, taps, at, w, kind, mode)
+    if (a->row_weight)
+        POOL_CASE(TAPS_NONE, POOL_WEIGHTED);
+    else if (a->row_count)
+        POOL_CASE(TAPS_NONE, POOL_AVERAGE);
+    else
+        switch (kind) {
+        case TAPS_NONE: POOL_CASE(TAPS_NONE, POOL_MAX); break;
+        case TAPS_BYTES: POOL_CASE(TAPS_BYTES, POOL_MAX); break;
+        case TAPS_WIDE: POOL_CASE(TAPS_WIDE, POOL_MAX); break;
+        case TAPS_LANES: POOL_CASE(TAPS_LANES, POOL_MAX); break;
+        }
+#undef POOL_CASE
 }
 
 /* -- backward -------------------------------------------------------------------------------------------------------------------- */
@@ -171,7 +194,10 @@ INLINE void NAME(pool_gather)(const pool_call *a, const NAME(pool_source) *s, co
             const int64_t at = ((rows->at[i] - s->first) * g->ow + cols->at[j]) * c + c0;
             const NAME(ivec_t) tap = NAME(tap_splat)(rows->tap[i] * g->kw + cols->tap[j]);
             REAL scale = s->scale;
-            if (kind == TAPS_NONE && scale == 0) scale = 1 / (REAL)(a->row_count[rows->at[i]] * a->col_count[cols->at[j]]);
+            if (kind == TAPS_NONE && a->row_weight)
+                scale = (REAL)(a->row_weight[i] * a->col_weight[j]);
+            else if (kind == TAPS_NONE && scale == 0)
+                scale = 1 / (REAL)(a->row_count[rows->at[i]] * a->col_count[cols->at[j]]);
             UNROLL for (int b = 0; b < blocks; b++) {
                 vec v = NAME(load_n)(s->gy + at + b * VL, n);
                 if (relu) v = NAME(keep)(NAME(above)(NAME(load_n)(s->y + at + b * VL, n), (vec){0}), v);
@@ -260,9 +286,9 @@ INLINE void NAME(pool_put_taps)(const REAL *from, int64_t pixels, void *taps, in
     }
 }
 
-/* A thread's scratch in `workspace`: the window's offsets and taps, then the strips. */
+/* A thread's scratch: a window's offsets, taps and weights, then the strips. */
 static NAME(pool_window) NAME(pool_window_at)(const pool_plan *p, char *at) {
-    return (NAME(pool_window)){0, (int64_t *)at, (int64_t *)(at + p->window)};
+    return (NAME(pool_window)){0, (int64_t *)at, (int64_t *)(at + p->window), (REAL *)(at + 2 * p->window)};
 }
 
 static void NAME(pool_planes)(const pool_call *a, const REAL *x, REAL *y, void *taps, const pool_plan *p, char *scratch,
@@ -272,7 +298,7 @@ static void NAME(pool_planes)(const pool_call *a, const REAL *x, REAL *y, void *
     const int64_t o0 = item % p->strips * p->strip, o1 = MIN(g->oh, o0 + p->strip), pixels = (o1 - o0) * g->ow;
     const int64_t to = first * g->oh * g->ow + o0 * g->ow;
     const pool_span span = pool_span_of(a->rows, g->oh, o0, o1);
-    REAL *xs = (REAL *)(scratch + 2 * p->window), *ys = (REAL *)((char *)xs + p->source), *ts = (REAL *)((char *)ys + p->dest);
+    REAL *xs = (REAL *)(scratch + 3 * p->window), *ys = (REAL *)((char *)xs + p->source), *ts = (REAL *)((char *)ys + p->dest);
     NAME(pool_bring)(x + first * g->h * g->w + span.from * g->w, NULL, g->h * g->w, planes, (span.to - span.from) * g->w, xs);
     for (int64_t oy = o0; oy < o1; oy++) {
         const int64_t row = (oy - o0) * g->ow * VL;

@@ -5,6 +5,8 @@ cdef extern from "pool.h" nogil:
         const int64_t *cols
         const int64_t *row_count
         const int64_t *col_count
+        const double *row_weight
+        const double *col_weight
         int wide
         int relu
     int64_t pool_workspace_bytes "pool_workspace"(const geometry *g, const int64_t *rows, int backward, int itemsize, int threads)
@@ -16,13 +18,15 @@ cdef extern from "pool.h" nogil:
                            int threads)
 
 
-cdef inline pool_call pool_call_of(cnp.ndarray shape, cnp.ndarray rows, cnp.ndarray cols, row_count, col_count, taps, bint relu):
+cdef inline pool_call pool_call_of(cnp.ndarray shape, tuple lists, tuple counts, tuple weights, taps, bint relu):
     cdef pool_call a
     a.g = shape_of(shape)
-    a.rows = <const int64_t *>data(rows)
-    a.cols = <const int64_t *>data(cols)
-    a.row_count = <const int64_t *>data(row_count)
-    a.col_count = <const int64_t *>data(col_count)
+    a.rows = <const int64_t *>data(lists[0])
+    a.cols = <const int64_t *>data(lists[1])
+    a.row_count = <const int64_t *>data(counts[0])
+    a.col_count = <const int64_t *>data(counts[1])
+    a.row_weight = <const double *>data(weights[0])
+    a.col_weight = <const double *>data(weights[1])
     a.wide = taps is not None and cnp.PyArray_TYPE(<cnp.ndarray>taps) == cnp.NPY_INT32
     a.relu = relu
     return a
@@ -33,10 +37,10 @@ def pool_workspace(cnp.ndarray shape not None, cnp.ndarray rows not None, bint b
     return pool_workspace_bytes(shape_of(shape), <const int64_t *>data(rows), backward, itemsize, threads)
 
 
-def pool_forward(cnp.ndarray shape not None, cnp.ndarray rows not None, cnp.ndarray cols not None, row_count, col_count,
+def pool_forward(cnp.ndarray shape not None, tuple lists not None, tuple counts not None, tuple weights not None,
                  cnp.ndarray x not None, cnp.ndarray y not None, taps, bint relu, cnp.ndarray workspace not None, int threads):
-    """Averages where counts are given, else maxima, with their taps unless those are None."""
-    cdef pool_call a = pool_call_of(shape, rows, cols, row_count, col_count, taps, relu)
+    """Averages where counts are given, sums where weights are too, else maxima, with their taps unless those are None."""
+    cdef pool_call a = pool_call_of(shape, lists, counts, weights, taps, relu)
     cdef void *xp = data(x)
     cdef void *yp = data(y)
     cdef void *t = data(taps)
@@ -49,10 +53,10 @@ def pool_forward(cnp.ndarray shape not None, cnp.ndarray rows not None, cnp.ndar
             pool_forward_f32(&a, <float *>xp, <float *>yp, t, scratch, threads)
 
 
-def pool_backward(cnp.ndarray shape not None, cnp.ndarray rows not None, cnp.ndarray cols not None, row_count, col_count,
+def pool_backward(cnp.ndarray shape not None, tuple lists not None, tuple counts not None, tuple weights not None,
                   cnp.ndarray gy not None, y, taps, cnp.ndarray dx not None, cnp.ndarray workspace not None, int threads):
-    """The input's gradient; rows and cols tell the windows of each pixel. Where y is given, only its positive outputs count."""
-    cdef pool_call a = pool_call_of(shape, rows, cols, row_count, col_count, taps, False)
+    """The input's gradient; the lists tell the windows of each pixel. Where y is given, only its positive outputs count."""
+    cdef pool_call a = pool_call_of(shape, lists, counts, weights, taps, False)
     cdef void *gp = data(gy)
     cdef void *yp = data(y)
     cdef void *t = data(taps)

@@ -32,10 +32,13 @@ INLINE vec NAME(pool_greatest)(const vec *v, NAME(ivec_t) *which) {
     return greatest;
 }
 
+/* 1 / the divisor of all averages: 4, or 1 where what is wanted are sums. */
+INLINE REAL NAME(pool_pairs_scale)(const pool_call *a) { return 1 / (REAL)(a->row_count[0] * a->col_count[0]); }
+
 /* n outputs from their four taps. */
 INLINE void NAME(pool_pairs_finish)(const pool_call *a, const vec *tap, REAL *y, uint8_t *taps, int64_t n, const int average) {
     if (average) {
-        NAME(store_n)(y, (tap[0] + tap[1] + tap[2] + tap[3]) * (REAL)0.25, n);
+        NAME(store_n)(y, (tap[0] + tap[1] + tap[2] + tap[3]) * NAME(pool_pairs_scale)(a), n);
         return;
     }
     NAME(ivec_t) which;
@@ -63,11 +66,11 @@ INLINE void NAME(pool_pairs_rows)(const pool_call *a, const REAL *x, REAL *y, ui
     }
 }
 
-/* n gradients of outputs; `taps` NULL: averages. */
-INLINE vec NAME(pool_pairs_load)(const REAL *gy, const REAL *y, int64_t n, const int average) {
+/* n gradients of outputs. */
+INLINE vec NAME(pool_pairs_load)(const pool_call *a, const REAL *gy, const REAL *y, int64_t n, const int average) {
     vec v = NAME(load_n)(gy, n);
     if (y) v = NAME(keep)(NAME(above)(NAME(load_n)(y, n), (vec){0}), v);
-    return average ? (vec)(v * (REAL)0.25) : v;
+    return average ? (vec)(v * NAME(pool_pairs_scale)(a)) : v;
 }
 
 INLINE void NAME(pool_pairs_rows_grad)(const pool_call *a, const REAL *gy, const REAL *y, const uint8_t *taps, REAL *dx,
@@ -78,7 +81,7 @@ INLINE void NAME(pool_pairs_rows_grad)(const pool_call *a, const REAL *gy, const
         REAL *row = dx + (r / g->oh * g->h + r % g->oh * 2) * g->w;
         for (int64_t o = 0; o < g->ow; o += VL) {
             const int64_t n = g->ow - o, at = r * g->ow + o;
-            const vec v = NAME(pool_pairs_load)(gy + at, y ? y + at : NULL, n, average);
+            const vec v = NAME(pool_pairs_load)(a, gy + at, y ? y + at : NULL, n, average);
             const vec low = SHUFFLE(v, v, POOL_LANES(TWICE_LOW)), high = SHUFFLE(v, v, POOL_LANES(TWICE_HIGH));
             const NAME(ivec_t) t = average ? (NAME(ivec_t)){0} : NAME(load_bytes)(taps + at, MIN(n, VL));
             const NAME(ivec_t) t_low = SHUFFLE(t, t, POOL_LANES(TWICE_LOW)), t_high = SHUFFLE(t, t, POOL_LANES(TWICE_HIGH));
@@ -136,7 +139,7 @@ INLINE void NAME(pool_pairs_flat_grad)(const pool_call *a, const REAL *gy, const
         }
     for (int64_t o = begin; o < end; o += VL) {
         const int64_t n = end - o;
-        const vec v = NAME(pool_pairs_load)(gy + o, y ? y + o : NULL, n, average);
+        const vec v = NAME(pool_pairs_load)(a, gy + o, y ? y + o : NULL, n, average);
         const NAME(ivec_t) t = average ? (NAME(ivec_t)){0} : NAME(load_bytes)(taps + o, MIN(n, VL));
         UNROLL for (int i = 0; i < 4; i++) {
             const vec spread = NAME(permute)(v, source[i]);

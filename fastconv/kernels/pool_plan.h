@@ -5,6 +5,9 @@
 #include "geometry.h"
 #include "simd.h"
 
+/* What is made of the pixels of a window. */
+enum { POOL_MAX, POOL_AVERAGE, POOL_WEIGHTED };
+
 /* Partners and taps of place i are at [begin[i], begin[i + 1]). */
 typedef struct {
     const int64_t *begin, *at, *tap;
@@ -33,7 +36,7 @@ INLINE pool_span pool_span_of(const int64_t *list, int64_t places, int64_t begin
 
 typedef struct {
     int64_t strip, strips;         /* rows of the result, at most, and how many strips */
-    int64_t window, source, dest;  /* bytes of a window's offsets, of what is read and of what is written */
+    int64_t window, source, dest;  /* bytes of a window's offsets (or taps, or weights), of what is read and of what is written */
     int64_t bytes;                 /* of a thread's scratch */
 } pool_plan;
 
@@ -53,7 +56,7 @@ INLINE pool_plan pool_plan_of(const geometry *g, const int64_t *rows, int backwa
         p.dest = p.strip * ow * pixel;
     }
     /* The source's or the result's taps, one to a lane. */
-    p.bytes = 2 * p.window + p.source + p.dest + (backward ? p.source : p.dest);
+    p.bytes = 3 * p.window + p.source + p.dest + (backward ? p.source : p.dest);
     return p;
 }
 

@@ -3,11 +3,11 @@
     Parameter   a trainable array and its gradient
     Layer       build, forward, infer, backward, parameters: the base of all below
       Conv2D, Dense, BatchNormalization, ReLU, ...      one layer a file
-      ResidualBlock, Bottleneck                         blocks of layers
+      ResidualBlock, Bottleneck                         branches that join again
       Sequential                                        layers one after the other, fused where they can be
       Network                                           train_step, fit, predict, evaluate, save, load
         CNN                                             a network of layers one after the other
-        Graph                                           a network that branches and joins
+        Graph                                           a network of named layers that branch and join
 """
 
 from . import initializers, losses
@@ -15,6 +15,7 @@ from .activations import GELU, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Softmax, S
 from .add import Add
 from .avg_pool import AdaptiveAvgPool2D, AvgPool2D, GlobalAvgPool2D
 from .batch_norm import BatchNormalization
+from .channel_attention import ChannelAttention
 from .cnn import CNN
 from .concat import Concat
 from .conv import Conv2D
@@ -23,12 +24,17 @@ from .dropout import Dropout, SpatialDropout
 from .flatten import Flatten, Reshape
 from .graph import Graph
 from .layer import Layer
+from .losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, Loss, MSELoss
 from .max_pool import AdaptiveMaxPool2D, MaxPool2D
 from .network import Evaluation, Network
 from .observation import observed
+from .pad import Pad
 from .parameter import Parameter
 from .residual import Bottleneck, ResidualBlock
+from .separable_conv import DepthwiseSeparableConv
 from .sequential import Sequential
+from .spatial_attention import SpatialAttention
+from .upsample import Upsample
 
 __all__ = [
     "CNN",
@@ -37,20 +43,30 @@ __all__ = [
     "AdaptiveMaxPool2D",
     "Add",
     "AvgPool2D",
+    "BCEWithLogitsLoss",
     "BatchNormalization",
     "Bottleneck",
+    "ChannelAttention",
     "Concat",
     "Conv2D",
+    "CrossEntropyLoss",
     "Dense",
+    "DepthwiseSeparableConv",
     "Dropout",
     "Evaluation",
     "Flatten",
     "GlobalAvgPool2D",
     "Graph",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
     "Layer",
     "LeakyReLU",
+    "Loss",
+    "MSELoss",
     "MaxPool2D",
     "Network",
+    "Pad",
     "Parameter",
     "ReLU",
     "ReLU6",
@@ -60,9 +76,11 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "SpatialAttention",
     "SpatialDropout",
     "Swish",
     "Tanh",
+    "Upsample",
     "initializers",
     "losses",
     "observed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InvalidArgumentError
-from ..functional import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad
+from ..functional import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad, batch_variance
 from .layer import Layer
 
 __all__ = ["BatchNormalization"]
@@ -60,13 +60,16 @@ class BatchNormalization(Layer):
         self._prepare(x)
         gamma, beta = self.gamma.array, self.beta.array
         if self.training:
-            y, mean, var = batch_norm(x, gamma, beta, eps=self.eps, activation=activation, residual=residual)
-            for running, batch in ((self.running_mean, mean), (self.running_var, var)):
+            y, *statistics = batch_norm(x, gamma, beta, eps=self.eps, activation=activation, residual=residual)
+            mean, inv_std = statistics
+            for running, batch in ((self.running_mean, mean), (self.running_var, batch_variance(inv_std, self.eps))):
                 running *= self.momentum
                 running += (1 - self.momentum) * batch
         else:
-            y, mean, var = self._infer(x, activation, residual), self.running_mean, self.running_var
-        self._saved = x, y, mean, var, self.training, activation, residual is not None
+            y, statistics = self._infer(x, activation, residual), None
+        # Without a residual the sign of the result follows from x.
+        kept = None if residual is None or activation is None else y
+        self._saved = x, kept, statistics, activation, residual is not None
         return y
 
     def infer(self, x, activation=None, residual=None):
@@ -89,11 +92,14 @@ class BatchNormalization(Layer):
         )  # fmt: skip
 
     def backward(self, gy):
-        x, y, mean, var, training, activation, residual = self.saved()
-        grad = batch_norm_grad if training else batch_norm_inference_grad
-        dx, self.gamma.grad, self.beta.grad, skip = grad(
-            gy, x, mean, var, self.gamma.array, self.beta.array, eps=self.eps, activation=activation, y=y, residual=residual
-        )
+        x, y, statistics, activation, residual = self.saved()
+        gamma, beta, options = self.gamma.array, self.beta.array, {"activation": activation, "y": y, "residual": residual}
+        if statistics is None:
+            constants = self.running_mean, self.running_var
+            dx, dgamma, dbeta, skip = batch_norm_inference_grad(gy, x, gamma, beta, *constants, eps=self.eps, **options)
+        else:
+            dx, dgamma, dbeta, skip = batch_norm_grad(gy, x, *statistics, gamma, beta, **options)
+        self.gamma.grad, self.beta.grad = dgamma, dbeta
         return (dx, skip) if residual else dx
 
     def multiply_adds(self, input_shape):

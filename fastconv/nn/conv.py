@@ -16,7 +16,7 @@ from ..functional import (
 )
 from ..problem import DIRECTIONS, ConvProblem
 from . import initializers
-from .activations import FROM_OUTPUT, activation_name
+from .activations import WITH_PRODUCTS, activation_name
 from .layer import Layer
 
 __all__ = ["Conv2D"]
@@ -40,10 +40,10 @@ class Conv2D(Layer):
     bias : bool
         Convolutions that batch normalisation follows need none.
     activation : None, str or ("leaky_relu", slope)
-        "relu", "relu6", "leaky_relu", "sigmoid" or "tanh", applied while the result is stored.
+        "relu", "relu6", "leaky_relu" or "sigmoid", applied while the result is stored.
     algorithm : str or dict
-        A name from `fastconv.algorithms.names` for the forward direction; gradients then choose by themselves. A dict gives names
-        for "forward", "input_grad" and "weight_grad"; what it lacks is "auto".
+        A name from `fastconv.algorithms.names` for the forward direction; gradients then choose by themselves. A dict gives
+        names for "forward", "input_grad" and "weight_grad"; what it lacks is "auto".
     init : str or callable
         Initial filters, see `fastconv.nn.initializers`; the bias begins at zero.
     rng : None, int or numpy.random.Generator
@@ -69,8 +69,8 @@ class Conv2D(Layer):
         self.filters, self.kernel_size, self.in_channels = filters, kernel_size, in_channels
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.bias, self.activation, self.algorithm, self.init, self.rng = bias, activation, algorithm, init, rng
-        if activation is not None and activation_name(activation) not in FROM_OUTPUT:
-            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(FROM_OUTPUT))}")
+        if activation is not None and activation_name(activation) not in WITH_PRODUCTS:
+            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(WITH_PRODUCTS))}")
         self._geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         self._algorithms = dict.fromkeys(DIRECTIONS, "auto")
         self._algorithms.update(algorithm if isinstance(algorithm, dict) else {"forward": algorithm})
@@ -83,7 +83,7 @@ class Conv2D(Layer):
 
     @property
     def fuses(self):
-        return FROM_OUTPUT if self.activation is None else frozenset()
+        return WITH_PRODUCTS if self.activation is None else frozenset()
 
     def _build(self, input_shape, rng):
         if len(input_shape) != 4:
@@ -91,8 +91,8 @@ class Conv2D(Layer):
         self.in_channels = channels = input_shape[1]
         if min(self.filters, channels, self.groups, *self._kernel) < 1 or channels % self.groups or self.filters % self.groups:
             raise InvalidArgumentError(
-                f"{self.path or 'Conv2D'}: {channels} input channels, {self.filters} filters, kernel {self._kernel}, {self.groups} "
-                "groups; all must be positive, and groups divide channels and filters"
+                f"{self.path or 'Conv2D'}: {channels} input channels, {self.filters} filters, kernel {self._kernel}, "
+                f"{self.groups} groups; all must be positive, and groups divide channels and filters"
             )
         shape = self.filters, channels // self.groups, *self._kernel
         rng = rng if self.rng is None else np.random.default_rng(self.rng)

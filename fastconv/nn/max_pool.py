@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..functional.pooling import (
+from ..functional import (
     adaptive_max_pool2d,
     adaptive_max_pool2d_grad,
     adaptive_max_pool2d_with_taps,

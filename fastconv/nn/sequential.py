@@ -11,7 +11,7 @@ import functools
 
 import numpy as np
 
-from ..errors import InvalidArgumentError, InvalidTypeError
+from ..errors import FastconvError, InvalidArgumentError, InvalidTypeError
 from .activations import Activation, activation_name
 from .layer import Layer
 
@@ -78,15 +78,17 @@ class Sequential(Layer):
         rng = np.random.default_rng(self.rng if rng is None else rng)
         shape = tuple(input_shape)
         for layer in self.layers:
-            layer.build(shape, rng)
-            shape = layer.output_shape(shape)
+            with naming(layer):
+                layer.build(shape, rng)
+                shape = layer.output_shape(shape)
         self.built = True
         return self
 
     def output_shape(self, input_shape):
         shape = tuple(input_shape)
         for layer in self.layers:
-            shape = layer.output_shape(shape)
+            with naming(layer):
+                shape = layer.output_shape(shape)
         return shape
 
     def multiply_adds(self, input_shape):
@@ -110,7 +112,8 @@ class Sequential(Layer):
             function = getattr(layer, phase)
             if activation is not None:
                 function = functools.partial(function, activation=activation)
-            x = function(x) if self.observer is None else self.observer(layer, phase, function, x)
+            with naming(layer):
+                x = function(x) if self.observer is None else self.observer(layer, phase, function, x)
         return x
 
     def backward(self, gy, input_grad=True):
@@ -147,6 +150,23 @@ class Sequential(Layer):
 
     def __getstate__(self):
         return super().__getstate__() | {"_steps": None, "observer": None}
+
+
+class naming:
+    """``with naming(layer):`` adds to errors in which layer they came up."""
+
+    __slots__ = ("_layer",)
+
+    def __init__(self, layer):
+        self._layer = layer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        # The innermost layer is the one to name.
+        if isinstance(error, FastconvError) and not hasattr(error, "__notes__"):
+            error.add_note(f"in layer {self._layer.path}")
 
 
 def unused_name(layer, taken):

@@ -1,7 +1,7 @@
 """Networks and arrays in files: safetensors, or NumPy's npz. Nothing is pickled, and a file is replaced only by a whole one.
 
-A saved network is its arrays by name and a description in JSON: ``{"kind": class, "config": constructor's arguments}``, in which
-layers that are arguments are described alike.
+A saved network is its arrays by name and a description in JSON: ``{"kind": class, "config": constructor's arguments}``, in
+which layers that are arguments are described alike.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def describe(layer):
 
 
 def rebuild(description):
-    """The layer that was described. What a layer inferred from its first input is among its arguments then, so parameters exist."""
+    """The layer that was described; what it inferred from its first input is among its arguments, so parameters exist."""
     kind = Layer.kinds.get(description["kind"])
     if kind is None:
         raise InvalidArgumentError(

@@ -39,7 +39,7 @@ def valley(x):
 PROBLEMS = {
     "quadratic": (quadratic, np.array([3.0, -2.0, 0.5]), 600, {"SGD": 0.05, "adaptive": 0.05, "Adagrad": 0.9}),
     "ill-conditioned": (ill_conditioned, np.array([2.0, 0.0, 2.0, 0.0]), 4000, {"SGD": 0.3, "adaptive": 0.02, "Adagrad": 0.9}),
-    "rosenbrock": (rosenbrock, np.array([-0.5, 0.5]), 30000, {"SGD": 4e-4, "adaptive": 2e-3, "Adagrad": 0.9}),
+    "rosenbrock": (rosenbrock, np.array([-0.5, 0.5]), 30000, {"SGD": 4e-4, "adaptive": 1e-2, "Adagrad": 0.9}),
     "valley": (valley, np.array([4.0, -3.0]), 1000, {"SGD": 0.05, "adaptive": 0.05, "Adagrad": 0.9}),
 }
 

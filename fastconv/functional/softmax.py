@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...errors import InvalidArgumentError
+from ..errors import InvalidArgumentError
 
-__all__ = ["log_softmax", "log_softmax_grad", "softmax"]
+__all__ = ["log_softmax", "log_softmax_grad", "softmax", "softmax_grad"]
 
 
 def softmax(x: np.ndarray, axis: int = 1, temperature: float = 1.0) -> np.ndarray:
@@ -28,8 +28,8 @@ def softmax(x: np.ndarray, axis: int = 1, temperature: float = 1.0) -> np.ndarra
     Examples
     --------
     >>> import numpy as np
-    >>> from fastconv.nn import losses
-    >>> losses.softmax(np.array([[1000.0, 1000.0, -1000.0]]))
+    >>> from fastconv import functional
+    >>> functional.softmax(np.array([[1000.0, 1000.0, -1000.0]]))
     array([[0.5, 0.5, 0. ]])
     """
     exponentials = np.exp(_shifted(x, axis, temperature))
@@ -45,12 +45,13 @@ def log_softmax(x: np.ndarray, axis: int = 1, temperature: float = 1.0) -> np.nd
     Examples
     --------
     >>> import numpy as np
+    >>> from fastconv import functional
     >>> from fastconv.nn import losses
     >>> student, teacher = np.array([[1.0, 2.0, 4.0]]), np.array([[1.0, 3.0, 4.0]])
     >>> loss = losses.KLDivLoss(reduction="batchmean", log_target=True)
-    >>> log_probabilities = losses.log_softmax(student, temperature=2.0)
-    >>> value = loss(log_probabilities, losses.log_softmax(teacher, temperature=2.0))
-    >>> gradient = losses.log_softmax_grad(loss.backward(), log_probabilities, temperature=2.0)
+    >>> log_probabilities = functional.log_softmax(student, temperature=2.0)
+    >>> value = loss(log_probabilities, functional.log_softmax(teacher, temperature=2.0))
+    >>> gradient = functional.log_softmax_grad(loss.backward(), log_probabilities, temperature=2.0)
     >>> round(value, 4), gradient.round(4)
     (0.026, array([[ 0.0091, -0.0501,  0.041 ]]))
     """
@@ -66,6 +67,16 @@ def log_softmax_grad(
     """The gradient with respect to the input of `log_softmax`, from that with respect to its result."""
     total = gradient.sum(axis=axis, keepdims=True)
     result = gradient - np.exp(log_probabilities) * total
+    result /= temperature
+    return result
+
+
+def softmax_grad(
+    gradient: np.ndarray, probabilities: np.ndarray, axis: int = 1, temperature: float = 1.0
+) -> np.ndarray:
+    """The gradient with respect to the input of `softmax`, from that with respect to its result."""
+    result = gradient - (gradient * probabilities).sum(axis=axis, keepdims=True)
+    result *= probabilities
     result /= temperature
     return result
 

@@ -1,0 +1,2 @@
+#define TEMPLATE "elementwise.h"
+#include "each_type.h"

@@ -1,0 +1,216 @@
+/* Sums of a gradient over the pixels of each channel, in both memory formats, while it is masked by the activation (template: REAL,
+ * NAME, IS_DOUBLE). One pass over memory:
+ *
+ *     g = gy * activation'          written to `g` if that is not null, and scale * g to `dx` likewise
+ *     sums[channel] += g            the gradient of a bias or of beta
+ *     products[channel] += g * (x - mean)          if x is not null
+ *
+ * Element sums are vectors of the element type over blocks of at most SUM_BLOCK elements, and float64 across blocks.
+ */
+#ifndef FASTCONV_GRADIENT_SUMS_H
+#define FASTCONV_GRADIENT_SUMS_H
+
+#include "images.h"
+
+enum {
+    SUM_BLOCK = 64, /* additions behind one another in the element type; flushing them to float64 then costs little */
+    MAX_COLUMNS = 4 /* vectors of neighbouring channels at once: as many accumulators hide the latency of the additions */
+};
+
+#endif
+
+#include "functions.h"
+
+typedef double NAME(wide_t) __attribute__((vector_size(SIMD_BYTES)));
+typedef double NAME(uwide_t) __attribute__((vector_size(SIMD_BYTES), may_alias, aligned(8)));
+#define wide NAME(wide_t)
+#define WL ((int)(SIMD_BYTES / 8)) /* lanes of a wide vector */
+
+/* WL elements as float64. */
+INLINE wide NAME(widen)(const REAL *p) {
+#if IS_DOUBLE
+    return (wide)NAME(load)(p);
+#else
+    typedef float half __attribute__((vector_size(SIMD_BYTES / 2), may_alias, aligned(4)));
+    return __builtin_convertvector(*(const half *)p, wide);
+#endif
+}
+INLINE wide NAME(wide_load)(const double *p) { return *(const NAME(uwide_t) *)p; }
+INLINE void NAME(wide_store)(double *p, wide v) { *(NAME(uwide_t) *)p = v; }
+
+/* The sum of a vector's lanes in float64, in fixed order. */
+INLINE double NAME(sum_lanes)(vec v) {
+    REAL t[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
+    double s = 0;
+    *(vec *)t = v;
+    wide w = NAME(widen)(t);
+    for (int l = WL; l < VL; l += WL) w += NAME(widen)(t + l);
+    UNROLL for (int l = 0; l < WL; l++) s += w[l];
+    return s;
+}
+
+typedef struct {
+    const REAL *gy, *x, *y;            /* x, y: may be null */
+    REAL *g, *dx;                      /* may be null */
+    const REAL *mean, *scale, *shift;  /* of each channel; read beyond the last up to a whole vector */
+    double *sums, *products;           /* of each channel, likewise */
+    REAL slope;
+} NAME(gradient);
+
+/* NHWC: `rows` pixels from index `at` on, `cols` vectors of channels from channel j on, of which the last has `lanes` lanes.
+ * Rows take turns among `turns` accumulators. */
+INLINE void NAME(gradient_rows)(const NAME(gradient) *p, int64_t c, int64_t at, int64_t rows, int64_t j, int64_t lanes, const int cols,
+                                const int turns, const int mask, const int activation) {
+    const REAL *gy = p->gy + at + j, *x = p->x ? p->x + at + j : 0, *y = mask == MASK_OUTPUT ? p->y + at + j : 0;
+    REAL *g = p->g ? p->g + at + j : 0, *dx = p->dx ? p->dx + at + j : 0;
+    const REAL slope = p->slope;
+    vec mean[MAX_COLUMNS], scale[MAX_COLUMNS], shift[MAX_COLUMNS], sum[MAX_COLUMNS], product[MAX_COLUMNS];
+    UNROLL for (int q = 0; q < cols; q++) {
+        mean[q] = x ? NAME(load)(p->mean + j + q * VL) : (vec){0};
+        scale[q] = mask == MASK_ARGUMENT || dx ? NAME(load)(p->scale + j + q * VL) : (vec){0};
+        shift[q] = mask == MASK_ARGUMENT ? NAME(load)(p->shift + j + q * VL) : (vec){0};
+    }
+    UNROLL for (int a = 0; a < cols * turns; a++) sum[a] = product[a] = (vec){0};
+#define ELEMENT(q, a)                                                                           \
+    do {                                                                                        \
+        vec v = NAME(load_n)(gy + q * VL, lanes), d = {0};                                      \
+        if (x) d = NAME(load_n)(x + q * VL, lanes) - mean[q];                                   \
+        if (mask == MASK_OUTPUT) v = NAME(masked)(v, NAME(load_n)(y + q * VL, lanes), activation, slope);  \
+        if (mask == MASK_ARGUMENT) v = NAME(masked)(v, d * scale[q] + shift[q], activation, slope); \
+        if (g) NAME(store_n)(g + q * VL, v, lanes);                                             \
+        if (dx) NAME(store_n)(dx + q * VL, v * scale[q], lanes);                                \
+        sum[a] += v;                                                                            \
+        if (x) product[a] += v * d;                                                             \
+    } while (0)
+#define STEP gy += c, x = x ? x + c : 0, y = y ? y + c : 0, g = g ? g + c : 0, dx = dx ? dx + c : 0
+    int64_t i = 0;
+    for (; i + turns <= rows; i += turns) {
+        UNROLL for (int u = 0; u < turns; u++) {
+            UNROLL for (int q = 0; q < cols; q++) ELEMENT(q, q * turns + u);
+            STEP;
+        }
+    }
+    for (; i < rows; i++) {
+        UNROLL for (int q = 0; q < cols; q++) ELEMENT(q, q * turns);
+        STEP;
+    }
+#undef ELEMENT
+#undef STEP
+    UNROLL for (int q = 0; q < cols; q++) {
+        REAL t[2][SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
+        UNROLL for (int u = 1; u < turns; u++) sum[q * turns] += sum[q * turns + u], product[q * turns] += product[q * turns + u];
+        *(vec *)t[0] = sum[q * turns];
+        *(vec *)t[1] = product[q * turns];
+        double *to = p->sums + j + q * VL;
+        UNROLL for (int l = 0; l < VL; l += WL) NAME(wide_store)(to + l, NAME(wide_load)(to + l) + NAME(widen)(t[0] + l));
+        if (!x) continue;
+        to = p->products + j + q * VL;
+        UNROLL for (int l = 0; l < VL; l += WL) NAME(wide_store)(to + l, NAME(wide_load)(to + l) + NAME(widen)(t[1] + l));
+    }
+}
+
+/* Calls KERNEL(j, lanes, cols, turns) for the channels of a row of c, vectors in groups. */
+#define EACH_COLUMNS(c, KERNEL)                                   \
+    for (int64_t j = 0; j < (c);) {                               \
+        const int64_t left = (c)-j;                               \
+        if (left >= 4 * VL) {                                     \
+            KERNEL(j, VL, 4, 1);                                  \
+            j += 4 * VL;                                          \
+        } else if (left >= 2 * VL) {                              \
+            KERNEL(j, VL, 2, 2);                                  \
+            j += 2 * VL;                                          \
+        } else if (left >= VL) {                                  \
+            KERNEL(j, VL, 1, 4);                                  \
+            j += VL;                                              \
+        } else {                                                  \
+            KERNEL(j, left, 1, 1);                                \
+            break;                                                \
+        }                                                         \
+    }
+
+/* NCHW: `count` runs of `length` elements, `stride` apart from index `at` on, all of one channel. */
+INLINE void NAME(gradient_runs)(const NAME(gradient) *p, int64_t channel, int64_t at, int64_t count, int64_t stride, int64_t length,
+                                const int mask, const int activation) {
+    const REAL *const base_x = p->x;
+    REAL *const base_g = p->g, *const base_dx = p->dx;
+    const REAL slope = p->slope;
+    const vec mean = NAME(splat)(base_x ? p->mean[channel] : 0);
+    const vec scale = NAME(splat)(mask == MASK_ARGUMENT || base_dx ? p->scale[channel] : 0);
+    const vec shift = NAME(splat)(mask == MASK_ARGUMENT ? p->shift[channel] : 0);
+    vec sum[MAX_COLUMNS], product[MAX_COLUMNS];
+    UNROLL for (int a = 0; a < MAX_COLUMNS; a++) sum[a] = product[a] = (vec){0};
+#define ELEMENT(i, a, n)                                                                               \
+    do {                                                                                               \
+        vec v = NAME(load_n)(p->gy + (i), n), d = {0};                                                 \
+        if (base_x) d = NAME(load_n)(base_x + (i), n) - mean;                                          \
+        if (mask == MASK_OUTPUT) v = NAME(masked)(v, NAME(load_n)(p->y + (i), n), activation, slope);  \
+        if (mask == MASK_ARGUMENT) v = NAME(masked)(v, d * scale + shift, activation, slope);          \
+        if (base_g) NAME(store_n)(base_g + (i), v, n);                                                 \
+        if (base_dx) NAME(store_n)(base_dx + (i), v * scale, n);                                       \
+        sum[a] += v;                                                                                   \
+        if (base_x) product[a] += v * d;                                                               \
+    } while (0)
+    for (int64_t r = 0; r < count; r++, at += stride) {
+        int64_t i = at;
+        const int64_t end = at + length;
+        for (; i + MAX_COLUMNS * VL <= end; i += MAX_COLUMNS * VL) {
+            UNROLL for (int a = 0; a < MAX_COLUMNS; a++) ELEMENT(i + a * VL, a, VL);
+        }
+        for (; i + VL <= end; i += VL) ELEMENT(i, 0, VL);
+        if (i < end) ELEMENT(i, 1, end - i); /* gy's lanes behind the end are zero, and so is what they add */
+    }
+#undef ELEMENT
+    p->sums[channel] += NAME(sum_lanes)((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    if (base_x) p->products[channel] += NAME(sum_lanes)((product[0] + product[1]) + (product[2] + product[3]));
+}
+
+/* Elements of a plane, and images, that are summed before a flush. */
+INLINE int64_t NAME(run_length)(int64_t plane) { return MIN(plane, (int64_t)SUM_BLOCK * VL); }
+INLINE int64_t NAME(run_count)(int64_t plane) { return MAX(1, SUM_BLOCK / CEIL_DIV(plane, VL)); }
+
+INLINE void NAME(gradient_all_rows)(const NAME(gradient) *p, int64_t c, int64_t at, int64_t rows, const int mask,
+                                    const int activation) {
+    for (int64_t i = 0; i < rows; i += SUM_BLOCK) {
+#define ROWS(j, lanes, cols, turns) \
+    NAME(gradient_rows)(p, c, at + i * c, MIN(rows - i, SUM_BLOCK), j, lanes, cols, turns, mask, activation)
+        EACH_COLUMNS(c, ROWS)
+#undef ROWS
+    }
+}
+
+INLINE void NAME(gradient_all_runs)(const NAME(gradient) *p, int64_t channel, int64_t at, int64_t n, int64_t stride, int64_t plane,
+                                    const int mask, const int activation) {
+    const int64_t length = NAME(run_length)(plane), count = NAME(run_count)(plane);
+    for (int64_t i = 0; i < n; i += count)
+        for (int64_t q = 0; q < plane; q += length)
+            NAME(gradient_runs)(p, channel, at + i * stride + q, MIN(n - i, count), stride, MIN(plane - q, length), mask, activation);
+}
+
+/* Constant masks and activations let the compiler drop the switches from the loops. */
+#define EACH_MASK(mask, activation, CALL)                                                          \
+    switch ((mask) == MASK_NONE ? 0 : 16 * (mask) + (activation)) {                                \
+    case 16 * MASK_OUTPUT + ACT_RELU: CALL(MASK_OUTPUT, ACT_RELU); break;                          \
+    case 16 * MASK_OUTPUT + ACT_RELU6: CALL(MASK_OUTPUT, ACT_RELU6); break;                        \
+    case 16 * MASK_OUTPUT + ACT_LEAKY_RELU: CALL(MASK_OUTPUT, ACT_LEAKY_RELU); break;              \
+    case 16 * MASK_OUTPUT + ACT_SIGMOID: CALL(MASK_OUTPUT, ACT_SIGMOID); break;                    \
+    case 16 * MASK_OUTPUT + ACT_TANH: CALL(MASK_OUTPUT, ACT_TANH); break;                          \
+    case 16 * MASK_ARGUMENT + ACT_RELU: CALL(MASK_ARGUMENT, ACT_RELU); break;                      \
+    case 16 * MASK_ARGUMENT + ACT_RELU6: CALL(MASK_ARGUMENT, ACT_RELU6); break;                    \
+    case 16 * MASK_ARGUMENT + ACT_LEAKY_RELU: CALL(MASK_ARGUMENT, ACT_LEAKY_RELU); break;          \
+    default: CALL(MASK_NONE, ACT_NONE);                                                            \
+    }
+
+/* NHWC: adds the sums of `rows` pixels from index `at` on. */
+static void NAME(gradient_of_rows)(const NAME(gradient) *p, int64_t c, int64_t at, int64_t rows, int mask, int activation) {
+#define CALL(source, code) NAME(gradient_all_rows)(p, c, at, rows, source, code)
+    EACH_MASK(mask, activation, CALL)
+#undef CALL
+}
+
+/* NCHW: adds the sums of one channel in n images, `stride` apart; its first pixel has index `at`. */
+static void NAME(gradient_of_channel)(const NAME(gradient) *p, int64_t channel, int64_t at, int64_t n, int64_t stride, int64_t plane,
+                                      int mask, int activation) {
+#define CALL(source, code) NAME(gradient_all_runs)(p, channel, at, n, stride, plane, source, code)
+    EACH_MASK(mask, activation, CALL)
+#undef CALL
+}
