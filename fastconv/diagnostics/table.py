@@ -28,7 +28,8 @@ class Table:
         # The first column is names, to the left; all others to the right.
         aligned = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
         header, *lines = [_GAP.join(cells).rstrip() for cells in aligned]
-        return "\n".join([header, _GAP.join("-" * width for width in widths), *lines, *self._remarks()])
+        rule = _GAP.join("-" * width for width in widths).rstrip()
+        return "\n".join([header, rule, *lines, *self._remarks()])
 
     def _repr_html_(self) -> str:
         def row(tag, cells):
