@@ -151,5 +151,16 @@ class Conv2D(Layer):
         kh, kw = self._kernel
         return (1 if n is None else n) * k * oh * ow * (input_shape[1] // self.groups * kh * kw + bool(self.bias))
 
+    def problem(self, input_shape, memory_format="nhwc", direction="forward") -> ConvProblem:
+        """What `fastconv.plan` takes, for inputs (n, c, h, w) of a memory format, in a direction."""
+        return ConvProblem.from_shapes(
+            input_shape, self.weight.shape, direction=direction, dtype=self.dtype.name, memory_format=memory_format,
+            **self._geometry,
+        )  # fmt: skip
+
+    def plan(self, input_shape, memory_format="nhwc", direction="forward"):
+        """The `Plan` with which the layer works on such inputs."""
+        return plan(self.problem(input_shape, memory_format, direction), self._algorithms[direction])
+
     def __getstate__(self):
         return super().__getstate__() | {"_packed_for": None, "_packed": {}}
