@@ -114,7 +114,7 @@ CASES = [
     conv(2, 1, activation="relu"),
     conv(2, 1, activation=("leaky_relu", 0.2)),
     conv(2, 3, activation="sigmoid", init="glorot_uniform"),
-    conv(2, 3, bias=False, activation="tanh"),
+    conv(2, 3, bias=False, activation="relu6"),
     conv(2, 3, algorithm="im2col"),
     conv(2, 3, algorithm={"forward": "direct", "weight_grad": "im2col"}),
     dense(3),

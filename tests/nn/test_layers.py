@@ -37,7 +37,7 @@ class Run:
         self.forward()
         gx = self.layer.backward(gy)
         gx = gx if isinstance(gx, tuple) else (gx,)
-        return [g.copy() for g in gx] + [p.grad.copy() for p in self.layer.parameters()]
+        return [g.copy(order="K") for g in gx] + [p.grad.copy() for p in self.layer.parameters()]
 
 
 def away_from_start(layer, seed=1):
@@ -106,6 +106,8 @@ def test_gradients_are_those_of_central_differences(case, memory_format, trainin
 def test_results_and_gradients_keep_the_memory_format(case):
     for memory_format in FORMATS:
         run = run_of(case, memory_format)
+        # Networks convert their input.
+        memory_format = getattr(run.layer, "memory_format", memory_format)
         x, y = run.xs[0], run.forward()
         gradients = run.gradients(projection(y))[: len(run.xs)]
         for result in (y, run.layer.infer(*run.xs)):
@@ -206,12 +208,10 @@ def test_left_out_arguments_are_inferred(case):
 @every_case
 def test_saving_and_loading_gives_the_same_layer(case, tmp_path):
     run = run_of(case)
-    run.layer.set_path("place")
     serialization.save(run.layer, tmp_path / "layer.npz")
     loaded = serialization.load(tmp_path / "layer.npz")
     assert type(loaded) is case.kind and repr(loaded) == repr(run.layer)
     assert loaded.dtype == run.layer.dtype
-    loaded.set_path("place")
     state, other = run.layer.state_dict(), loaded.state_dict()
     assert list(state) == list(other)
     assert all(np.array_equal(state[name], other[name]) for name in state)
@@ -237,7 +237,7 @@ def test_copies_are_independent_and_hold_no_passes(case, duplicate):
 @every_case
 def test_backward_can_be_repeated_on_a_leaf_layer(case):
     run = run_of(case)
-    if run.layer.sublayers():
+    if run.layer.sublayers() or isinstance(run.layer, nn.Sequential):
         pytest.skip("containers let go of what their layers kept")
     gy = projection(run.forward())
     first, again = (copied(run.layer.backward(gy), run.layer) for _ in range(2))
@@ -278,8 +278,9 @@ def test_empty_batches_work(case, memory_format):
     layer.forward(*xs)
     empty = [in_format(x[:0].copy(), memory_format) for x in xs]
     y = layer.forward(*empty)
-    assert y.shape == layer.output_shape(*(x.shape for x in empty)) == layer.infer(*empty).shape
+    assert y.shape == layer.output_shape(*(x.shape for x in empty))
     gradients = layer.backward(y.copy())
+    assert layer.infer(*empty).shape == y.shape
     for gradient, x in zip(gradients if isinstance(gradients, tuple) else (gradients,), empty, strict=True):
         assert gradient.shape == x.shape
     for parameter in layer.parameters():
@@ -295,8 +296,9 @@ def test_inputs_of_wrong_shapes_are_one_clear_error(case):
             with pytest.raises(fc.InvalidArgumentError) as caught:
                 use(np.zeros(shape))
             assert names_the_layer(caught.value, "here"), str(caught.value)
-        with pytest.raises(fc.InvalidArgumentError):
+        with pytest.raises(fc.InvalidArgumentError) as caught:
             layer.output_shape(shape)
+        assert names_the_layer(caught.value, "here"), str(caught.value)
 
 
 def names_the_layer(error, path):
