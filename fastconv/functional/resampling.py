@@ -198,7 +198,7 @@ def _nearest_axis(size, out, factor):
 def _bilinear_axis(size, out, factor, align_corners):
     i = np.arange(out)
     if align_corners:
-        place = i * ((size - 1) / (out - 1)) if out > 1 else np.zeros(1)
+        place = i * (size - 1) / max(out - 1, 1)
     else:
         place = np.maximum((i + 0.5) / (out / size if factor is None else factor) - 0.5, 0)
     low = np.minimum(place.astype(np.int64), size - 1)

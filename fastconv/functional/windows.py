@@ -83,6 +83,17 @@ class Windows:
     def y_shape(self, x_shape):
         return (*x_shape[:2], *self.out)
 
+    def divided_by(self, divisor):
+        """The same windows with another divisor of averages, unless that is None."""
+        if divisor is None:
+            return self
+        divisor = as_integer("divisor_override", divisor)
+        if divisor == 0:
+            raise InvalidArgumentError("divisor_override: got 0, expected an integer that sums can be divided by")
+        rows, cols = (dataclasses.replace(axis, count=np.ones_like(axis.count)) for axis in (self.rows, self.cols))
+        rows.count[:] = divisor
+        return Windows(rows, cols)
+
     def forward(self, x, y, memory_format, *, average=False, taps=None, relu=False):
         """Pool `x` into `y`, both laid out in `memory_format`; maxima also tell their `taps`."""
         if x.shape[0]:

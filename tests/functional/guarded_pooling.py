@@ -17,7 +17,12 @@ from fastconv.threads import num_threads
 from functional.test_pooling import ADAPTIVE, DILATED, DTYPES, MEMORY_FORMATS, SLIDING, integers
 from harness import ALIGNMENT, in_format
 
-RESAMPLED = {"twice": ((2, 17, 5, 8), 2), "2x3": ((1, 5, 4, 3), (2, 3)), "1.5": ((1, 33, 6, 7), 1.5), "half": ((1, 3, 9, 8), 0.5)}
+RESAMPLED = {
+    "twice": ((2, 17, 5, 8), 2),
+    "2x3": ((1, 5, 4, 3), (2, 3)),
+    "1.5": ((1, 33, 6, 7), 1.5),
+    "half": ((1, 3, 9, 8), 0.5),
+}
 
 
 class GuardedArrays:
