@@ -20,7 +20,9 @@ from .conv import Conv2D
 from .dense import Dense
 from .dropout import Dropout, SpatialDropout
 from .flatten import Flatten, Reshape
+from .group_norm import GroupNormalization, InstanceNormalization
 from .layer import Layer
+from .layer_norm import LayerNormalization
 from .losses import (
     BCEWithLogitsLoss,
     CrossEntropyLoss,
@@ -46,8 +48,8 @@ from .upsample import Upsample
 __all__ = [
     "CNN", "GELU", "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "Add", "AvgPool2D", "BCEWithLogitsLoss", "BatchNormalization",
     "ChannelAttention", "Concat", "Conv2D", "CrossEntropyLoss", "Dense", "DepthwiseSeparableConv", "Dropout", "Evaluation",
-    "Flatten", "GlobalAvgPool2D", "HuberLoss", "KLDivLoss", "L1Loss", "Layer", "LeakyReLU", "Loss", "MSELoss", "MaxPool2D",
-    "Network", "Pad", "Parameter", "ReLU", "ReLU6", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softmax", "SpatialAttention",
-    "SpatialDropout", "Swish", "Tanh", "Upsample", "initializers", "log_softmax", "log_softmax_grad", "losses", "observed",
-    "softmax",
+    "Flatten", "GlobalAvgPool2D", "GroupNormalization", "HuberLoss", "InstanceNormalization", "KLDivLoss", "L1Loss", "Layer",
+    "LayerNormalization", "LeakyReLU", "Loss", "MSELoss", "MaxPool2D", "Network", "Pad", "Parameter", "ReLU", "ReLU6",
+    "Reshape", "Sequential", "SiLU", "Sigmoid", "Softmax", "SpatialAttention", "SpatialDropout", "Swish", "Tanh", "Upsample",
+    "initializers", "log_softmax", "log_softmax_grad", "losses", "observed", "softmax",
 ]  # fmt: skip

@@ -125,6 +125,13 @@ CASES = [
     case(
         nn.BatchNormalization, momentum=0.5, eps=1e-2, inputs=(ROWS,), inferred={"channels": 6}, refused=((4, 5), (4,))
     ),
+    case(nn.GroupNormalization, 2, inferred={"channels": 4}, refused=((2, 4, 3), *OTHER_CHANNELS)),
+    case(nn.GroupNormalization, 1, eps=0.1, inferred={"channels": 4}, refused=((2, 4, 3), *OTHER_CHANNELS)),
+    case(nn.GroupNormalization, 3, inputs=(ROWS,), inferred={"channels": 6}, refused=((4, 5), (4,))),
+    case(nn.InstanceNormalization, inferred={"channels": 4}, refused=NO_IMAGES + OTHER_CHANNELS),
+    case(nn.LayerNormalization, 6, inputs=(ROWS,), refused=((4, 5), (6,))),
+    case(nn.LayerNormalization, (4, 6, 5), eps=1e-3, refused=((2, 4, 5, 6), (4, 6, 5), (2, 6, 5))),
+    case(nn.LayerNormalization, 5, refused=((2, 4), (5,))),
     *(
         case(kind, *arguments, inputs=(shape,), refused=(), scale=scale)
         for kind, arguments, scale in (
