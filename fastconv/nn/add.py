@@ -53,6 +53,5 @@ class Add(Layer):
     def _require_equal(self, shapes):
         if len(shapes) < 2 or any(tuple(shape) != tuple(shapes[0]) for shape in shapes):
             raise InvalidArgumentError(
-                f"{self._label()}: got inputs of shapes {', '.join(map(str, shapes))}; "
-                "expected two or more of the same shape"
+                f"{self._label()}: got inputs of shapes {', '.join(map(str, shapes))}; expected two or more of the same shape"
             )

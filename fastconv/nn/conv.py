@@ -42,8 +42,8 @@ class Conv2D(Layer):
     activation : None, str or ("leaky_relu", slope)
         "relu", "relu6", "leaky_relu" or "sigmoid", applied while the result is stored.
     algorithm : str or dict
-        A name from `fastconv.algorithms.names` for the forward direction; gradients then choose by themselves. A dict gives names
-        for "forward", "input_grad" and "weight_grad"; what it lacks is "auto".
+        A name from `fastconv.algorithms.names` for the forward direction; gradients then choose by themselves. A dict gives
+        names for "forward", "input_grad" and "weight_grad"; what it lacks is "auto".
     init : str or callable
         Initial filters, see `fastconv.nn.initializers`; the bias begins at zero.
     rng : None, int or numpy.random.Generator

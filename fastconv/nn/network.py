@@ -1,6 +1,6 @@
 """`Network`: what a whole network offers on top of a layer: training steps, prediction, evaluation, files.
 
-What is done by parts of the library that build on this one (the training loop, the summary) is called by name when it is wanted.
+What is done by parts of the library that build on this one (the training loop, the summary) is called by name when wanted.
 """
 
 from __future__ import annotations
