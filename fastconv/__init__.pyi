@@ -1,4 +1,5 @@
 from . import algorithms as algorithms
+from . import data as data
 from . import functional as functional
 from . import nn as nn
 from . import reference as reference
