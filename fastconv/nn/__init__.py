@@ -10,16 +10,24 @@
 
 from . import initializers, losses
 from .activations import GELU, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Swish, Tanh
+from .add import Add
+from .avg_pool import AdaptiveAvgPool2D, AvgPool2D, GlobalAvgPool2D
 from .batch_norm import BatchNormalization
 from .cnn import CNN
+from .concat import Concat
 from .conv import Conv2D
 from .dense import Dense
+from .dropout import Dropout, SpatialDropout
+from .flatten import Flatten, Reshape
 from .layer import Layer
+from .max_pool import AdaptiveMaxPool2D, MaxPool2D
 from .network import Evaluation, Network
 from .parameter import Parameter
 from .sequential import Sequential
 
 __all__ = [
-    "CNN", "BatchNormalization", "Conv2D", "Dense", "Evaluation", "GELU", "Layer", "LeakyReLU", "Network", "Parameter", "ReLU",
-    "ReLU6", "Sequential", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh", "initializers", "losses",
+    "CNN", "GELU", "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "Add", "AvgPool2D", "BatchNormalization", "Concat", "Conv2D",
+    "Dense", "Dropout", "Evaluation", "Flatten", "GlobalAvgPool2D", "Layer", "LeakyReLU", "MaxPool2D", "Network", "Parameter",
+    "ReLU", "ReLU6", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softmax", "SpatialDropout", "Swish", "Tanh", "initializers",
+    "losses",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ layer out and pass it as ``forward(x, activation=...)``.
 from __future__ import annotations
 
 import inspect
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,9 @@ __all__ = ["Layer"]
 
 # Arguments of constructors that do not describe the layer: where its initial values come from, what it is trained with.
 _NOT_CONFIGURATION = ("self", "rng", "loss", "name", "dtype")
+_BIT_GENERATORS = {
+    kind.__name__: kind for kind in (np.random.MT19937, np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64)
+}
 
 
 class Layer:
@@ -55,9 +59,12 @@ class Layer:
     commutes_with_relu = False
     # Whether backward(gy, input_grad=False) is understood: it may then return None instead of the gradient of x.
     skips_input_grad = False
+    # Whether forward draws random numbers in training, from `generator`, which exists from `build` on.
+    random = False
+    generator: np.random.Generator | None = None
 
     # Class by name, for reading saved networks; classes derived from Layer enter themselves.
-    kinds: dict[str, type[Layer]] = {}
+    kinds: ClassVar[dict[str, type[Layer]]] = {}
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -135,7 +142,7 @@ class Layer:
         """All parameters in layer order: of each layer weight, then bias; gamma, then beta."""
         own = list(self._parameters.values())
         if self._lacks_parameters():
-            raise NotReadyError(f"{self.path or type(self).__name__}: no parameters yet; call build(input_shape) or forward first")
+            raise NotReadyError(f"{self._label()}: no parameters yet; call build(input_shape) or forward first")
         return own + [parameter for layer in self.sublayers() for parameter in layer.parameters()]
 
     def _lacks_parameters(self):
@@ -218,6 +225,44 @@ class Layer:
             layer._saved = None
         return self
 
+    def random_states(self) -> dict[str, dict | None]:
+        """The state of each random layer's generator by the layer's path, as data that JSON can hold.
+
+        With parameters, buffers and the optimizer's state this is what resuming training exactly takes. None stands for a
+        generator that does not exist yet.
+
+        Examples
+        --------
+        >>> import numpy as np, fastconv as fc
+        >>> dropout, x = fc.nn.Dropout(0.5, rng=0, name="dropout"), np.ones((1, 8), np.float32)
+        >>> states = dropout.random_states()
+        >>> first = dropout.forward(x)
+        >>> dropout.load_random_states(states)
+        >>> np.array_equal(dropout.forward(x), first)
+        True
+        """
+        return {
+            path: None if layer.generator is None else _plain(layer.generator.bit_generator.state)
+            for path, layer in self.layers_inside()
+            if layer.random
+        }
+
+    def load_random_states(self, states):
+        """Take over what `random_states` returned; the paths must be the same, else nothing is changed.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Names what is missing or left over.
+        """
+        layers = {path: layer for path, layer in self.layers_inside() if layer.random}
+        missing, unknown = sorted(layers.keys() - states.keys()), sorted(states.keys() - layers.keys())
+        if missing or unknown:
+            raise InvalidArgumentError(f"states: missing {missing or 'nothing'}, unknown {unknown or 'nothing'}")
+        generators = {path: _generator(path, state) for path, state in states.items()}
+        for path, layer in layers.items():
+            layer.generator = generators[path]
+
     # -- modes ----------------------------------------------------------------------------------------------------------
 
     def train(self, mode=True):
@@ -233,12 +278,26 @@ class Layer:
     def saved(self):
         """What the last `forward` kept for `backward`."""
         if self._saved is None:
-            raise NotReadyError(f"{self.path or type(self).__name__}: backward without a forward before it")
+            raise NotReadyError(f"{self._label()}: backward without a forward before it")
         return self._saved
 
     def release(self):
         """Let go of what the last `forward` kept; containers do it as they go back."""
         self._saved = None
+
+    # -- errors ---------------------------------------------------------------------------------------------------------
+
+    def _label(self):
+        """What errors call this layer."""
+        return self.path or type(self).__name__
+
+    def _shape_error(self, shape, expected):
+        """The error for an input of this shape."""
+        return InvalidArgumentError(f"{self._label()}: got input of shape {tuple(shape)}, expected {expected}")
+
+    def _require_images(self, shape, channels=None):
+        if len(shape) != 4 or channels not in (None, shape[1]):
+            raise self._shape_error(shape, f"(n, {channels or 'c'}, h, w)")
 
     # -- description ----------------------------------------------------------------------------------------------------
 
@@ -264,3 +323,21 @@ class Layer:
 
 def _same(value, default):
     return value is default or (type(value) is type(default) and value == default)
+
+
+def _plain(state):
+    """A bit generator's state with lists in place of arrays."""
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state
+
+
+def _generator(path, state):
+    if state is None:
+        return None
+    try:
+        bits = _BIT_GENERATORS[state["bit_generator"]]()
+        bits.state = state
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"states: {path or 'the layer'}: no state of a generator of NumPy: {error!r}") from error
+    return np.random.Generator(bits)
