@@ -1,6 +1,7 @@
 from . import algorithms as algorithms
 from . import data as data
 from . import functional as functional
+from . import models as models
 from . import nn as nn
 from . import reference as reference
 from . import selection as selection

@@ -28,7 +28,7 @@ LAYERS = (
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 # Parts with a shorter list than their line gives them.
-ONLY = {"nn": {"functional", *FREE}, "optim": set(), "errors": set(), "problem": {"errors"}, "memory": {"errors", "problem"}}
+ONLY = {"nn": {"functional", *FREE}, "optim": {"errors"}, "errors": set(), "problem": {"errors"}, "memory": {"errors", "problem"}}
 # What no library module imports: test helpers and test tools.
 TEST_ONLY = {"tests", "harness", "problems", "subprocesses", "conftest", "pytest", "hypothesis", "unittest"}
 

@@ -93,11 +93,11 @@ class Layer:
     def backward(self, gy):
         raise NotImplementedError(f"{type(self).__name__} defines no backward")
 
-    def infer(self, x):
+    def infer(self, *x):
         """The result as in evaluation (running statistics, no dropout); nothing is kept for `backward`."""
         before, self.training = self.training, False
         try:
-            return self.forward(x)
+            return self.forward(*x)
         finally:
             self.training = before
             self._saved = None

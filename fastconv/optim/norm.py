@@ -1,0 +1,64 @@
+"""The norm of all gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from .layout import BLOCK, in_memory_order
+from .parameters import ParameterLike, with_gradients
+
+__all__ = ["global_norm", "norm_of"]
+
+# Sums of float32 squares beyond these may have lost terms to underflow or overflow.
+_TRUSTED = 1e-25, 1e37
+
+
+def global_norm(parameters: Iterable[ParameterLike]) -> float:
+    """The Euclidean norm of all gradients together, of the trainable parameters that have one.
+
+    Neither huge nor tiny gradients overflow or vanish in it. It is infinite or NaN only if a gradient is.
+
+    Parameters
+    ----------
+    parameters : iterable of parameters
+        Each with ``.grad``, an ndarray or None.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from types import SimpleNamespace
+    >>> from fastconv import optim
+    >>> optim.global_norm([SimpleNamespace(grad=np.array([3.0])), SimpleNamespace(grad=np.array([4.0]))])
+    5.0
+    """
+    return norm_of([in_memory_order(parameter.grad) for parameter in with_gradients(parameters)])
+
+
+def norm_of(gradients: Iterable[np.ndarray]) -> float:
+    """The norm of one-dimensional arrays together."""
+    gradients = list(gradients)
+    with np.errstate(all="ignore"):
+        total = sum(_sum_of_squares(gradient) for gradient in gradients)
+        if _TRUSTED[0] < total < _TRUSTED[1]:
+            return math.sqrt(total)
+        largest = max((float(np.abs(gradient).max()) for gradient in gradients if gradient.size), default=0.0)
+        if largest == 0 or not math.isfinite(largest):
+            return largest if math.isfinite(total) or math.isinf(largest) else math.nan
+        return largest * math.sqrt(sum(_sum_of_squares(gradient.astype(np.float64) / largest) for gradient in gradients))
+
+
+def _sum_of_squares(flat: np.ndarray) -> float:
+    # No dot product: BLAS would start threads for it. Blocks are summed pairwise, and their sums in float64.
+    work = np.empty(min(BLOCK, flat.size), flat.dtype)
+    total = 0.0
+    for start in range(0, flat.size, BLOCK):
+        block = flat[start : start + BLOCK]
+        total += float(np.multiply(block, block, out=work[: block.size]).sum())
+    return total
