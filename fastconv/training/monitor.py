@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidArgumentError
-from ..nn.observation import observed
+from ..nn import observed
 from ..optim import global_norm
 from .callback import Callback
 from .figures import figure, finish
