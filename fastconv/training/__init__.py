@@ -1,7 +1,7 @@
 """Training networks: the loop, what it calls, and what it leaves.
 
 fit             data -> loop (Training) -> History
-train_step      one step of it
+train_step      one step of it; evaluate, one validation
 Callback        EarlyStopping, Checkpoint, CSVLogger, TensorBoardLogger, LearningRateScheduler, StopOnNonFinite,
                 GradualUnfreezing, Monitor, ProgressBar, or one of your own
 Checkpoint      files from which training goes on bitwise the same; load_network takes the network out of one
@@ -22,7 +22,7 @@ from .loop import Training
 from .monitor import Monitor
 from .non_finite import StopOnNonFinite
 from .progress import ProgressBar
-from .step import StepResult, train_step
+from .step import StepResult, evaluate, train_step
 from .tensorboard import TensorBoardLogger
 from .unfreezing import GradualUnfreezing, train_only
 
@@ -41,6 +41,7 @@ __all__ = [
     "StopOnNonFinite",
     "TensorBoardLogger",
     "Training",
+    "evaluate",
     "fit",
     "load_checkpoint",
     "load_network",

@@ -104,7 +104,9 @@ def fit(
     >>> y = rng.integers(0, 2, 64)
     >>> x = (rng.standard_normal((64, 1, 8, 8)) + 2 * y.reshape(-1, 1, 1, 1)).astype(np.float32)
     >>> network = fc.nn.CNN([fc.nn.Conv2D(4, 3), fc.nn.ReLU(), fc.nn.Flatten(), fc.nn.Dense(2)])
-    >>> history = network.fit(x, y, optimizer=fc.optim.Adam(0.01), epochs=9, validation_split=0.25, rng=0, verbose=False)
+    >>> history = network.fit(
+    ...     x, y, optimizer=fc.optim.Adam(0.01), epochs=10, batch_size=8, validation_split=0.25, rng=0, verbose=False
+    ... )
     >>> history["val_accuracy"][-1] > 0.9
     True
     """

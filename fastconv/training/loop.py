@@ -20,7 +20,7 @@ from ..nn.network import Network
 from ..optim import Optimizer, clip_grad_norm
 from .callback import Callback, Callbacks
 from .history import History
-from .step import evaluate_batches, gradients
+from .step import evaluate, gradients
 
 __all__ = ["Training"]
 
@@ -196,7 +196,7 @@ class Training:
             values = np.asarray(steps.get(name, []), float)[of_epoch]
             record[name] = float((values * samples).sum() / samples.sum()) if samples.size else math.nan
         if self.validation is not None:
-            record["val_loss"], record["val_accuracy"] = evaluate_batches(self.network, self.validation, self.loss_fn)
+            record["val_loss"], record["val_accuracy"] = evaluate(self.network, self.validation, self.loss_fn)
         record["lr"] = steps["lr"][-1] if samples.size else self.optimizer.lr
         record["seconds"] = time.perf_counter() - self._started
         return record

@@ -21,10 +21,12 @@ class ProgressBar(Callback):
     ----------
     always : bool
         Show it even where standard error is no terminal.
+    leave : bool
+        Leave the bars of epochs that are over.
     """
 
-    def __init__(self, always: bool = False):
-        self.always = always
+    def __init__(self, always: bool = False, leave: bool = True):
+        self.always, self.leave = always, leave
         self._bar: Any = None
 
     def on_step_begin(self, training):
@@ -37,6 +39,7 @@ class ProgressBar(Callback):
                 initial=training.loader.state_dict()["batch"] - 1,
                 desc=f"epoch {training.epoch + 1}/{training.epochs}",
                 unit="step",
+                leave=self.leave,
                 disable=False if self.always else None,
                 file=sys.stderr,
             )

@@ -11,7 +11,7 @@ import numpy as np
 from ..nn.network import Evaluation, Network
 from ..optim import Optimizer, clip_grad_norm
 
-__all__ = ["StepResult", "evaluate_batches", "gradients", "train_step"]
+__all__ = ["StepResult", "evaluate", "gradients", "train_step"]
 
 
 class StepResult(NamedTuple):
@@ -81,8 +81,31 @@ def gradients(network: Network, x: np.ndarray, y: np.ndarray, loss_fn: Any) -> t
     return loss, correct / counted if counted else math.nan
 
 
-def evaluate_batches(network: Network, batches: Iterable[tuple[np.ndarray, np.ndarray]], loss_fn: Any) -> Evaluation:
-    """Mean loss and accuracy over batches (x, y), as in evaluation; NaN if there are none, or no classes."""
+def evaluate(network: Network, batches: Iterable[tuple[np.ndarray, np.ndarray]], loss: Any = None) -> Evaluation:
+    """Mean loss and accuracy over batches, as in evaluation; `Network.evaluate` is for arrays.
+
+    Parameters
+    ----------
+    network : Network
+    batches : iterable of (x, y)
+        Such as a `fastconv.data.DataLoader`.
+    loss : loss of `fastconv.nn.losses`, optional
+        In place of the network's own.
+
+    Returns
+    -------
+    Evaluation
+        ``.loss`` and ``.accuracy``; NaN if there are no batches, or of targets that are no classes.
+
+    Examples
+    --------
+    >>> import numpy as np, fastconv as fc
+    >>> network = fc.nn.CNN([fc.nn.Dense(2)], rng=0)
+    >>> loader = fc.data.DataLoader((np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])), batch_size=3)
+    >>> 0 <= fc.training.evaluate(network, loader).accuracy <= 1
+    True
+    """
+    loss_fn = loss or network.loss_fn
     total, samples, correct, counted = 0.0, 0, 0, 0
     for x, y in batches:
         scores = network.infer(x)
