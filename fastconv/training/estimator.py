@@ -127,7 +127,7 @@ class CNNClassifier(_base.ClassifierMixin, _base.BaseEstimator):
         ----------
         X : array-like, shape (n, features), or ndarray, shape (n, c, h, w)
         y : array-like, shape (n,)
-            Labels.
+            Labels; at least two samples.
 
         Returns
         -------
@@ -142,7 +142,7 @@ class CNNClassifier(_base.ClassifierMixin, _base.BaseEstimator):
         validation = require("sklearn.utils.validation", extra="sklearn")
         multiclass = require("sklearn.utils.multiclass", extra="sklearn")
         x = _rows(X)
-        x, y = validation.validate_data(self, x, y, dtype=np.float32, order="C")
+        x, y = validation.validate_data(self, x, y, dtype=np.float32, order="C", ensure_min_samples=2)
         multiclass.check_classification_targets(y)
         self.image_shape_ = self._image_shape(_images_shape(X), x.shape[1])
         self.classes_, labels = np.unique(y, return_inverse=True)

@@ -103,6 +103,7 @@ class Training:
         An epoch that is left in its middle is not validated and has no record.
         """
         self.stop_reason = reason
+        _log.info("training stopped in epoch %d: %s", self.epoch + 1, reason)
 
     def abandon(self, reason: str) -> None:
         """End training at once: called in ``on_gradients``, it leaves the parameters as they are."""
@@ -145,8 +146,6 @@ class Training:
             raise
         finally:
             self.callbacks.end(self)
-        if self.stop_reason is not None:
-            _log.info("training stopped in epoch %d: %s", self.epoch + 1, self.stop_reason)
         return self.history
 
     def _run_epoch(self):
