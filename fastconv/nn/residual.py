@@ -116,7 +116,7 @@ class _Residual(Layer):
         if not input_grad:
             return None
         # Nobody else has dx, unless an observer kept it.
-        return np.add(dx, skip, out=dx if self.observer is None else None)
+        return add(dx, skip, out=dx if self.observer is None else None)
 
     def _call(self, layer, phase, function, x):
         return function(x) if self.observer is None else self.observer(layer, phase, function, x)
