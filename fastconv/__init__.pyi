@@ -1,5 +1,8 @@
 from . import algorithms as algorithms
+from . import data as data
+from . import diagnostics as diagnostics
 from . import functional as functional
+from . import models as models
 from . import nn as nn
 from . import optim as optim
 from . import reference as reference

@@ -19,6 +19,8 @@ _LARGE = 2**16
 
 def as_plain(name, a):
     """`a` as an instance of ndarray itself: subclasses are viewed, what would lose meaning so is refused."""
+    if type(a) is np.ndarray:
+        return a
     if not isinstance(a, np.ndarray):
         raise InvalidTypeError(f"{name}: got {type(a).__name__}, expected a NumPy array of float32 or float64")
     if isinstance(a, np.ma.MaskedArray):

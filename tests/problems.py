@@ -68,6 +68,10 @@ MORE = {
     "dilation 2x3": "1x3x12x13,5x3x3,p2x3,d2x3",
     "dilation, several blocks of tiles": "2x16x37x41,17x3x3,p3,d3",
     "5x5 with dilation": "1x8x14x13,9x5x5,p4x2,d2x1",
+    "stride 2, several tiles": "2x17x35x18,33x3x3,s2,p1",
+    "stride 2, padding at the end": "1x9x18x17,8x3x3,s2,p0.1x0.1",
+    "stride 2, wide padding": "1x3x7x9,4x3x3,s2,p2x3",
+    "stride 2, padding 2": "3x5x8x10,6x3x3,s2,p2",
     "dilation with stride": "1x16x13x12,16x3x3,s2,p2,d2",
     "narrow groups with stride": "1x24x9x17,24x3x3,s2,p1,g3",
     "narrow groups, 5x5": "1x28x8x9,28x5x5,p2,g7",
@@ -112,6 +116,8 @@ HARD_CASES = {
     "depthwise": "1x19x17x16,19x3x3,p1,g19",
     "1x1": "1x300x5x5,17x1x1",
     "stride 2": "1x16x11x12,9x3x3,s2,p1",
+    "stride 2, several tiles": "2x24x33x19,16x3x3,s2,p1",
+    "stride 2, many channels": "1x256x9x8,24x3x3,s2,p1",
     "large kernel": "1x3x24x25,4x13x13,p6",
 }
 

@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(fastconv.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 KERNELS = sorted(path for path in (PACKAGE / "kernels").rglob("*") if path.suffix in {".py", ".pyx", ".pxi", ".h", ".c"})
 # Anyone may import these.
-FREE = {"problem", "errors", "memory"}
+FREE = {"problem", "errors", "memory", "files"}
 # From the bottom up; each part imports parts below its own line. A part that is not named here is a leaf: it imports nothing of
 # ours but what is free, and anyone may import it.
 LAYERS = (
@@ -28,7 +28,13 @@ LAYERS = (
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 # Parts with a shorter list than their line gives them.
-ONLY = {"nn": {"functional", *FREE}, "optim": {"errors"}, "errors": set(), "problem": {"errors"}, "memory": {"errors", "problem"}}
+ONLY = {
+    "nn": {"functional", *FREE},
+    "optim": {"errors"},
+    "errors": set(),
+    "problem": {"errors"},
+    "memory": {"errors", "problem"},
+}
 # What no library module imports: test helpers and test tools.
 TEST_ONLY = {"tests", "harness", "problems", "subprocesses", "conftest", "pytest", "hypothesis", "unittest"}
 

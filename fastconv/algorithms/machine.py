@@ -2,8 +2,8 @@
 
     predicted seconds = sum over an algorithm's terms of factor * seconds at the machine's full rates
 
-The shipped constants, by instruction set, are `data/machine.json`, read on first use; `fastconv calibrate` measures those of
-a machine, and `calibrated` puts them in force.
+The shipped constants, by instruction set, are `machine.json` beside this file, read on first use; `fastconv calibrate`
+measures those of a machine, and `calibrated` puts them in force.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _calibrated = contextvars.ContextVar("fastconv_machine", default=None)
 @functools.cache
 def shipped(isa):
     """The constants that ship with the package, measured on one current server core."""
-    text = resources.files("fastconv").joinpath("data/machine.json").read_text("utf-8")
+    text = resources.files(__package__).joinpath("machine.json").read_text("utf-8")
     sets = json.loads(text)
     return Constants(**sets.get(isa, sets["baseline"]))
 

@@ -1,4 +1,4 @@
-"""Winograd's minimal filtering for square kernels at stride 1, one algorithm per tile size."""
+"""Winograd's minimal filtering for square kernels, one algorithm per tile size, and one for stride 2."""
 
 from __future__ import annotations
 
@@ -34,20 +34,30 @@ class Winograd(Modelled):
     """
 
     local_non_finite = False
+    stride = 1
+    # A block holds at least a tile of each of the grids of pixels that a dilated kernel sees.
+    most_dilation = 8
+    fused_block_tiles = 112
+    gradient_block_tiles = 96, 256
 
     def __init__(self, m, r, error, fused=False):
         self.name = f"winograd{m}x{m}" + ("" if r == 3 else f"_{r}x{r}") + ("_fused" if fused else "")
         self.m, self.r, self.fused, self._error = m, r, fused, error
+        # Products of a tile, and factors from the filter.
+        self.points = self.factors = (m + r - 1) ** 2
 
     def supports(self, problem):
         if (problem.kernel_height, problem.kernel_width) != (self.r, self.r):
             return f"kernel is not {self.r}x{self.r}"
-        if problem.stride != (1, 1):
-            return "stride is not 1"
-        if max(problem.dilation) > _MOST_DILATION:
-            return f"dilation is above {_MOST_DILATION}"
+        if problem.stride != (self.stride, self.stride):
+            return f"stride is not {self.stride}"
+        if max(problem.dilation) > self.most_dilation:
+            return f"dilation is above {self.most_dilation}"
         if problem.is_depthwise:
             return "depthwise: there are no channels to multiply over"
+        return self._refusal(problem)
+
+    def _refusal(self, problem):
         if self.fused and problem.direction == "weight_grad":
             return "the weight gradient transforms no filters"
         return None
@@ -59,10 +69,10 @@ class Winograd(Modelled):
         if problem.direction == "input_grad":
             depth, filters = filters, depth
         into, out = (groups * -(-channels // vector) * vector for channels in (depth, filters))
-        points = (self.m + self.r - 1) ** 2
+        points = self.points
         block = min(tiles, max(area, self._block_tiles(problem)))
         blocks = max(1, tiles / max(1, block))
-        weights = points * depth * out
+        weights = self.factors * depth * out
         if self.fused or problem.direction == "weight_grad":
             per_block = machine.compute_seconds(blocks * weights, problem.dtype)
         else:
@@ -124,7 +134,8 @@ class Winograd(Modelled):
         """Tiles of the problem, and how many are interleaved where it is dilated."""
         grad = problem.direction == "input_grad"
         sizes = (problem.height, problem.width) if grad else (problem.out_height, problem.out_width)
-        rectangles = [-(-size // (self.m * dilation)) for size, dilation in zip(sizes, problem.dilation, strict=True)]
+        m = self.m * self.stride if grad else self.m
+        rectangles = [-(-size // (m * dilation)) for size, dilation in zip(sizes, problem.dilation, strict=True)]
         area = math.prod(problem.dilation)
         return problem.batch * math.prod(rectangles) * area, area
 
@@ -152,21 +163,41 @@ class Winograd(Modelled):
 
     def _block_tiles(self, problem):
         """Tiles in a block: as many as fit the second-level cache, within what keeps the products efficient."""
-        points = (self.m + self.r - 1) ** 2
+        points = self.points
         per_tile = points * (problem.in_channels + problem.out_channels) // problem.groups * problem.itemsize
-        if self.fused:
-            return _FUSED_BLOCK_TILES
-        least, most = _BLOCK_TILES if problem.direction != "weight_grad" else _GRADIENT_BLOCK_TILES
+        if self.fused and problem.direction != "weight_grad":
+            return self.fused_block_tiles
+        least, most = self.gradient_block_tiles if problem.direction == "weight_grad" else _BLOCK_TILES
         return min(most, max(least, _CACHE_BYTES // per_tile))
+
+
+class StridedWinograd(Winograd):
+    """3x3 at stride 2: along each axis the outer taps are a filter F(4, 2) of every second pixel, the middle tap four products.
+
+    81 products take the place of 144, and 36 of them have a factor of their own from the filter, which is transformed as it is
+    used; see kernels/winograd_transform.h. The gradients are the same for the transposed problems.
+    """
+
+    stride = 2
+    most_dilation = 1
+    fused_block_tiles = 32
+    gradient_block_tiles = 32, 64
+
+    def __init__(self, error):
+        super().__init__(4, 3, error, fused=True)
+        self.name = "winograd4x4_stride2"
+        self.points, self.factors = 81, 36
+
+    def _refusal(self, problem):
+        (top, _), (left, _) = problem.padding
+        if problem.direction == "input_grad" and (top - left) % 2:
+            return "padding is odd along one axis and even along the other"
+        return None
 
 
 # Of a second-level cache of 1 MB, what V and M may take.
 _CACHE_BYTES = 640 * 1024
 _BLOCK_TILES = (28, 112)
-_GRADIENT_BLOCK_TILES = (96, 256)
-_FUSED_BLOCK_TILES = 112
-# A block holds at least a tile of each of the grids of pixels that a dilated kernel sees.
-_MOST_DILATION = 8
 
 # Error constants: the largest error measured on the hardest data of the tests, with a margin of 1.3 and more.
 ALGORITHMS = [
@@ -176,4 +207,5 @@ ALGORITHMS = [
     Winograd(6, 3, error=160),
     Winograd(4, 5, error=40),
     Winograd(2, 5, error=12),
+    StridedWinograd(error=16),
 ]

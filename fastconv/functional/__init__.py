@@ -1,15 +1,15 @@
 """Stateless operations on NumPy arrays: what the layers of `fastconv.nn` are made of, each with its gradients.
 
-    convolution             conv2d and its two gradients, plan
-    linear                  matrix products of fully connected layers
-    activation              element-wise functions, sums with one, the gradients of biases
-    softmax                 softmax and its logarithm
-    normalization           batch normalisation with the addition and the activation behind it
-    group_normalization     group, instance and layer normalisation
-    pooling                 maxima and means of windows: sliding, adaptive, global
-    resampling              upsample2d
-    padding                 pad2d
-    layout                  conversion between the memory formats
+    convolution         conv2d and its two gradients, plan
+    linear              matrix products of fully connected layers
+    activation          element-wise functions, sums with an activation, the gradients of biases
+    softmax             and its logarithm
+    normalization       batch norm with the addition and the activation behind it
+    group_normalization  group, instance and layer norm
+    layout              conversion between the memory formats
+    pooling             max_pool2d, avg_pool2d, adaptive_max_pool2d, adaptive_avg_pool2d, global_avg_pool2d and their gradients
+    resampling          upsample2d and its gradient
+    padding             pad2d and its gradient
 
 Images are NCHW-shaped and of either memory format, which is read from their strides; results keep it.
 """
@@ -46,12 +46,49 @@ from .resampling import upsample2d, upsample2d_grad
 from .softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 
 __all__ = [
-    "SAVED", "activate", "activation_bias_grad", "activation_grad", "adaptive_avg_pool2d", "adaptive_avg_pool2d_grad",
-    "adaptive_max_pool2d", "adaptive_max_pool2d_grad", "adaptive_max_pool2d_with_taps", "add", "avg_pool2d",
-    "avg_pool2d_grad", "batch_norm", "batch_norm_grad", "batch_norm_inference", "batch_norm_inference_grad", "batch_variance",
-    "bias_grad", "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "global_avg_pool2d", "global_avg_pool2d_grad",
-    "group_norm", "group_norm_grad", "instance_norm", "instance_norm_grad", "layer_norm", "layer_norm_grad", "linear",
-    "linear_input_grad", "linear_weight_grad", "log_softmax", "log_softmax_grad", "max_pool2d", "max_pool2d_grad",
-    "max_pool2d_with_taps", "pad2d", "pad2d_grad", "plan", "softmax", "softmax_grad", "to_memory_format", "upsample2d",
+    "SAVED",
+    "activate",
+    "activation_bias_grad",
+    "activation_grad",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_grad",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_grad",
+    "adaptive_max_pool2d_with_taps",
+    "add",
+    "avg_pool2d",
+    "avg_pool2d_grad",
+    "batch_norm",
+    "batch_norm_grad",
+    "batch_norm_inference",
+    "batch_norm_inference_grad",
+    "batch_variance",
+    "bias_grad",
+    "conv2d",
+    "conv2d_input_grad",
+    "conv2d_weight_grad",
+    "global_avg_pool2d",
+    "global_avg_pool2d_grad",
+    "group_norm",
+    "group_norm_grad",
+    "instance_norm",
+    "instance_norm_grad",
+    "layer_norm",
+    "layer_norm_grad",
+    "linear",
+    "linear_input_grad",
+    "linear_weight_grad",
+    "log_softmax",
+    "log_softmax_grad",
+    "max_pool2d",
+    "max_pool2d_grad",
+    "max_pool2d_with_taps",
+    "pad2d",
+    "pad2d_grad",
+    "plan",
+    "softmax",
+    "softmax_grad",
+    "to_memory_format",
+    "upsample2d",
     "upsample2d_grad",
-]  # fmt: skip
+]

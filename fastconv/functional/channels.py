@@ -1,4 +1,4 @@
-"""Arrays with channels, of shape (n, c, h, w) or (n, c), as the kernels take them that do not convolve."""
+"""Arrays with channels, (n, c, h, w) or (n, c), as the kernels of normalisation and elementwise operations take them."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ A repeated call finds its plan by the arrays' shapes, strides and dtypes and all
 
 from __future__ import annotations
 
-import numpy as np
-
 from .. import selection, threads
 from ..algorithms import registry
 from ..algorithms.base import as_activation
@@ -67,7 +65,7 @@ def conv2d(
     >>> y.shape, round(float(y[0, 0, 4, 4]), 3)
     ((1, 4, 8, 8), 27.0)
     """
-    x, w = _plain("x", x), _plain("w", w)
+    x, w = as_plain("x", x), as_plain("w", w)
     parameters = _hashable(stride, padding, dilation, groups)
     key = "forward", x.shape, x.strides, x.dtype, w.shape, w.dtype, parameters, *_context(algorithm)
     plan = selection.PLANS.get(key)
@@ -105,7 +103,7 @@ def conv2d_input_grad(gy, w, x_shape, *, stride=1, padding=0, dilation=1, groups
     >>> dx.shape, round(float(dx[0, 0, 4, 4]), 3)
     ((1, 3, 8, 8), 36.0)
     """
-    gy, w = _plain("gy", gy), _plain("w", w)
+    gy, w = as_plain("gy", gy), as_plain("w", w)
     parameters = _hashable(stride, padding, dilation, groups, x_shape)
     key = "input_grad", gy.shape, gy.strides, gy.dtype, w.shape, w.dtype, parameters, *_context(algorithm)
     plan = selection.PLANS.get(key)
@@ -142,7 +140,7 @@ def conv2d_weight_grad(gy, x, w_shape, *, stride=1, padding=0, dilation=1, group
     >>> dw.shape, round(float(dw[0, 0, 0, 0]), 3)
     ((4, 3, 3, 3), 36.0)
     """
-    gy, x = _plain("gy", gy), _plain("x", x)
+    gy, x = as_plain("gy", gy), as_plain("x", x)
     parameters = _hashable(stride, padding, dilation, groups, w_shape)
     key = "weight_grad", gy.shape, gy.dtype, x.shape, x.strides, x.dtype, parameters, *_context(algorithm)
     plan = selection.PLANS.get(key)
@@ -221,10 +219,6 @@ def _shape_of_4(name, shape):
     if len(shape) != 4:
         raise InvalidArgumentError(f"{name}: got {shape!r}, expected 4 integers")
     return tuple(as_integer(name, v) for v in shape)
-
-
-def _plain(name, a):
-    return a if type(a) is np.ndarray else as_plain(name, a)
 
 
 def _hashable(*parameters):

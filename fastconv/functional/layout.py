@@ -41,7 +41,8 @@ def to_memory_format(x, memory_format, dtype=None):
     x = as_plain("x", x)
     if x.ndim != 4 or memory_format not in _FORMATS:
         raise InvalidArgumentError(
-            f"x, memory_format: got shape {x.shape} and {memory_format!r}, expected (n, c, h, w) and one of {', '.join(_FORMATS)}"
+            f"x, memory_format: got shape {x.shape} and {memory_format!r}, expected (n, c, h, w) and one of "
+            f"{', '.join(_FORMATS)}"
         )
     wanted = _FORMATS[memory_format]
     dtype = np.dtype(dtype or x.dtype)

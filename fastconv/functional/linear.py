@@ -40,7 +40,7 @@ def linear(x, w, b=None, activation=None):
     """
     x, w = _matrix("x", x), _matrix("w", w)
     _require_same(x.dtype, w=w, b=b)
-    if x.shape[1] != w.shape[0] or b is not None and b.shape != (w.shape[1],):
+    if x.shape[1] != w.shape[0] or (b is not None and b.shape != (w.shape[1],)):
         raise InvalidArgumentError(
             f"x, w, b: got shapes {x.shape}, {w.shape}, {None if b is None else b.shape}; expected (n, in), (in, out), (out,)"
         )
@@ -96,9 +96,8 @@ def linear_input_grad(gy, w):
 
 def _product(a, transposed, b, out, bias=None, activation=_NO_ACTIVATION):
     """out = a b, or a^T b."""
-    if not b.shape[0]:
-        out[...] = 0 if bias is None else bias
-        return
+    if not b.shape[0]:  # an empty sum: one zero
+        a, b = np.zeros(out.shape[0], out.dtype), np.zeros((1, out.shape[1]), out.dtype)
     threads = get_num_threads() if out.size * b.shape[0] >= _THREADED else 1
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     cpu.kernels().linear(a, transposed, b, out, bias, activation.code, activation.slope, threads)

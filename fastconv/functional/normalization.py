@@ -111,7 +111,9 @@ def batch_variance(inv_std: Array, eps: float = 1e-5) -> Array:
     array([1.])
     """
     # Rounding must not make it negative.
-    return np.maximum(1 / np.square(inv_std) - eps, 0)
+    # Of an infinite variance inv_std is 0; it comes back without a warning, as all that overflows.
+    with np.errstate(divide="ignore"):
+        return np.maximum(1 / np.square(inv_std) - eps, 0)
 
 
 def batch_norm_inference(

@@ -1,160 +1,90 @@
-"""Softmax and its logarithm over one axis, with their gradients."""
+"""Softmax and its logarithm, stable for any finite input."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import require_shape
-from ..errors import InvalidArgumentError, InvalidTypeError
-from ..problem import as_integer
-from . import channels
-from .channels import Array
+from ..errors import InvalidArgumentError
 
 __all__ = ["log_softmax", "log_softmax_grad", "softmax", "softmax_grad"]
 
 
-def softmax(x: Array, axis: int = -1) -> Array:
-    """``exp(x) / sum(exp(x))`` over an axis; the largest element is subtracted first, so that nothing overflows.
+def softmax(x: np.ndarray, axis: int = 1, temperature: float = 1.0) -> np.ndarray:
+    """exp(x / temperature) / sum exp(x / temperature) along an axis.
 
     Parameters
     ----------
     x : ndarray of float32 or float64
     axis : int
+        Of the classes.
+    temperature : float
+        Above 0. Larger ones soften the distribution (Hinton, Vinyals and Dean, 2015).
 
     Returns
     -------
-    ndarray, shape of x
-
-    Raises
-    ------
-    InvalidArgumentError, InvalidTypeError
+    ndarray
+        Of x's shape and dtype.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from fastconv import functional as F
-    >>> F.softmax(np.array([1000.0, 1000.0]))
-    array([0.5, 0.5])
+    >>> from fastconv import functional
+    >>> functional.softmax(np.array([[1000.0, 1000.0, -1000.0]]))
+    array([[0.5, 0.5, 0. ]])
     """
-    x, axis = _operand("x", x, axis)
-    if not x.size:
-        return np.empty_like(x)
-    y = _shifted(x, axis)
-    np.exp(y, out=y)
-    y /= y.sum(axis, keepdims=True)
-    return y
+    exponentials = np.exp(_shifted(x, axis, temperature))
+    exponentials /= exponentials.sum(axis=axis, keepdims=True)
+    return exponentials
 
 
-def softmax_grad(gy: Array, y: Array, axis: int = -1) -> Array:
-    """Gradient of `softmax` with respect to x: ``y * (gy - sum(gy * y))``.
+def log_softmax(x: np.ndarray, axis: int = 1, temperature: float = 1.0) -> np.ndarray:
+    """The logarithm of `softmax`, computed without it: x / temperature - log sum exp(x / temperature).
 
-    Parameters
-    ----------
-    gy : ndarray, shape of y
-        Gradient with respect to y.
-    y : ndarray
-        The result of `softmax`.
-    axis : int
-        As given to it.
-
-    Returns
-    -------
-    ndarray, shape of y
-
-    Raises
-    ------
-    InvalidArgumentError, InvalidTypeError
+    With a temperature it makes what `KLDivLoss` compares in distillation.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from fastconv import functional as F
-    >>> F.softmax_grad(np.array([1.0, 0.0]), np.array([0.5, 0.5]))
-    array([ 0.25, -0.25])
+    >>> from fastconv import functional
+    >>> from fastconv.nn import losses
+    >>> student, teacher = np.array([[1.0, 2.0, 4.0]]), np.array([[1.0, 3.0, 4.0]])
+    >>> loss = losses.KLDivLoss(reduction="batchmean", log_target=True)
+    >>> log_probabilities = functional.log_softmax(student, temperature=2.0)
+    >>> value = loss(log_probabilities, functional.log_softmax(teacher, temperature=2.0))
+    >>> gradient = functional.log_softmax_grad(loss.backward(), log_probabilities, temperature=2.0)
+    >>> round(value, 4), gradient.round(4)
+    (0.026, array([[ 0.0091, -0.0501,  0.041 ]]))
     """
-    gy, y, axis = _operands(gy, y, axis)
-    return y * (gy - (gy * y).sum(axis, keepdims=True))
+    shifted = _shifted(x, axis, temperature)
+    # Where all but one are -inf, the sum is 1 and its logarithm exact.
+    shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    return shifted
 
 
-def log_softmax(x: Array, axis: int = -1) -> Array:
-    """The logarithm of `softmax`, without its underflow.
-
-    Parameters
-    ----------
-    x : ndarray of float32 or float64
-    axis : int
-
-    Returns
-    -------
-    ndarray, shape of x
-
-    Raises
-    ------
-    InvalidArgumentError, InvalidTypeError
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastconv import functional as F
-    >>> F.log_softmax(np.array([0.0, 1000.0]))
-    array([-1000.,     0.])
-    """
-    x, axis = _operand("x", x, axis)
-    if not x.size:
-        return np.empty_like(x)
-    y = _shifted(x, axis)
-    y -= np.log(np.exp(y).sum(axis, keepdims=True))
-    return y
+def log_softmax_grad(
+    gradient: np.ndarray, log_probabilities: np.ndarray, axis: int = 1, temperature: float = 1.0
+) -> np.ndarray:
+    """The gradient with respect to the input of `log_softmax`, from that with respect to its result."""
+    total = gradient.sum(axis=axis, keepdims=True)
+    result = gradient - np.exp(log_probabilities) * total
+    result /= temperature
+    return result
 
 
-def log_softmax_grad(gy: Array, y: Array, axis: int = -1) -> Array:
-    """Gradient of `log_softmax` with respect to x: ``gy - exp(y) * sum(gy)``.
-
-    Parameters
-    ----------
-    gy : ndarray, shape of y
-        Gradient with respect to y.
-    y : ndarray
-        The result of `log_softmax`.
-    axis : int
-        As given to it.
-
-    Returns
-    -------
-    ndarray, shape of y
-
-    Raises
-    ------
-    InvalidArgumentError, InvalidTypeError
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastconv import functional as F
-    >>> F.log_softmax_grad(np.array([1.0, 0.0]), np.log(np.array([0.5, 0.5])))
-    array([ 0.5, -0.5])
-    """
-    gy, y, axis = _operands(gy, y, axis)
-    return gy - np.exp(y) * gy.sum(axis, keepdims=True)
+def softmax_grad(gradient: np.ndarray, probabilities: np.ndarray, axis: int = 1, temperature: float = 1.0) -> np.ndarray:
+    """The gradient with respect to the input of `softmax`, from that with respect to its result."""
+    result = gradient - (gradient * probabilities).sum(axis=axis, keepdims=True)
+    result *= probabilities
+    result /= temperature
+    return result
 
 
-def _shifted(x, axis):
-    """x minus its largest element. Where that is infinite the limit is not determined, and the result NaN."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        return x - x.max(axis, keepdims=True)
-
-
-def _operand(name, x, axis):
-    x, axis = channels.as_float(name, x), as_integer("axis", axis)
-    if not -x.ndim <= axis < x.ndim:
-        raise InvalidArgumentError(f"axis: got {axis}, expected one of the {x.ndim} axes of {name}")
-    return x, axis
-
-
-def _operands(gy, y, axis):
-    y, axis = _operand("y", y, axis)
-    gy = channels.as_float("gy", gy)
-    require_shape("gy", gy, y.shape, "the shape of y")
-    if gy.dtype != y.dtype:
-        raise InvalidTypeError(f"gy: dtype {gy.dtype} differs from y's {y.dtype}; convert one of them")
-    return gy, y, axis
+def _shifted(x, axis, temperature):
+    """x / temperature minus its maximum along the axis, so that no exponential overflows."""
+    if not temperature > 0:
+        raise InvalidArgumentError(f"temperature: got {temperature!r}, expected a number above 0")
+    with np.errstate(all="ignore"):
+        shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+        if temperature != 1:
+            shifted /= temperature
+    return shifted

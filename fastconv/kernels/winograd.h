@@ -26,7 +26,9 @@ typedef struct {
     int64_t src_h, src_w, src_c, dst_h, dst_w, dst_c;
     int64_t groups, depth, columns;         /* channels per group of source and destination */
     int64_t top, left;                      /* zeros before the source; negative: pixels to skip */
-    int m, r, points;
+    int m, step;                            /* pixels from tile to tile of the destination and of the source */
+    int size, r;                            /* pixels of the source in a tile, taps */
+    int points, factors;                    /* along an axis: products of a tile, and factors from the filter */
     int64_t dh, dw, area;                   /* dilation; dh dw */
     int64_t tiles_h, tiles_w;               /* per image, each of `area` interleaved tiles */
     int64_t images;                         /* per block */
@@ -35,6 +37,18 @@ typedef struct {
     int64_t v_step, v_plane, m_step, m_plane; /* from tile to tile and from point to point of V and M */
     int64_t chunk, v_chunk;                 /* channels that lie together in V, and from one such chunk to the next */
 } wino_plan;
+
+/* Of the input gradient at stride 2: rows of gy before the one that the first tile begins with, from the padding of the input. */
+#define STRIDED_TOP(padding) ((padding) % 2 ? -((padding) - 1) / 2 : 1 - (padding) / 2)
+
+/* The factor from the filter that a product of a tile has: where there are fewer of them, the last along an axis belongs to the rest. */
+INLINE int64_t factor_of(const wino_plan *p, int64_t point) {
+    return MIN(point / p->points, p->factors - 1) * p->factors + MIN(point % p->points, p->factors - 1);
+}
+
+/* The points of an axis whose products have this factor; products of a tile that share one, at most. */
+#define EACH_POINT_OF(p, factor, i) for (int64_t i = factor; i < ((factor) == p->factors - 1 ? p->points : (factor) + 1); i++)
+enum { MAX_SHARING = (STRIDED_POINTS - STRIDED_FACTORS + 1) * (STRIDED_POINTS - STRIDED_FACTORS + 1) };
 
 INLINE int64_t v_channel(const wino_plan *p, int64_t c) { return c / p->chunk * p->v_chunk + c % p->chunk; }
 
@@ -61,13 +75,21 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     /* An empty batch is planned as one image. */
     wino_plan p = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
                    .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
-                   .m = m, .r = (int)s->kh, .points = m + (int)s->kh - 1, .dh = s->dh, .dw = s->dw, .area = s->dh * s->dw};
+                   .m = m, .r = (int)s->kh, .dh = s->dh, .dw = s->dw, .area = s->dh * s->dw};
+    p.step = m, p.size = p.points = p.factors = m + p.r - 1;
     if (direction == 1) {
         p.src_h = s->oh, p.src_w = s->ow, p.src_c = s->k, p.dst_h = s->h, p.dst_w = s->w, p.dst_c = s->c;
         p.depth = s->k / s->g, p.columns = s->c / s->g;
         p.top = (s->kh - 1) * s->dh - s->pt, p.left = (s->kw - 1) * s->dw - s->pl;
     }
-    p.tiles_h = CEIL_DIV(p.dst_h, m * p.dh), p.tiles_w = CEIL_DIV(p.dst_w, m * p.dw);
+    if (s->sh == 2) {
+        p.points = STRIDED_POINTS, p.factors = STRIDED_FACTORS;
+        if (direction == 1)
+            p.size = 5, p.m = 8, p.top = STRIDED_TOP(s->pt), p.left = STRIDED_TOP(s->pl);
+        else
+            p.size = 9, p.step = 8;
+    }
+    p.tiles_h = CEIL_DIV(p.dst_h, p.m * p.dh), p.tiles_w = CEIL_DIV(p.dst_w, p.m * p.dw);
     const int64_t per_image = p.tiles_h * p.tiles_w * p.area;
     p.images = MAX(1, MIN(p.n, block_tiles / per_image));
     p.blocks_h = p.blocks_w = 1;
@@ -87,9 +109,11 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     p.chunk = p.v_step = row_step(p.depth, lanes), p.m_step = row_step(p.columns, lanes);
     if (direction == 2) p.chunk = p.v_step = GRADIENT_CHUNK(lanes);
     if (fused) {
-        /* Of a chunk: the filters of a panel, V and M in the second-level cache. */
+        /* Of a chunk: the filters of a panel, V and M in the second-level cache. Where filters have fewer factors, V is larger and may
+         * lie in the third: each of its values meets a whole panel. */
         const int64_t panel = 2 * lanes, wide = MAX_FUSED_CHUNK;
-        const int fits = p.points * p.points * (wide * (panel + p.tiles) + panel * p.tiles) * item <= FUSED_CACHE_BYTES;
+        const int64_t values = p.factors < p.points ? 0 : p.points * p.points * (wide * (panel + p.tiles) + panel * p.tiles);
+        const int fits = values * item <= FUSED_CACHE_BYTES;
         p.chunk = p.v_step = MIN(ROUND_UP(p.depth, lanes), fits ? wide : wide / 2), p.m_step = panel;
     }
     /* A cache line between planes keeps the points of one tile out of one another's cache sets. */
@@ -124,10 +148,10 @@ static wino_place place_of(const wino_plan *p, const wino_block *b, int64_t i) {
 }
 
 /* The tiles of a rectangle of `width` pixels, in their order; `place`: elements of VL pixels before the tile. */
-#define EACH_TILE_OF(rows, columns, width)                                                                                            \
+#define EACH_TILE_OF(rows, columns, width, step)                                                                                      \
     for (int64_t i = 0; i < rows; i++)                                                                                                \
         for (int64_t j = 0; j < columns; j++)                                                                                         \
-            for (int64_t inner = 0, place = (i * p->dh * width + j * p->dw) * p->m; inner < p->area; inner++,                         \
+            for (int64_t inner = 0, place = (i * p->dh * width + j * p->dw) * (step); inner < p->area; inner++,                       \
                          place += inner % p->dw ? 1 : width - p->dw + 1)
 
 /* Which of `count` threads that work together on a block this is. */
@@ -246,6 +270,75 @@ INSTANCE(1) INSTANCE(2) INSTANCE(3)
     }
 EACH_TILE(INSTANCE)
 #undef INSTANCE
+
+/* -- stride 2: the same with tiles of another size ------------------------------------------------------------------------ */
+
+INLINE void NAME(tile_in)(const int size, const REAL *base, int64_t row, int64_t pixel, int64_t lanes, vec *d) {
+    if (lanes >= VL) {
+        UNROLL for (int i = 0; i < size; i++)
+            UNROLL for (int j = 0; j < size; j++) d[i * size + j] = NAME(load)(base + i * row + j * pixel);
+    } else {
+        for (int i = 0; i < size; i++)
+            for (int j = 0; j < size; j++) d[i * size + j] = NAME(load_part)(base + i * row + j * pixel, lanes);
+    }
+}
+INLINE void NAME(points_out)(const int count, const vec *o, REAL *v, int64_t plane) {
+    for (int i = 0; i < count; i++) *(vec *)(v + i * plane) = o[i];
+}
+INLINE void NAME(points_in)(const int count, const REAL *m, int64_t plane, vec *v) {
+    for (int i = 0; i < count; i++) v[i] = *(const vec *)(m + i * plane);
+}
+INLINE void NAME(tile_out)(const int size, vec *o, const REAL *bias, int activation, REAL slope, REAL *out, int64_t row, int64_t pixel,
+                           int64_t high, int64_t wide, int64_t lanes) {
+    const vec added = bias ? NAME(load_n)(bias, lanes) : (vec){0};
+    for (int i = 0; i < high; i++)
+        for (int j = 0; j < wide; j++)
+            NAME(store_n)(out + i * row + j * pixel, NAME(activate)(o[i * size + j] + added, activation, slope), lanes);
+}
+
+#define DATA(TILE, SIZE, TRANSFORM, ODD)                                                                                              \
+    OUT_OF_LINE NAME(TILE)(const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {                     \
+        vec d[SIZE * SIZE], o[STRIDED_POINTS * STRIDED_POINTS];                                                                       \
+        NAME(tile_in)(SIZE, base, row, pixel, lanes, d);                                                                              \
+        NAME(TRANSFORM)(0, ODD, d, o);                                                                                                \
+        NAME(points_out)(STRIDED_POINTS * STRIDED_POINTS, o, v, plane);                                                               \
+    }
+#define RESULT(TILE, SIZE, TRANSFORM, ODD)                                                                                            \
+    OUT_OF_LINE NAME(TILE)(const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope, REAL *out, int64_t row,        \
+                           int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {                                                \
+        vec v[STRIDED_POINTS * STRIDED_POINTS], o[SIZE * SIZE];                                                                       \
+        NAME(points_in)(STRIDED_POINTS * STRIDED_POINTS, m, plane, v);                                                                \
+        NAME(TRANSFORM)(0, ODD, v, o);                                                                                                \
+        NAME(tile_out)(SIZE, o, bias, activation, slope, out, row, pixel, high, wide, lanes);                                         \
+    }
+DATA(strided_data_tile, 9, strided_data_2d, 0)
+DATA(strided_spread_0, 5, strided_spread_data_2d, 0)
+DATA(strided_spread_1, 5, strided_spread_data_2d, 1)
+RESULT(strided_result_tile, 4, strided_result_2d, 0)
+RESULT(strided_collect_0, 8, strided_spread_result_2d, 0)
+RESULT(strided_collect_1, 8, strided_spread_result_2d, 1)
+#undef DATA
+#undef RESULT
+OUT_OF_LINE NAME(strided_gradient_tile)(const vec *g, REAL *z, int64_t plane) {
+    vec o[STRIDED_POINTS * STRIDED_POINTS];
+    NAME(strided_gradient_2d)(0, 0, g, o);
+    NAME(points_out)(STRIDED_POINTS * STRIDED_POINTS, o, z, plane);
+}
+OUT_OF_LINE NAME(strided_filter_tile)(const vec *w, int streamed, REAL *u, int64_t plane) {
+    vec o[STRIDED_FACTORS * STRIDED_FACTORS];
+    (void)streamed; /* only ever used from cache */
+    NAME(strided_kernel_2d)(0, 0, w, o);
+    NAME(points_out)(STRIDED_FACTORS * STRIDED_FACTORS, o, u, plane);
+}
+OUT_OF_LINE NAME(strided_sums_tile)(const REAL *m, int64_t plane, int add, REAL *out) {
+    vec v[STRIDED_FACTORS * STRIDED_FACTORS], o[9];
+    NAME(points_in)(STRIDED_FACTORS * STRIDED_FACTORS, m, plane, v);
+    NAME(strided_sums_2d)(0, 0, v, o);
+    for (int i = 0; i < 9; i++) {
+        if (add) o[i] += *(const vec *)(out + i * NR);
+        *(vec *)(out + i * NR) = o[i];
+    }
+}
 #undef OUT_OF_LINE
 
 /* The transforms of one tile size. */
@@ -275,10 +368,29 @@ static void NAME(wino_matrix)(int kind, int m, int r, REAL *matrix) {
     if (m == M && r == R) NAME(wino_matrix_body)(PAIRS, M, R, kind, matrix);
     EACH_TILE(INSTANCE)
 #undef INSTANCE
+    if (m + r == 6 && MIN(m, r) == 2) {
+        const int columns = kind == 1 ? r : 5, rows = kind == 2 ? m : 5;
+        for (int j = 0; j < columns; j++) {
+            vec d[5], o[5];
+            for (int i = 0; i < 5; i++) d[i] = NAME(splat)(i == j);
+            if (kind == 0) NAME(wino_data_4_2)(d, o);
+            if (kind == 1) (m == 4 ? NAME(wino_kernel_4_2)(2, d, o) : NAME(wino_kernel_4_2)(4, d, o));
+            if (kind == 2) (m == 4 ? NAME(wino_result_4_2)(4, d, o) : NAME(wino_result_4_2)(2, d, o));
+            for (int i = 0; i < rows; i++) matrix[i * columns + j] = o[i][0];
+        }
+    }
 }
 
-static NAME(wino_tile) NAME(wino_tile_of)(int m, int r) {
+static NAME(wino_tile) NAME(wino_tile_of)(int m, int r, const geometry *s, int direction) {
     NAME(wino_tile) t = {0};
+    if (s->sh == 2) {
+        t.data = direction != 1 ? NAME(strided_data_tile) : s->pt % 2 ? NAME(strided_spread_1) : NAME(strided_spread_0);
+        t.result = direction != 1 ? NAME(strided_result_tile) : s->pt % 2 ? NAME(strided_collect_1) : NAME(strided_collect_0);
+        t.gradient = NAME(strided_gradient_tile);
+        t.filter = NAME(strided_filter_tile);
+        t.sums = NAME(strided_sums_tile);
+        return t;
+    }
 #define INSTANCE(PAIRS, M, R)                                                       \
     if (m == M && r == R) {                                                         \
         t.data = NAME(wino_data_##PAIRS);                                           \
@@ -294,7 +406,7 @@ static NAME(wino_tile) NAME(wino_tile_of)(int m, int r) {
 
 /* A tile at (y, x) of an NHWC image: V for all channels of a group. Pixels beyond the border are zero. */
 static void NAME(wino_data_nhwc)(const NAME(wino_tile) *tile, const wino_plan *p, const REAL *image, int64_t y, int64_t x, REAL *v) {
-    const int n = p->points;
+    const int n = p->size;
     const int64_t row = p->dh * p->src_w * p->src_c, pixel = p->dw * p->src_c;
     const REAL *base = image + (y * p->src_w + x) * p->src_c;
     if (y >= 0 && x >= 0 && y + (n - 1) * p->dh < p->src_h && x + (n - 1) * p->dw < p->src_w) {
@@ -338,19 +450,20 @@ static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, c
         share(b->tiles, t.index, t.count, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
             const wino_place at = place_of(p, b, i);
-            NAME(wino_data_nhwc)(tile, p, x + at.n * plane * p->src_c + group * p->depth, at.y - p->top, at.x - p->left, v + i * p->v_step);
+            NAME(wino_data_nhwc)(tile, p, x + at.n * plane * p->src_c + group * p->depth, at.y * p->step / p->m - p->top,
+                                 at.x * p->step / p->m - p->left, v + i * p->v_step);
         }
         return;
     }
-    const int64_t height = (rows * p->m + p->r - 1) * p->dh, width = (columns * p->m + p->r - 1) * p->dw;
+    const int64_t height = ((rows - 1) * p->step + p->size) * p->dh, width = ((columns - 1) * p->step + p->size) * p->dw;
     share(CEIL_DIV(p->depth, VL), t.index, t.count, &begin, &end);
     for (int64_t c = begin * VL; c < MIN(p->depth, end * VL); c += VL)
         for (int64_t n = b->n0; n < b->n1; n++) {
             const REAL *planes = x + (n * p->src_c + group * p->depth + c) * plane;
-            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->m * p->dh - p->top, height,
-                             b->tx0 * p->m * p->dw - p->left, width, strip);
+            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->step * p->dh - p->top, height,
+                             b->tx0 * p->step * p->dw - p->left, width, strip);
             REAL *to = v + (n - b->n0) * rows * columns * p->area * p->v_step + v_channel(p, c);
-            EACH_TILE_OF(rows, columns, width) {
+            EACH_TILE_OF(rows, columns, width, p->step) {
                 tile->data(strip + place * VL, p->dh * width * VL, p->dw * VL, VL, to, p->v_plane);
                 to += p->v_step;
             }
@@ -408,7 +521,7 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
         if (bias) *(vec *)padded = NAME(load_n)(bias + k, p->columns - k);
         const REAL *from = m + k;
         for (int64_t n = b->n0; n < b->n1; n++) {
-            EACH_TILE_OF(rows, columns, width) {
+            EACH_TILE_OF(rows, columns, width, outputs) {
                 tile->result(from, p->m_plane, bias ? padded : NULL, activation, slope, strip + place * VL, p->dh * width * VL,
                              p->dw * VL, outputs, outputs, VL);
                 from += p->m_step;
@@ -424,7 +537,8 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
 
 static int64_t NAME(wino_strip)(const wino_plan *p) {
     const int64_t rows = CEIL_DIV(p->tiles_h, p->blocks_h), columns = CEIL_DIV(p->tiles_w, p->blocks_w);
-    return (rows * p->m + p->r - 1) * (columns * p->m + p->r - 1) * p->area * VL;
+    const int64_t high = MAX((rows - 1) * p->step + p->size, rows * p->m), wide = MAX((columns - 1) * p->step + p->size, columns * p->m);
+    return high * wide * p->area * VL;
 }
 
 static int64_t NAME(wino_scratch)(const wino_plan *p) {
@@ -458,7 +572,7 @@ static void NAME(wino_run)(const geometry *s, int direction, int m, int64_t bloc
     const int64_t items = p.blocks * p.groups, set = ROUND_UP(NAME(wino_scratch)(&p), CACHE_LINE) / sizeof(REAL);
     const int64_t strip = s->channels_last ? 0 : ROUND_UP(NAME(wino_strip)(&p) * (int64_t)sizeof(REAL), CACHE_LINE) / sizeof(REAL);
     REAL *strips = (REAL *)aligned_take(&workspace, threads * strip * sizeof(REAL)), *sets = (REAL *)workspace;
-    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p.r);
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p.r, s, direction);
     if (items >= threads) {
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
         for (int64_t i = 0; i < items; i++)
@@ -519,7 +633,7 @@ static void NAME(wino_pack)(const geometry *s, int direction, int m, const REAL 
     const int64_t n = m + s->kh - 1, depth = (direction ? s->k : s->c) / s->g, columns = (direction ? s->c : s->k) / s->g;
     const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR, weights = depth * columns * s->kh * s->kw;
     const int streamed = s->g * n * n * plane * (int64_t)sizeof(REAL) > STREAMED_BYTES;
-    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, (int)s->kh);
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, (int)s->kh, s, direction);
     const NAME(wino_weights) at = NAME(wino_weights_of)(s, direction);
     /* Channels before the next panel, such that neighbours in memory are read together. */
     const int64_t step = at.flipped ? FILTER_CHANNELS : depth;
@@ -549,7 +663,7 @@ static NAME(wino_fused_sizes) NAME(wino_fused_sizes_of)(const wino_plan *p, int 
     const int64_t points = p->points * p->points, line = CACHE_LINE / (int64_t)sizeof(REAL);
     NAME(wino_fused_sizes) s = {.strip = channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), line),
                                 .v = CEIL_DIV(p->depth, p->chunk) * p->v_chunk, .u_plane = p->chunk * NR + VL, .m = points * p->m_plane};
-    s.u = points * s.u_plane;
+    s.u = p->factors * p->factors * s.u_plane;
     return s;
 }
 
@@ -577,7 +691,7 @@ static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan 
                     out[q] = m + point * p->m_plane + (first + q) * NR;
                 }
                 const NAME(sink) sink = {out, MIN(NR, ROUND_UP(columns, VL)), NULL, c > 0, 0, 0};
-                NAME(dot)((int)rows, from, 1, count, u + point * u_plane, NULL, &sink);
+                NAME(dot)((int)rows, from, 1, count, u + factor_of(p, point) * u_plane, NULL, &sink);
             }
         }
     }
@@ -591,7 +705,7 @@ static void NAME(wino_run_fused)(const geometry *s, int direction, int m, int64_
     REAL *strips = (REAL *)aligned_take(&workspace, threads * size.strip * sizeof(REAL));
     REAL *v = (REAL *)aligned_take(&workspace, size.v * sizeof(REAL));
     REAL *all_u = (REAL *)aligned_take(&workspace, threads * size.u * sizeof(REAL)), *all_m = (REAL *)workspace;
-    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r);
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r, s, direction);
     const NAME(wino_weights) at = NAME(wino_weights_of)(s, direction);
     const int64_t panels = CEIL_DIV(p->columns, NR), pixels = channels_last ? 1 : p->dst_h * p->dst_w;
 #pragma omp parallel num_threads(threads)
@@ -655,7 +769,7 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
         for (int64_t n = b->n0; n < b->n1; n++) {
             NAME(fill_strip)(gy + (n * p->dst_c + channel) * plane, lanes, p->dst_h, p->dst_w, b->ty0 * outputs * p->dh,
                              rows * outputs * p->dh, b->tx0 * outputs * p->dw, width, strip);
-            EACH_TILE_OF(rows, columns, width) {
+            EACH_TILE_OF(rows, columns, width, outputs) {
                 for (int a = 0; a < outputs; a++)
                     for (int c = 0; c < outputs; c++)
                         g[a * outputs + c] = *(const vec *)(strip + (place + a * p->dh * width + c * p->dw) * VL);
@@ -666,23 +780,29 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
     }
 }
 
-/* The sums of products of a chunk of channels and a panel of filters, S[point][channel][NR]; a cache line between planes. */
+/* The sums of products of a chunk of channels and a panel of filters, S[factor][channel][NR]; a cache line between planes. */
 #define SUMS_PLANE (GRADIENT_CHUNK(VL) * NR + VL)
 
 /* The weight gradient of `count` channels, from their first on, and up to NR filters. taps[channel][r r][NR] holds the part of the blocks
  * of tiles before, if there were any, and receives this one's; `dw`: where it goes next, if this is the last. */
 static void NAME(wino_sums)(const NAME(wino_tile) *tile, const wino_plan *p, int64_t count, int64_t columns, int64_t tiles, const REAL *v,
                             const REAL *z, int64_t z_plane, int add, REAL *sums, REAL *taps, const REAL *dw) {
-    const int64_t parts = CEIL_DIV(count, GEMM_MR), points = p->points * p->points, weights = p->r * p->r;
-    for (int64_t point = 0; point < points; point++) {
-        if (dw) FETCH_ROWS(dw, p->depth * weights, columns, count * weights, point, points, 1)
+    const int64_t parts = CEIL_DIV(count, GEMM_MR), factors = p->factors * p->factors, weights = p->r * p->r;
+    for (int64_t factor = 0; factor < factors; factor++) {
+        if (dw) FETCH_ROWS(dw, p->depth * weights, columns, count * weights, factor, factors, 1)
+        NAME(segment) segments[MAX_SHARING];
+        int64_t used = 0;
+        EACH_POINT_OF(p, factor / p->factors, i) EACH_POINT_OF(p, factor % p->factors, j) {
+            const int64_t point = i * p->points + j;
+            segments[used++] = (NAME(segment)){v + point * p->v_plane, z + point * z_plane, tiles};
+        }
         for (int64_t q = 0; q < parts; q++) {
             const int64_t first = count * q / parts, rows = count * (q + 1) / parts - first;
             REAL *out[GEMM_MR];
-            for (int64_t a = 0; a < rows; a++) out[a] = sums + point * SUMS_PLANE + (first + a) * NR;
+            for (int64_t a = 0; a < rows; a++) out[a] = sums + factor * SUMS_PLANE + (first + a) * NR;
             const NAME(sink) sink = {out, ROUND_UP(columns, VL), NULL, 0, 0, 0};
-            const NAME(segment) segment = {v + point * p->v_plane + first, z + point * z_plane, tiles};
-            NAME(outer)((int)rows, &segment, 1, p->v_step, NR, &sink);
+            for (int64_t i = 0; i < used && q; i++) segments[i].a += first - count * (q - 1) / parts;
+            NAME(outer)((int)rows, segments, used, p->v_step, NR, &sink);
         }
     }
     for (int64_t c = 0; c < count; c++)
@@ -697,7 +817,8 @@ static NAME(wino_weight_sizes) NAME(wino_weight_sizes_of)(const wino_plan *p, in
     const int64_t line = CACHE_LINE / sizeof(REAL), points = p->points * p->points, panels = CEIL_DIV(p->columns, NR);
     const int64_t chunks = CEIL_DIV(p->depth, p->chunk);
     NAME(wino_weight_sizes) s = {.strip = channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), line), .v = chunks * p->v_chunk,
-                                 .z_plane = p->tiles * NR + VL, .sums = points * SUMS_PLANE, .taps = p->chunk * p->r * p->r * NR};
+                                 .z_plane = p->tiles * NR + VL,
+                                 .sums = p->factors * p->factors * SUMS_PLANE, .taps = p->chunk * p->r * p->r * NR};
     s.z = panels * points * s.z_plane;
     s.all_taps = p->blocks > 1 ? panels * chunks * s.taps : 0;
     return s;
@@ -712,7 +833,7 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
     REAL *v = (REAL *)aligned_take(&workspace, size.v * sizeof(REAL)), *z = (REAL *)aligned_take(&workspace, size.z * sizeof(REAL));
     REAL *all_sums = (REAL *)aligned_take(&workspace, threads * size.sums * sizeof(REAL));
     REAL *block_taps = (REAL *)aligned_take(&workspace, threads * size.taps * sizeof(REAL)), *all_taps = (REAL *)workspace;
-    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r);
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r, s, 2);
     const int64_t chunks = CEIL_DIV(p->depth, p->chunk), panels = CEIL_DIV(p->columns, NR), weights = p->r * p->r;
 #pragma omp parallel num_threads(threads)
     {

@@ -7,7 +7,7 @@
  */
 #ifndef FASTCONV_WINOGRAD_POINTS
 #define FASTCONV_WINOGRAD_POINTS
-enum { MAX_POINTS = 8, MAX_TAPS = 25 };
+enum { MAX_POINTS = 9, MAX_TAPS = 25 };
 #define POINT(pairs, q) ((pairs) == 1 ? 1.0 : (pairs) == 2 ? ((q) == 0 ? 0.75 : 1.5) : ((q) == 0 ? 0.5 : (q) == 1 ? 1.0 : 1.75))
 #define SQUARE(pairs, q) (POINT(pairs, q) * POINT(pairs, q))
 #endif
@@ -71,6 +71,89 @@ INLINE void NAME(wino_kernel)(const int pairs, const int count, const vec *g, ve
     }
 }
 
+/* Stride 2 with 3 taps: outputs i = 0 .. 3 are w_0 d_2i + w_2 d_2i+2, which is F(4, 2) of every second pixel, plus w_1 d_2i+1, a product
+ * each: 9 products for 4 outputs in place of 12. F(4, 2) has the points 0, +-3/4, 2 and infinity. In two dimensions 81 products take the
+ * place of 144, and only 6 x 6 of them have factors of their own from the filter. */
+#define STRIDED_A 0.75
+#define STRIDED_B 2.0
+#define STRIDED_SQUARE (STRIDED_A * STRIDED_A)
+#define STRIDED_POINTS 9
+#define STRIDED_FACTORS 6
+
+INLINE void NAME(wino_data_4_2)(const vec *d, vec *o) {
+    const REAL a = STRIDED_A, b = STRIDED_B, A = STRIDED_SQUARE;
+    const vec even = d[3] - b * d[2], odd = d[2] - b * d[1];
+    o[0] = even - A * (d[1] - b * d[0]);
+    o[1] = even + a * odd, o[2] = even - a * odd;
+    o[3] = d[3] - A * d[1];
+    o[4] = d[4] - b * d[3] - A * odd;
+}
+
+INLINE void NAME(wino_result_4_2)(const int count, const vec *v, vec *o) {
+    const vec sum = v[1] + v[2], difference = v[1] - v[2];
+    double a = 1, b = 1;
+    UNROLL for (int i = 0; i < count; i++, a *= STRIDED_A, b *= STRIDED_B) {
+        o[i] = (REAL)a * (i & 1 ? difference : sum) + (REAL)b * v[3];
+        if (i == 0) o[i] += v[0];
+        if (i == count - 1) o[i] += v[4];
+    }
+}
+
+INLINE void NAME(wino_kernel_4_2)(const int count, const vec *g, vec *o) {
+    const double A = STRIDED_SQUARE, points[] = {STRIDED_A, -STRIDED_A, STRIDED_B};
+    const double scales[] = {2 * A * (STRIDED_A - STRIDED_B), -2 * A * (STRIDED_A + STRIDED_B), STRIDED_B * (STRIDED_B * STRIDED_B - A)};
+    o[0] = g[0] * (REAL)(1 / (A * STRIDED_B));
+    o[4] = g[count - 1];
+    UNROLL for (int j = 0; j < 3; j++) {
+        double power = 1;
+        o[1 + j] = (vec){0};
+        UNROLL for (int i = 0; i < count; i++, power *= points[j]) o[1 + j] += (REAL)(power / scales[j]) * g[i];
+    }
+}
+
+/* 9 pixels of the input. */
+INLINE void NAME(strided_data)(const vec *d, vec *o) {
+    vec even[5];
+    UNROLL for (int i = 0; i < 5; i++) even[i] = d[2 * i];
+    NAME(wino_data_4_2)(even, o);
+    UNROLL for (int i = 0; i < 4; i++) o[5 + i] = d[2 * i + 1];
+}
+
+/* 4 outputs. */
+INLINE void NAME(strided_result)(const vec *v, vec *o) {
+    NAME(wino_result_4_2)(4, v, o);
+    UNROLL for (int i = 0; i < 4; i++) o[i] += v[5 + i];
+}
+
+/* 3 taps. */
+INLINE void NAME(strided_kernel)(const vec *g, vec *o) {
+    const vec outer[] = {g[0], g[2]};
+    NAME(wino_kernel_4_2)(2, outer, o);
+    o[5] = g[1];
+}
+
+/* The input gradient: 5 values of gy, and 8 results, of which those of the parity `odd` meet two taps and the others one. */
+INLINE void NAME(strided_spread_data)(const int odd, const vec *d, vec *o) {
+    NAME(wino_data_4_2)(d, o);
+    UNROLL for (int i = 0; i < 4; i++) o[5 + i] = d[i + 1 - odd];
+}
+INLINE void NAME(strided_spread_result)(const int odd, const vec *v, vec *o) {
+    vec two[4];
+    NAME(wino_result_4_2)(4, v, two);
+    UNROLL for (int i = 0; i < 4; i++) o[2 * i + odd] = two[i], o[2 * i + 1 - odd] = v[5 + i];
+}
+
+/* The weight gradient: 4 values of gy, and 3 taps from the sums of products. */
+INLINE void NAME(strided_gradient)(const vec *g, vec *o) {
+    NAME(wino_kernel_4_2)(4, g, o);
+    UNROLL for (int i = 0; i < 4; i++) o[5 + i] = g[i];
+}
+INLINE void NAME(strided_sums)(const vec *v, vec *o) {
+    vec outer[2];
+    NAME(wino_result_4_2)(2, v, outer);
+    o[0] = outer[0], o[1] = v[5], o[2] = outer[1];
+}
+
 /* Both axes of a square, row by row. */
 #define BOTH_AXES(NAME_2D, TRANSFORM, ROWS_IN, ROWS_OUT)                                                   \
     INLINE void NAME(NAME_2D)(const int pairs, const int count, const vec *in, vec *out) {                 \
@@ -90,4 +173,11 @@ INLINE void NAME(wino_kernel)(const int pairs, const int count, const vec *g, ve
 BOTH_AXES(wino_data_2d, NAME(wino_data)(pairs, column, result), 2 * pairs + 2, 2 * pairs + 2)
 BOTH_AXES(wino_result_2d, NAME(wino_result)(pairs, count, column, result), 2 * pairs + 2, count)
 BOTH_AXES(wino_kernel_2d, NAME(wino_kernel)(pairs, count, column, result), count, 2 * pairs + 2)
+BOTH_AXES(strided_data_2d, NAME(strided_data)(column, result), 9, 9)
+BOTH_AXES(strided_result_2d, NAME(strided_result)(column, result), 9, 4)
+BOTH_AXES(strided_kernel_2d, NAME(strided_kernel)(column, result), 3, 6)
+BOTH_AXES(strided_spread_data_2d, NAME(strided_spread_data)(count, column, result), 5, 9)
+BOTH_AXES(strided_spread_result_2d, NAME(strided_spread_result)(count, column, result), 9, 8)
+BOTH_AXES(strided_gradient_2d, NAME(strided_gradient)(column, result), 4, 9)
+BOTH_AXES(strided_sums_2d, NAME(strided_sums)(column, result), 6, 3)
 #undef BOTH_AXES

@@ -3,9 +3,11 @@
     Parameter   a trainable array and its gradient
     Layer       build, forward, infer, backward, parameters: the base of all below
       Conv2D, Dense, BatchNormalization, ReLU, ...      one layer a file
+      ResidualBlock, Bottleneck                         branches that join again
       Sequential                                        layers one after the other, fused where they can be
       Network                                           train_step, fit, predict, evaluate, save, load
         CNN                                             a network of layers one after the other
+        Graph                                           a network of named layers that branch and join
 """
 
 from . import initializers, losses
@@ -20,36 +22,71 @@ from .conv import Conv2D
 from .dense import Dense
 from .dropout import Dropout, SpatialDropout
 from .flatten import Flatten, Reshape
+from .graph import Graph
 from .group_norm import GroupNormalization, InstanceNormalization
 from .layer import Layer
 from .layer_norm import LayerNormalization
-from .losses import (
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    HuberLoss,
-    KLDivLoss,
-    L1Loss,
-    Loss,
-    MSELoss,
-    log_softmax,
-    log_softmax_grad,
-    softmax,
-)
+from .losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, Loss, MSELoss
 from .max_pool import AdaptiveMaxPool2D, MaxPool2D
 from .network import Evaluation, Network
-from .observe import observed
+from .observation import observed
 from .pad import Pad
 from .parameter import Parameter
+from .residual import Bottleneck, ResidualBlock
 from .separable_conv import DepthwiseSeparableConv
 from .sequential import Sequential
 from .spatial_attention import SpatialAttention
 from .upsample import Upsample
 
 __all__ = [
-    "CNN", "GELU", "AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "Add", "AvgPool2D", "BCEWithLogitsLoss", "BatchNormalization",
-    "ChannelAttention", "Concat", "Conv2D", "CrossEntropyLoss", "Dense", "DepthwiseSeparableConv", "Dropout", "Evaluation",
-    "Flatten", "GlobalAvgPool2D", "GroupNormalization", "HuberLoss", "InstanceNormalization", "KLDivLoss", "L1Loss", "Layer",
-    "LayerNormalization", "LeakyReLU", "Loss", "MSELoss", "MaxPool2D", "Network", "Pad", "Parameter", "ReLU", "ReLU6",
-    "Reshape", "Sequential", "SiLU", "Sigmoid", "Softmax", "SpatialAttention", "SpatialDropout", "Swish", "Tanh", "Upsample",
-    "initializers", "log_softmax", "log_softmax_grad", "losses", "observed", "softmax",
-]  # fmt: skip
+    "CNN",
+    "GELU",
+    "AdaptiveAvgPool2D",
+    "AdaptiveMaxPool2D",
+    "Add",
+    "AvgPool2D",
+    "BCEWithLogitsLoss",
+    "BatchNormalization",
+    "Bottleneck",
+    "ChannelAttention",
+    "Concat",
+    "Conv2D",
+    "CrossEntropyLoss",
+    "Dense",
+    "DepthwiseSeparableConv",
+    "Dropout",
+    "Evaluation",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "Graph",
+    "GroupNormalization",
+    "HuberLoss",
+    "InstanceNormalization",
+    "KLDivLoss",
+    "L1Loss",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Loss",
+    "MSELoss",
+    "MaxPool2D",
+    "Network",
+    "Pad",
+    "Parameter",
+    "ReLU",
+    "ReLU6",
+    "Reshape",
+    "ResidualBlock",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "SpatialAttention",
+    "SpatialDropout",
+    "Swish",
+    "Tanh",
+    "Upsample",
+    "initializers",
+    "losses",
+    "observed",
+]

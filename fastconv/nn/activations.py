@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..functional import activate, activation_grad, softmax, softmax_grad
+from ..functional import SAVED, activate, activation_grad, softmax, softmax_grad
 from .layer import Layer
 
 __all__ = [
-    "FROM_OUTPUT", "FUSED", "GELU", "LeakyReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh",
-    "activation_name",
+    "GELU", "WITH_PRODUCTS", "LeakyReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh", "activation_name",
 ]  # fmt: skip
 
-# Activations whose derivative follows from their result, so that a layer that applies one need not keep what went into it.
-FROM_OUTPUT = frozenset({"relu", "relu6", "leaky_relu", "sigmoid", "tanh"})
-# Those of them that convolutions and matrix products apply while they store their sums.
-FUSED = FROM_OUTPUT - {"tanh"}
+# Activations that convolutions and matrix products apply as they store their results, and whose derivative follows from these.
+WITH_PRODUCTS = frozenset({"relu", "relu6", "leaky_relu", "sigmoid"})
 
 
 def activation_name(activation):
@@ -30,7 +27,7 @@ class Activation(Layer):
 
     def forward(self, x):
         y = activate(x, self.activation)
-        self._saved = (y if activation_name(self.activation) in FROM_OUTPUT else x,)
+        self._saved = (y if SAVED[activation_name(self.activation)] == "output" else x,)
         return y
 
     def backward(self, gy):

@@ -16,7 +16,7 @@ from ..functional import (
 )
 from ..problem import DIRECTIONS, ConvProblem
 from . import initializers
-from .activations import FUSED, activation_name
+from .activations import WITH_PRODUCTS, activation_name
 from .layer import Layer
 
 __all__ = ["Conv2D"]
@@ -69,8 +69,8 @@ class Conv2D(Layer):
         self.filters, self.kernel_size, self.in_channels = filters, kernel_size, in_channels
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.bias, self.activation, self.algorithm, self.init, self.rng = bias, activation, algorithm, init, rng
-        if activation is not None and activation_name(activation) not in FUSED:
-            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(FUSED))}")
+        if activation is not None and activation_name(activation) not in WITH_PRODUCTS:
+            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(WITH_PRODUCTS))}")
         self._geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         self._algorithms = dict.fromkeys(DIRECTIONS, "auto")
         self._algorithms.update(algorithm if isinstance(algorithm, dict) else {"forward": algorithm})
@@ -83,7 +83,7 @@ class Conv2D(Layer):
 
     @property
     def fuses(self):
-        return FUSED if self.activation is None else frozenset()
+        return WITH_PRODUCTS if self.activation is None else frozenset()
 
     def _build(self, input_shape, rng):
         self._require_images(input_shape)
@@ -154,6 +154,17 @@ class Conv2D(Layer):
         n, k, oh, ow = self.output_shape(input_shape)
         kh, kw = self._kernel
         return (1 if n is None else n) * k * oh * ow * (input_shape[1] // self.groups * kh * kw + bool(self.bias))
+
+    def problem(self, input_shape, memory_format="nhwc", direction="forward") -> ConvProblem:
+        """What `fastconv.plan` takes, for inputs (n, c, h, w) of a memory format, in a direction."""
+        return ConvProblem.from_shapes(
+            input_shape, self.weight.shape, direction=direction, dtype=self.dtype.name, memory_format=memory_format,
+            **self._geometry,
+        )  # fmt: skip
+
+    def plan(self, input_shape, memory_format="nhwc", direction="forward"):
+        """The `Plan` with which the layer works on such inputs."""
+        return plan(self.problem(input_shape, memory_format, direction), self._algorithms[direction])
 
     def __getstate__(self):
         return super().__getstate__() | {"_packed_for": None, "_packed": {}}

@@ -93,11 +93,11 @@ class Layer:
     def backward(self, gy):
         raise NotImplementedError(f"{type(self).__name__} defines no backward")
 
-    def infer(self, x):
+    def infer(self, *x):
         """The result as in evaluation (running statistics, no dropout); nothing is kept for `backward`."""
         before, self.training = self.training, False
         try:
-            return self.forward(x)
+            return self.forward(*x)
         finally:
             self.training = before
             self._saved = None
@@ -106,7 +106,7 @@ class Layer:
         """Shape of the result for inputs of `input_shape`: the same, unless a layer says otherwise."""
         return tuple(input_shape)
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, *input_shapes):
         """Multiply-adds of a forward pass, bias included, as the guide counts them: one per product and one per bias."""
         return 0
 

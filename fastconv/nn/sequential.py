@@ -43,8 +43,8 @@ class Sequential(Layer):
         super().__init__(name=name, dtype=dtype)
         self.layers = []
         self.rng = rng
-        # Called instead of each layer's pass, see `observed`.
-        self.observer = None
+        # See `observed`.
+        self.observer, self.observe_fused = None, False
         self._steps = None
         for layer in layers:
             self.add_layer(layer)
@@ -66,6 +66,7 @@ class Sequential(Layer):
         elif any(layer.name == other.name for other in self.layers):
             raise InvalidArgumentError(f"layer: there is a layer of name {layer.name!r} already")
         self.layers.append(layer)
+        self.built = False
         layer.set_path(f"{self.path}.{layer.name}" if self.path else layer.name)
         self._steps = None
         return self
@@ -80,6 +81,7 @@ class Sequential(Layer):
             with naming(layer):
                 layer.build(shape, rng)
                 shape = layer.output_shape(shape)
+        self.built = True
         return self
 
     def output_shape(self, input_shape):
@@ -103,18 +105,15 @@ class Sequential(Layer):
         return self._run("infer", x)
 
     def _run(self, phase, x):
-        if any(not layer.built for layer in self.layers):
+        if not self.built:
             self.build(x.shape)
         self._saved = self._plan() if phase == "forward" else None
         for layer, activation in self._plan():
             function = getattr(layer, phase)
+            if activation is not None:
+                function = functools.partial(function, activation=activation)
             with naming(layer):
-                if self.observer is not None:
-                    x = self.observer(layer, phase, function, x)
-                elif activation is None:
-                    x = function(x)
-                else:
-                    x = function(x, activation=activation)
+                x = function(x) if self.observer is None else self.observer(layer, phase, function, x)
         return x
 
     def backward(self, gy, input_grad=True):
@@ -124,20 +123,27 @@ class Sequential(Layer):
         first = 0 if input_grad else next((i for i, layer in enumerate(steps) if not layer.frozen), len(steps))
         for i in reversed(range(first, len(steps))):
             layer = steps[i]
-            function = layer.backward
+            backward = layer.backward
             if i == first and not input_grad and layer.skips_input_grad:
-                function = functools.partial(function, input_grad=False)
-            gy = function(gy) if self.observer is None else self.observer(layer, "backward", function, gy)
+                backward = functools.partial(backward, input_grad=False)
+            gy = backward(gy) if self.observer is None else self.observer(layer, "backward", backward, gy)
             layer.release()
         return gy if input_grad else None
 
     def _plan(self):
         """(layer, activation to apply) in order; without fusing while an observer wants to see each layer."""
-        if self.observer is not None:
+        if self.observer is not None and not self.observe_fused:
             return [(layer, None) for layer in self.layers]
         if self._steps is None:
             self._steps = list(_fused(self.layers))
         return self._steps
+
+    def fused_layers(self):
+        """The layers left out because the one before applies them."""
+        if self._steps is None:
+            self._steps = list(_fused(self.layers))
+        run = {id(layer) for layer, _ in self._steps}
+        return [layer for layer in self.layers if id(layer) not in run]
 
     def config(self):
         return super().config() | {"layers": list(self.layers)}

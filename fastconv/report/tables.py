@@ -169,4 +169,4 @@ def _compiled(only):
 
 
 def _folder():
-    return resources.files(__package__.partition(".")[0]) / "data" / "tables"
+    return resources.files(__package__) / "layer_tables"

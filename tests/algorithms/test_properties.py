@@ -18,6 +18,7 @@ side = st.tuples(st.integers(0, 3), st.integers(0, 3))
 # Kernel, stride and dilation of the families that algorithms are made for; None: any.
 FAMILIES = {
     "3x3": ((3, 3), (1, 1), (1, 1)),
+    "3x3, stride 2": ((3, 3), (2, 2), (1, 1)),
     "5x5": ((5, 5), (1, 1), (1, 1)),
     "1x1": ((1, 1), None, (1, 1)),
     "large": ((9, 8), (1, 1), (1, 1)),

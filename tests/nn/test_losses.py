@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import fastconv as fc
-from fastconv import nn
+from fastconv import functional, nn
 
 RNG = np.random.default_rng(0)
 SHAPE = (4, 3, 2, 2)
 LOGITS = 2 * RNG.standard_normal(SHAPE)
 VALUES = RNG.standard_normal(SHAPE)
 LABELS = RNG.integers(0, 3, (4, 2, 2))
-DISTRIBUTIONS = nn.softmax(RNG.standard_normal(SHAPE))
+DISTRIBUTIONS = functional.softmax(RNG.standard_normal(SHAPE))
 ONE_HOT = np.moveaxis(np.eye(3)[LABELS], -1, 1)
 SOFT = RNG.uniform(0, 1, SHAPE)
 WEIGHT = np.array([0.5, 2.0, 1.25])
@@ -180,7 +180,7 @@ def test_the_gradient_of_cross_entropy_is_probability_minus_target():
     z, labels = LOGITS[:, :, 0, 0], LABELS[:, 0, 0]
     loss = nn.CrossEntropyLoss()
     loss(z, labels)
-    np.testing.assert_allclose(loss.backward(), (nn.softmax(z) - np.eye(3)[labels]) / 4, rtol=1e-12, atol=1e-16)
+    np.testing.assert_allclose(loss.backward(), (functional.softmax(z) - np.eye(3)[labels]) / 4, rtol=1e-12, atol=1e-16)
 
 
 def test_an_impossible_class_costs_nothing_unless_it_is_the_target():
@@ -233,12 +233,12 @@ def test_distillation_at_a_temperature():
     loss = nn.KLDivLoss(reduction="batchmean")
 
     def value(z):
-        return loss(nn.log_softmax(z, temperature=temperature), nn.softmax(teacher, temperature=temperature))
+        return loss(functional.log_softmax(z, temperature=temperature), functional.softmax(teacher, temperature=temperature))
 
     value(student)
-    log_p = nn.log_softmax(student, temperature=temperature)
-    gradient = nn.log_softmax_grad(loss.backward(), log_p, temperature=temperature)
-    p, q = np.exp(student / temperature), nn.softmax(teacher, temperature=temperature)
+    log_p = functional.log_softmax(student, temperature=temperature)
+    gradient = functional.log_softmax_grad(loss.backward(), log_p, temperature=temperature)
+    p, q = np.exp(student / temperature), functional.softmax(teacher, temperature=temperature)
     p /= p.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(gradient, (p - q) / temperature / len(student), rtol=1e-12, atol=1e-16)
     np.testing.assert_allclose(np.exp(log_p), p, rtol=1e-12)
@@ -274,7 +274,7 @@ ERRORS = {
     ),
     "no axes": (lambda: nn.CrossEntropyLoss()(np.array(1.0), 0), ValueError, r"predictions: shape is \(\)"),
     "no classes": (lambda: nn.CrossEntropyLoss()(X[:, :0], [0, 0]), ValueError, r"predictions: shape is \(2, 0\)"),
-    "temperature": (lambda: nn.softmax(X, temperature=0), ValueError, "temperature: got 0"),
+    "temperature": (lambda: functional.softmax(X, temperature=0), ValueError, "temperature: got 0"),
     "no forward": (lambda: nn.MSELoss().backward(), ValueError, "backward: there was no forward"),
 }
 

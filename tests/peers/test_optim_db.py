@@ -56,7 +56,9 @@ def test_every_configuration_follows_the_same_trajectory(torch, name):
         start, centres = ([rng.standard_normal(shape) for shape in SHAPES] for _ in range(2))
         ours = [Parameter(f"p{i}", array.copy()) for i, array in enumerate(start)]
         theirs = [torch.nn.Parameter(torch.from_numpy(array.copy())) for array in start]
-        optimizer, peer = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+        peer = getattr(torch.optim, name)(theirs, **options)
+        # SGD's default learning rates differ.
+        optimizer = getattr(optim, name)(ours, **{"lr": peer.defaults["lr"], **options})
         for step in range(STEPS):
             for p, q, g, h in zip(
                 ours,

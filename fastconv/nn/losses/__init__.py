@@ -7,7 +7,6 @@ from .kl_div import KLDivLoss
 from .l1 import L1Loss
 from .loss import Loss
 from .mse import MSELoss
-from .softmax import log_softmax, log_softmax_grad, softmax
 
 __all__ = [
     "BCEWithLogitsLoss",
@@ -17,7 +16,4 @@ __all__ = [
     "L1Loss",
     "Loss",
     "MSELoss",
-    "log_softmax",
-    "log_softmax_grad",
-    "softmax",
 ]

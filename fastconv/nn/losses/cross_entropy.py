@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import InvalidArgumentError, InvalidTypeError
 from .loss import Loss, as_predictions, as_weight
-from .softmax import log_softmax
+from ...functional import log_softmax
 
 __all__ = ["CrossEntropyLoss"]
 

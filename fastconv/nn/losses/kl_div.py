@@ -12,7 +12,7 @@ __all__ = ["KLDivLoss"]
 class KLDivLoss(ElementwiseLoss):
     """t (log t - x) of log-probabilities x and target probabilities t; 0 where t is 0.
 
-    `fastconv.nn.log_softmax` makes log-probabilities of logits, with a temperature for distillation.
+    `fastconv.functional.log_softmax` makes log-probabilities of logits, with a temperature for distillation.
 
     Parameters
     ----------
