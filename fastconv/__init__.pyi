@@ -7,6 +7,7 @@ from . import nn as nn
 from . import optim as optim
 from . import reference as reference
 from . import selection as selection
+from . import training as training
 from .errors import FastconvError as FastconvError
 from .errors import InvalidArgumentError as InvalidArgumentError
 from .errors import InvalidTypeError as InvalidTypeError

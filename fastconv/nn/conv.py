@@ -16,7 +16,7 @@ from ..functional import (
 )
 from ..problem import DIRECTIONS, ConvProblem
 from . import initializers
-from .activations import WITH_PRODUCTS, activation_name
+from .activations import FUSED, activation_name
 from .layer import Layer
 
 __all__ = ["Conv2D"]
@@ -69,8 +69,8 @@ class Conv2D(Layer):
         self.filters, self.kernel_size, self.in_channels = filters, kernel_size, in_channels
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.bias, self.activation, self.algorithm, self.init, self.rng = bias, activation, algorithm, init, rng
-        if activation is not None and activation_name(activation) not in WITH_PRODUCTS:
-            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(WITH_PRODUCTS))}")
+        if activation is not None and activation_name(activation) not in FUSED:
+            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(FUSED))}")
         self._geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         self._algorithms = dict.fromkeys(DIRECTIONS, "auto")
         self._algorithms.update(algorithm if isinstance(algorithm, dict) else {"forward": algorithm})
@@ -83,7 +83,7 @@ class Conv2D(Layer):
 
     @property
     def fuses(self):
-        return WITH_PRODUCTS if self.activation is None else frozenset()
+        return FUSED if self.activation is None else frozenset()
 
     def _build(self, input_shape, rng):
         self._require_images(input_shape)

@@ -86,7 +86,7 @@ def describe(layer):
 
 
 def rebuild(description):
-    """The layer that was described; what it inferred from its first input is among its arguments, so parameters exist."""
+    """The layer that was described, with its parameters: what a layer inferred from its first input is among its arguments."""
     kind = Layer.kinds.get(description["kind"])
     if kind is None:
         raise InvalidArgumentError(
