@@ -28,11 +28,11 @@ def network(batch_norm: bool, rng: int) -> nn.CNN:
     return nn.CNN([*layers, nn.MaxPool2D(2), nn.Flatten(), nn.Dense(10)], rng=rng)
 
 
-def accuracies(batch_norm: bool, lr: float, epochs: int, seed: int = 0, samples: int | None = None) -> list[float]:
+def accuracies(batch_norm: bool, lr: float, epochs: int, seed: int = 0) -> list[float]:
     """The validation accuracy after each epoch."""
     train, test = data.train_test_split(data.digits(), rng=seed)
     history = network(batch_norm, seed).fit(
-        train.subset(slice(samples)), optimizer=optim.SGD(lr=lr), epochs=epochs, validation_data=test, rng=seed, verbose=False
+        train, optimizer=optim.SGD(lr=lr), epochs=epochs, batch_size=50, validation_data=test, rng=seed, verbose=False
     )
     return history["val_accuracy"]
 
