@@ -83,7 +83,7 @@ def checked_out(out, shape, dtype, **operands):
         raise InvalidTypeError(f"out: dtype {out.dtype} differs from the result's {dtype}")
     if not out.flags.writeable:
         raise InvalidArgumentError("out: the array is read-only")
-    if any(stride == 0 and n > 1 for stride, n in zip(out.strides, shape, strict=True)):
+    if out.size and any(stride == 0 and n > 1 for stride, n in zip(out.strides, shape, strict=True)):
         raise InvalidArgumentError("out: several elements share one place in memory (a stride is 0)")
     require_disjoint(out, **operands)
     return out

@@ -311,11 +311,16 @@ class ConvProblem:
 def memory_format_of(a):
     """`"nhwc"` for a 4-D array whose channels are contiguous, `"nchw"` for any other.
 
-    Where an array is both (one channel, or a single pixel), it is `"nchw"`.
+    Where an array is both (one channel, or a single pixel), its strides tell which it was made as; one channel of a single pixel
+    is `"nchw"`.
     """
-    if a.flags.c_contiguous:
+    if not a.transpose(0, 2, 3, 1).flags.c_contiguous:
         return "nchw"
-    return "nhwc" if a.transpose(0, 2, 3, 1).flags.c_contiguous else "nchw"
+    if not a.flags.c_contiguous:
+        return "nhwc"
+    c, h, w = a.shape[1:]
+    as_made = a.strides[1] == a.itemsize and a.strides[3] == c * a.itemsize
+    return "nhwc" if as_made and c * h * w > 1 else "nchw"
 
 
 def as_conv_array(name, a):

@@ -30,7 +30,7 @@ def to_memory_format(x, memory_format, dtype=None):
     Returns
     -------
     ndarray
-        `x` itself if it is so already.
+        On the memory of `x` if it is so already.
 
     Examples
     --------
