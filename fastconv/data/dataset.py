@@ -23,8 +23,10 @@ class LazyImages(Protocol):
     several threads at once is safe.
     """
 
-    shape: tuple[int | None, ...]
     dtype: np.dtype
+
+    @property
+    def shape(self) -> tuple[int | None, ...]: ...
 
     def __len__(self) -> int: ...
 

@@ -94,6 +94,17 @@ def test_batches_are_the_same_whatever_the_number_of_workers(workers, prefetch):
     assert not threads()
 
 
+def test_every_worker_has_a_batch_however_little_is_prefetched():
+    # Each of three samples waits for the others.
+    meet = threading.Barrier(3, timeout=30)
+
+    def wait(image):
+        meet.wait()
+        return image
+
+    assert len(list(DataLoader((PIXELS[:6], LABELS[:6]), 1, transform=wait, workers=3, prefetch=1))) == 6
+
+
 def test_batches_follow_from_rng():
     first = [x for x, _ in loader(rng=1)]
     assert_same(loader(rng=1), loader(rng=np.random.default_rng(1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -87,7 +88,7 @@ class Compose:
             raise InvalidArgumentError(
                 f"transforms: {flat[levels.index(True)]!r} works on batches, and one that works on images follows; put it last"
             )
-        self.transforms = tuple(flat)
+        self.transforms: tuple[Callable[..., Any], ...] = tuple(flat)
         self._samples = tuple((f, _takes_rng(f)) for f, batch in zip(flat, levels, strict=True) if not batch)
         self._batches = tuple((f, _takes_rng(f)) for f, batch in zip(flat, levels, strict=True) if batch)
 
@@ -148,7 +149,7 @@ def as_image(image: np.ndarray) -> np.ndarray:
 
 
 def as_range(
-    name: str, value: float | tuple[float, float], center: float, lowest: float = -np.inf, highest: float = np.inf
+    name: str, value: float | Sequence[float], center: float, lowest: float = -np.inf, highest: float = np.inf
 ) -> tuple[float, float]:
     """The range that a strength or a pair of bounds means.
 
@@ -163,7 +164,7 @@ def as_range(
         ends = tuple(map(float, value)) if isinstance(value, (tuple, list)) else (float(value),)
     except (TypeError, ValueError):
         ends = ()
-    if len(ends) not in (1, 2) or not np.isfinite(ends).all() or (len(ends) == 1 and ends[0] < 0):
+    if len(ends) not in (1, 2) or not all(map(math.isfinite, ends)) or (len(ends) == 1 and ends[0] < 0):
         raise InvalidArgumentError(f"{name}: got {value!r}, expected a number of at least 0 or a pair (lowest, highest)")
     low, high = ends if len(ends) == 2 else (max(lowest, center - ends[0]), center + ends[0])
     if not lowest <= low <= high <= highest:

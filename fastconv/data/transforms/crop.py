@@ -56,7 +56,10 @@ class RandomCrop:
         image = as_image(image)
         ph, pw = as_pair("padding", self.padding, 0)
         if ph or pw:
-            image = np.pad(image, ((0, 0), (ph, ph), (pw, pw)), constant_values=self.fill)
+            c, h, w = image.shape
+            padded = np.full((c, h + 2 * ph, w + 2 * pw), self.fill, image.dtype)
+            padded[:, ph : ph + h, pw : pw + w] = image
+            image = padded
         height, width = _within(image, as_pair("size", self.size, 1))
         rng = np.random.default_rng(rng)
         top = rng.integers(image.shape[1] - height + 1)
@@ -137,7 +140,8 @@ class RandomResizedCrop:
 
     def __call__(self, image: np.ndarray, rng: Rng = None) -> np.ndarray:
         image = as_image(image)
-        part = _part(image, *self._place(*image.shape[1:], np.random.default_rng(rng)))
+        h, w = image.shape[1:]
+        part = _part(image, *self._place(h, w, np.random.default_rng(rng)))
         return np.ascontiguousarray(resample(part, *as_pair("size", self.size, 1)))
 
     def _place(self, h, w, rng):
