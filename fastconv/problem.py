@@ -192,6 +192,22 @@ class ConvProblem:
             dilation=scalars.get("d", (1,)), groups=groups, direction=direction, dtype=dtype, memory_format=memory_format,
         )  # fmt: skip
 
+    @classmethod
+    def from_dict(cls, entry):
+        """The problem that `to_dict` described; other keys are ignored."""
+        return cls.parse(
+            entry["problem"], direction=entry["direction"], dtype=entry["dtype"], memory_format=entry["memory_format"]
+        )
+
+    def to_dict(self):
+        """The problem as plain values, its shape as text."""
+        return {
+            "problem": str(self),
+            "direction": self.direction,
+            "dtype": self.dtype,
+            "memory_format": self.memory_format,
+        }
+
     def replace(self, **changes):
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)

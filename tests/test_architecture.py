@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(fastconv.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 KERNELS = sorted(path for path in (PACKAGE / "kernels").rglob("*") if path.suffix in {".py", ".pyx", ".pxi", ".h", ".c"})
 # Anyone may import these.
-FREE = {"problem", "errors", "memory"}
+FREE = {"problem", "errors", "memory", "files"}
 # From the bottom up; each part imports parts below its own line. A part that is not named here is a leaf: it imports nothing of
 # ours but what is free, and anyone may import it.
 LAYERS = (

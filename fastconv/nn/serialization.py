@@ -6,16 +6,14 @@ which layers that are arguments are described alike.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import pathlib
-import tempfile
 import zipfile
 
 import numpy as np
 
 from ..errors import InvalidArgumentError, MissingExtraError
+from ..files import replacing
 from .layer import Layer
 
 __all__ = ["describe", "load", "load_arrays", "rebuild", "save", "save_arrays"]
@@ -118,28 +116,6 @@ def _decode(value):
     if value.keys() == {"tuple"}:
         return tuple(_decode(v) for v in value["tuple"])
     return {name: _decode(v) for name, v in value.items()}
-
-
-@contextlib.contextmanager
-def replacing(path):
-    """A binary file that takes the place of `path` when the block ends well, and leaves no trace when it does not."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _read_npz(path):

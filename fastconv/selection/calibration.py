@@ -14,8 +14,8 @@ import logging
 import pathlib
 
 from ..algorithms.machine import Constants
+from ..files import write_whole
 from . import environment
-from .lock import write_whole
 from .memory import PLANS
 from .store import cache_folder
 

@@ -110,12 +110,8 @@ class Explanation:
 
     def to_dict(self):
         """All of it as plain values, for JSON."""
-        p = self.problem
         return {
-            "problem": str(p),
-            "direction": p.direction,
-            "dtype": p.dtype,
-            "memory_format": p.memory_format,
+            **self.problem.to_dict(),
             "threads": self.threads,
             "packing": "once" if self.packed_once else "every call",
             "algorithm": self.algorithm,

@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tempfile
 
 from ..errors import InvalidArgumentError, MissingPlanError
+from ..files import write_whole
 from ..problem import ConvProblem
 
 __all__ = ["Lock", "LockedPlan", "diff"]
@@ -36,12 +36,8 @@ class LockedPlan:
 
     def to_dict(self):
         """The plan as plain values; the problem as text."""
-        p = self.problem
         return {
-            "problem": str(p),
-            "direction": p.direction,
-            "dtype": p.dtype,
-            "memory_format": p.memory_format,
+            **self.problem.to_dict(),
             "threads": self.threads,
             "packing": _PACKING[self.packed_once],
             "algorithm": self.algorithm,
@@ -52,9 +48,7 @@ class LockedPlan:
     def from_dict(cls, entry):
         """Undo `to_dict`; raises KeyError, TypeError or ValueError for anything else."""
         packing = {text: flag for flag, text in _PACKING.items()}
-        problem = ConvProblem.parse(
-            entry["problem"], direction=entry["direction"], dtype=entry["dtype"], memory_format=entry["memory_format"]
-        )
+        problem = ConvProblem.from_dict(entry)
         seconds = entry.get("seconds")
         if not isinstance(entry["algorithm"], str) or not isinstance(entry["threads"], int) or entry["threads"] < 1:
             raise ValueError(f"not a plan: {entry}")
@@ -144,16 +138,3 @@ def diff(before, after):
     pairs = [(plan, after.get(*plan.key)) for plan in before]
     pairs += [(None, plan) for plan in after if before.get(*plan.key) is None]
     return [(a, b) for a, b in pairs if a is None or b is None or a.algorithm != b.algorithm]
-
-
-def write_whole(path, text):
-    """Write a text file so that readers see the old content or the new, never a part."""
-    folder = os.path.dirname(os.path.abspath(path))
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

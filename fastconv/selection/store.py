@@ -17,8 +17,8 @@ import os
 import pathlib
 import re
 
+from ..files import write_whole
 from . import environment
-from .lock import write_whole
 from .memory import LRU
 from .record import Record
 

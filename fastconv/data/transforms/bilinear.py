@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...functional import upsample2d
+
 __all__ = ["resample"]
 
 
@@ -30,16 +32,4 @@ def resample(image: np.ndarray, height: int, width: int) -> np.ndarray:
     >>> resample(np.array([[[0.0, 1.0]]]), 1, 4)
     array([[[0.  , 0.25, 0.75, 1.  ]]])
     """
-    return _along(_along(image, 1, height), 2, width)
-
-
-def _along(image, axis, size):
-    if image.shape[axis] == size:
-        return image
-    at = np.clip((np.arange(size) + 0.5) * (image.shape[axis] / size) - 0.5, 0, image.shape[axis] - 1)
-    first = at.astype(np.int64)
-    second = np.minimum(first + 1, image.shape[axis] - 1)
-    share = (at - first).astype(image.dtype).reshape((-1, 1) if axis == 1 else (1, -1))
-    y = image.take(first, axis)
-    y += share * (image.take(second, axis) - y)
-    return y
+    return upsample2d(image[None], size=(height, width), mode="bilinear")[0]

@@ -48,27 +48,6 @@ class RandomRotation:
 
 
 def _rotated(image, degrees, fill):
-    """`image` sampled at its own pixels' centres turned back: `scipy.ndimage.rotate`, three times as fast on small images."""
-    # Unlike those of math, exact at multiples of 90 degrees.
-    from scipy.special import cosdg, sindg
+    from scipy import ndimage  # takes a while to import
 
-    c, h, w = image.shape
-    # One pixel of fill all around: at the edge values are mixed with it, and everything further out is it.
-    framed = np.full((c, h + 2, w + 2), fill, image.dtype)
-    framed[:, 1:-1, 1:-1] = image
-    i, j = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w) - (w - 1) / 2
-    cos, sin = cosdg(degrees), sindg(degrees)
-    at_i = np.clip(cos * i + sin * j + (h + 1) / 2, 0, h + 1).ravel()
-    at_j = np.clip(cos * j - sin * i + (w + 1) / 2, 0, w + 1).ravel()
-    top, left = np.minimum(at_i.astype(np.intp), h), np.minimum(at_j.astype(np.intp), w)
-    down, right = (at_i - top).astype(image.dtype), (at_j - left).astype(image.dtype)
-    pixels, corner = framed.reshape(c, -1), top * (w + 2) + left
-
-    def between_columns(at):
-        y = pixels.take(at, axis=1)
-        y += right * (pixels.take(at + 1, axis=1) - y)
-        return y
-
-    y = between_columns(corner)
-    y += down * (between_columns(corner + w + 2) - y)
-    return y.reshape(image.shape)
+    return ndimage.rotate(image, degrees, axes=(1, 2), reshape=False, order=1, mode="grid-constant", cval=fill)
