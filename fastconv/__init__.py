@@ -30,7 +30,7 @@ _DEFINED_IN = {
     "UnknownAlgorithmError": "errors",
     "UnsupportedProblemError": "errors",
 }
-_SUBMODULES = ("algorithms", "data", "functional", "models", "nn", "optim", "reference", "selection")
+_SUBMODULES = ("algorithms", "data", "diagnostics", "functional", "models", "nn", "optim", "reference", "selection", "training")
 
 __all__ = ["__version__", *_DEFINED_IN, *_SUBMODULES]
 

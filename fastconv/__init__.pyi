@@ -1,11 +1,13 @@
 from . import algorithms as algorithms
 from . import data as data
+from . import diagnostics as diagnostics
 from . import functional as functional
 from . import models as models
 from . import nn as nn
 from . import optim as optim
 from . import reference as reference
 from . import selection as selection
+from . import training as training
 from .errors import FastconvError as FastconvError
 from .errors import InvalidArgumentError as InvalidArgumentError
 from .errors import InvalidTypeError as InvalidTypeError

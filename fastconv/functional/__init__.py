@@ -5,6 +5,7 @@
     activation          element-wise functions, sums with an activation, the gradients of biases
     softmax             and its logarithm
     normalization       batch norm with the addition and the activation behind it
+    group_normalization group, instance and layer norm
     layout              conversion between the memory formats
     pooling             max_pool2d, avg_pool2d, adaptive_max_pool2d, adaptive_avg_pool2d, global_avg_pool2d and their gradients
     resampling          upsample2d and its gradient
@@ -15,6 +16,7 @@ Images are NCHW-shaped and of either memory format, which is read from their str
 
 from .activation import SAVED, activate, activation_bias_grad, activation_grad, add, bias_grad
 from .convolution import conv2d, conv2d_input_grad, conv2d_weight_grad, plan
+from .group_normalization import group_norm, group_norm_grad, instance_norm, instance_norm_grad, layer_norm, layer_norm_grad
 from .layout import to_memory_format
 from .linear import linear, linear_input_grad, linear_weight_grad
 from .normalization import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad, batch_variance
@@ -60,6 +62,12 @@ __all__ = [
     "conv2d_weight_grad",
     "global_avg_pool2d",
     "global_avg_pool2d_grad",
+    "group_norm",
+    "group_norm_grad",
+    "instance_norm",
+    "instance_norm_grad",
+    "layer_norm",
+    "layer_norm_grad",
     "linear",
     "linear_input_grad",
     "linear_weight_grad",

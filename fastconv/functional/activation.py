@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..algorithms.base import ACTIVATIONS, LEAKY_RELU_SLOPE
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
 from . import channels
+from .channels import ActivationLike, Array
 
 __all__ = ["FUNCTIONS", "SAVED", "activate", "activation_bias_grad", "activation_grad", "add", "bias_grad"]
 
-Array = NDArray[Any]
 
 # The order is that of the codes in kernels/activation.h and, behind them, in kernels/functions.h.
 FUNCTIONS = (*ACTIVATIONS, "tanh", "gelu", "gelu_tanh", "softplus")
@@ -40,12 +39,10 @@ class _Function(NamedTuple):
     code: int
 
 
-_NAMED = {
-    name: _Function(name, LEAKY_RELU_SLOPE if name == "leaky_relu" else 0.0, code) for code, name in enumerate(FUNCTIONS)
-}
+_NAMED = {name: _Function(name, LEAKY_RELU_SLOPE if name == "leaky_relu" else 0.0, code) for code, name in enumerate(FUNCTIONS)}
 
 
-def activate(x: Array, activation, *, out: Array | None = None) -> Array:
+def activate(x: Array, activation: ActivationLike, *, out: Array | None = None) -> Array:
     """An activation of every element.
 
     Parameters
@@ -85,7 +82,7 @@ or ("leaky_relu", slope)
     return result
 
 
-def activation_grad(gy: Array, saved: Array, activation, *, out: Array | None = None) -> Array:
+def activation_grad(gy: Array, saved: Array, activation: ActivationLike, *, out: Array | None = None) -> Array:
     """Gradient of `activate` with respect to its input.
 
     Parameters
@@ -126,7 +123,7 @@ def activation_grad(gy: Array, saved: Array, activation, *, out: Array | None = 
     return result
 
 
-def activation_bias_grad(gy: Array, y: Array, activation, *, out: Array | None = None) -> tuple[Array, Array]:
+def activation_bias_grad(gy: Array, y: Array, activation: ActivationLike, *, out: Array | None = None) -> tuple[Array, Array]:
     """Gradients of ``y = activate(z + bias)`` with respect to z and the bias, in one pass.
 
     Parameters
@@ -202,7 +199,7 @@ def bias_grad(gy: Array) -> Array:
     return _sum(channels.as_channels("gy", gy), None, _NAMED[None], None)
 
 
-def add(a: Array, b: Array, activation=None, *, out: Array | None = None) -> Array:
+def add(a: Array, b: Array, activation: ActivationLike = None, *, out: Array | None = None) -> Array:
     """``activate(a + b)`` in one pass; its gradient with respect to a, and to b, is `activation_grad`'s.
 
     Parameters
@@ -239,7 +236,7 @@ def add(a: Array, b: Array, activation=None, *, out: Array | None = None) -> Arr
     return result
 
 
-def as_function(activation) -> _Function:
+def as_function(activation: ActivationLike) -> _Function:
     """The function meant by a name, ``("leaky_relu", slope)`` or None."""
     if isinstance(activation, tuple) and len(activation) == 2 and activation[0] == "leaky_relu":
         try:
@@ -263,8 +260,7 @@ def _differentiable(activation):
 
 
 def _contiguous(name, a):
-    a = channels.as_float(name, a)
-    return channels.conform(a, a.dtype, channels.format_of(a))
+    return channels.contiguous(channels.as_float(name, a))
 
 
 def _sum(gy, y, function, g):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import threads, workspace
 from ..arrays import as_plain, checked_out, conform, empty, require_shape
@@ -10,8 +13,23 @@ from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
 from ..problem import memory_format_of
 
-__all__ = ["as_channels", "as_float", "as_parameter", "format_of", "layout_of", "like", "result_for", "scratch", "team"]
+__all__ = [
+    "ActivationLike",
+    "Array",
+    "as_channels",
+    "as_float",
+    "as_parameter",
+    "contiguous",
+    "format_of",
+    "layout_of",
+    "like",
+    "result_for",
+    "scratch",
+    "team",
+]
 
+Array: TypeAlias = NDArray[Any]
+ActivationLike: TypeAlias = str | tuple[str, float] | None
 # Elements for which starting another thread pays: some microseconds' work.
 _ELEMENTS_PER_THREAD = 2**14
 
@@ -30,7 +48,12 @@ def as_channels(name, a):
     a = as_float(name, a)
     if a.ndim not in (2, 4):
         raise InvalidArgumentError(f"{name}: got shape {a.shape}, expected (n, c, h, w) or (n, c)")
-    return conform(a, a.dtype, format_of(a))
+    return contiguous(a)
+
+
+def contiguous(a, memory_format=None):
+    """`a` contiguous in a memory format, its own unless one is given; of any number of dimensions, none included."""
+    return conform(a, a.dtype, memory_format or format_of(a)).reshape(a.shape)
 
 
 def format_of(a):
@@ -43,7 +66,7 @@ def like(name, a, x, x_name="x"):
     a = as_float(name, a)
     require_shape(name, a, x.shape, f"the shape of {x_name}")
     _require_dtype(name, a, x, x_name)
-    return conform(a, a.dtype, format_of(x))
+    return contiguous(a, format_of(x))
 
 
 def as_parameter(name, a, x, shape, why="one value per channel"):

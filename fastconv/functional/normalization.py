@@ -10,28 +10,31 @@ Sums are kept in float64 from block to block, and statistics in float64. Ioffe a
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ..algorithms.base import Activation, as_activation
 from ..arrays import require_shape
 from ..errors import InvalidArgumentError
 from ..kernels import cpu
 from . import channels
+from .channels import ActivationLike, Array
 
 __all__ = ["batch_norm", "batch_norm_grad", "batch_norm_inference", "batch_norm_inference_grad", "batch_variance"]
 
-Array = NDArray[Any]
 # Their gradient follows from the sign of their result, which is that of their argument.
 _FUSED = (None, "relu", "relu6", "leaky_relu")
 
 
 def batch_norm(
-    x: Array, gamma: Array | None, beta: Array | None, *, eps: float = 1e-5, activation=None, residual: Array | None = None,
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    *,
+    eps: float = 1e-5,
+    activation: ActivationLike = None,
+    residual: Array | None = None,
     out: Array | None = None,
-) -> tuple[Array, Array, Array]:  # fmt: skip
+) -> tuple[Array, Array, Array]:
     """Normalise each channel by its own mean and variance: ``activation(gamma * (x - mean) * inv_std + beta + residual)``.
 
     Parameters
@@ -53,8 +56,8 @@ def batch_norm(
     y : ndarray
         In x's memory format.
     mean, inv_std : ndarray of float64, shape (c,)
-        The batch's mean and ``1 / sqrt(variance + eps)``, which `batch_norm_grad` takes. The variance is the biased one, the mean
-        square deviation, for running statistics too (`batch_variance`); PyTorch's running variance is the unbiased one.
+        The batch's mean and ``1 / sqrt(variance + eps)``, which `batch_norm_grad` takes. The variance is the biased one, the
+        mean square deviation, for running statistics too (`batch_variance`); PyTorch's running variance is the unbiased one.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def batch_norm(
     (array([3., 4.]), array([0.   , 0.   , 0.447, 1.342], dtype=float32))
     """
     x, layout, gamma, beta = _operands(x, gamma, beta)
-    activation, eps = _fused(activation), _checked_eps(eps)
+    activation, eps = as_fused(activation), checked_eps(eps)
     n, c, plane, _ = layout
     if n * plane < 2:
         raise InvalidArgumentError(
@@ -108,13 +111,23 @@ def batch_variance(inv_std: Array, eps: float = 1e-5) -> Array:
     array([1.])
     """
     # Rounding must not make it negative.
-    return np.maximum(1 / np.square(inv_std) - eps, 0)
+    # Of an infinite variance inv_std is 0; it comes back without a warning, as all that overflows.
+    with np.errstate(divide="ignore"):
+        return np.maximum(1 / np.square(inv_std) - eps, 0)
 
 
 def batch_norm_inference(
-    x: Array, gamma: Array | None, beta: Array | None, mean: Array, var: Array, *, eps: float = 1e-5, activation=None,
-    residual: Array | None = None, out: Array | None = None,
-) -> Array:  # fmt: skip
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    mean: Array,
+    var: Array,
+    *,
+    eps: float = 1e-5,
+    activation: ActivationLike = None,
+    residual: Array | None = None,
+    out: Array | None = None,
+) -> Array:
     """Normalise each channel by a given mean and variance; one pass over memory.
 
     Parameters
@@ -143,7 +156,7 @@ def batch_norm_inference(
     """
     x, layout, gamma, beta = _operands(x, gamma, beta)
     activation = as_activation(activation)
-    mean, inv_std = _statistics(mean, var, layout[1], _checked_eps(eps))
+    mean, inv_std = _statistics(mean, var, layout[1], checked_eps(eps))
     residual = None if residual is None else channels.like("residual", residual, x)
     y, result = channels.result_for(x, out, x=x, gamma=gamma, beta=beta, residual=residual)
     if x.size:
@@ -158,9 +171,18 @@ def batch_norm_inference(
 
 
 def batch_norm_grad(
-    gy: Array, x: Array, mean: Array, inv_std: Array, gamma: Array | None, beta: Array | None, *, activation=None,
-    y: Array | None = None, residual: bool = False, out: Array | None = None,
-) -> tuple[Array, Array, Array, Array | None]:  # fmt: skip
+    gy: Array,
+    x: Array,
+    mean: Array,
+    inv_std: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    *,
+    activation: ActivationLike = None,
+    y: Array | None = None,
+    residual: bool = False,
+    out: Array | None = None,
+) -> tuple[Array, Array, Array, Array | None]:
     """Gradients of `batch_norm`.
 
     Parameters
@@ -206,9 +228,19 @@ def batch_norm_grad(
 
 
 def batch_norm_inference_grad(
-    gy: Array, x: Array, gamma: Array | None, beta: Array | None, mean: Array, var: Array, *, eps: float = 1e-5,
-    activation=None, y: Array | None = None, residual: bool = False, out: Array | None = None,
-) -> tuple[Array, Array, Array, Array | None]:  # fmt: skip
+    gy: Array,
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    mean: Array,
+    var: Array,
+    *,
+    eps: float = 1e-5,
+    activation: ActivationLike = None,
+    y: Array | None = None,
+    residual: bool = False,
+    out: Array | None = None,
+) -> tuple[Array, Array, Array, Array | None]:
     """Gradients of `batch_norm_inference`, whose mean and variance are constants: of layers that are frozen.
 
     Parameters
@@ -237,16 +269,16 @@ def batch_norm_inference_grad(
     (array([3., 3.]), array([3.]), array([2.]))
     """
     x = channels.as_channels("x", x)
-    mean, inv_std = _statistics(mean, var, x.shape[1], _checked_eps(eps))
+    mean, inv_std = _statistics(mean, var, x.shape[1], checked_eps(eps))
     return _grad(gy, x, mean, inv_std, gamma, beta, activation, y, residual, out, constant=True)
 
 
 def _grad(gy, x, mean, inv_std, gamma, beta, activation, y, residual, out, *, constant):
     x, layout, gamma, beta = _operands(x, gamma, beta)
-    activation, c = _fused(activation), layout[1]
+    activation, c = as_fused(activation), layout[1]
     gy = channels.like("gy", gy, x)
     mean, inv_std = _double("mean", mean, c), _double("inv_std", inv_std, c)
-    mask, g = _mask(activation, residual), None
+    mask, g = mask_of(activation, residual), None
     if mask == "MASK_OUTPUT":
         if y is None:
             raise InvalidArgumentError("y: got None; where a residual came before the activation, its result is needed")
@@ -268,7 +300,8 @@ def _grad(gy, x, mean, inv_std, gamma, beta, activation, y, residual, out, *, co
     return result, dgamma, dbeta, (gy if g is None else g) if residual else None
 
 
-def _mask(activation: Activation, residual: bool) -> str:
+def mask_of(activation: Activation, residual: bool = False) -> str:
+    """What the kernels recognise the activation's linear parts by."""
     if activation.name is None:
         return "MASK_NONE"
     return "MASK_OUTPUT" if residual else "MASK_ARGUMENT"
@@ -283,7 +316,8 @@ def _operands(x, gamma, beta):
     return x, layout, channels.as_parameter("gamma", gamma, x, (c,)), channels.as_parameter("beta", beta, x, (c,))
 
 
-def _fused(activation):
+def as_fused(activation):
+    """An activation that can be fused in training."""
     activation = as_activation(activation)
     if activation.name not in _FUSED:
         names = ", ".join(str(name) for name in _FUSED)
@@ -295,7 +329,8 @@ def _fused(activation):
     return activation
 
 
-def _checked_eps(eps):
+def checked_eps(eps):
+    """`eps` as a float."""
     try:
         value = float(eps)
     except (TypeError, ValueError):

@@ -266,6 +266,7 @@ def avg_pool2d(
     padding: Pair = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Array:
     """The mean of each window.
 
@@ -276,6 +277,8 @@ def avg_pool2d(
         As in `max_pool2d`; padding is zeros.
     count_include_pad : bool
         Whether the zeros count in the number that sums are divided by.
+    divisor_override : int, optional
+        What sums are divided by instead.
 
     Returns
     -------
@@ -293,7 +296,8 @@ def avg_pool2d(
     [[2.5, 4.5], [10.5, 12.5]]
     """
     x = as_images("x", x)
-    return _average(x, sliding_windows(x.shape, kernel_size, stride, padding, 1, ceil_mode, count_include_pad))
+    windows = sliding_windows(x.shape, kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
+    return _average(x, windows.divided_by(divisor_override))
 
 
 def avg_pool2d_grad(
@@ -305,6 +309,7 @@ def avg_pool2d_grad(
     padding: Pair = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
+    divisor_override: int | None = None,
     memory_format: MemoryFormat = None,
 ) -> Array:
     """Gradient of `avg_pool2d` with respect to its input.
@@ -314,7 +319,7 @@ def avg_pool2d_grad(
     gy : ndarray, shape (n, c, oh, ow)
         Gradient with respect to the output.
     x_shape : (int, int, int, int)
-    kernel_size, stride, padding, ceil_mode, count_include_pad
+    kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
         As in `avg_pool2d`.
     memory_format : {None, "nchw", "nhwc"}
         As in `max_pool2d_grad`.
@@ -332,7 +337,7 @@ def avg_pool2d_grad(
     """
     x_shape = as_image_shape(x_shape)
     windows = sliding_windows(x_shape, kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
-    return _average_grad(gy, x_shape, windows, memory_format)
+    return _average_grad(gy, x_shape, windows.divided_by(divisor_override), memory_format)
 
 
 def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:

@@ -71,9 +71,7 @@ def log_softmax_grad(
     return result
 
 
-def softmax_grad(
-    gradient: np.ndarray, probabilities: np.ndarray, axis: int = 1, temperature: float = 1.0
-) -> np.ndarray:
+def softmax_grad(gradient: np.ndarray, probabilities: np.ndarray, axis: int = 1, temperature: float = 1.0) -> np.ndarray:
     """The gradient with respect to the input of `softmax`, from that with respect to its result."""
     result = gradient - (gradient * probabilities).sum(axis=axis, keepdims=True)
     result *= probabilities

@@ -33,6 +33,7 @@ _THREADED_FROM = 2**16
 _MOST_TAPS = 2**31 - 1
 # Axes remembered: a network has a few.
 _REMEMBERED = 256
+_PLAIN = {int, bool, type(None)}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,6 +84,17 @@ class Windows:
     def y_shape(self, x_shape):
         return (*x_shape[:2], *self.out)
 
+    def divided_by(self, divisor):
+        """The same windows with another divisor of averages, unless that is None."""
+        if divisor is None:
+            return self
+        divisor = as_integer("divisor_override", divisor)
+        if divisor == 0:
+            raise InvalidArgumentError("divisor_override: got 0, expected an integer that sums can be divided by")
+        rows, cols = (dataclasses.replace(axis, count=np.ones_like(axis.count)) for axis in (self.rows, self.cols))
+        rows.count[:] = divisor
+        return Windows(rows, cols)
+
     def forward(self, x, y, memory_format, *, average=False, taps=None, relu=False):
         """Pool `x` into `y`, both laid out in `memory_format`; maxima also tell their `taps`."""
         if x.shape[0]:
@@ -128,18 +140,26 @@ class Windows:
 
 def sliding_windows(x_shape, kernel_size, stride, padding, dilation, ceil_mode, count_include_pad=True):
     """The windows of max and average pooling over images of `x_shape`."""
+    arguments = (*x_shape[2:], kernel_size, stride, padding, dilation, ceil_mode, count_include_pad)
+    # What a key of arguments tells apart by their types only.
+    return (_remembered_windows if _PLAIN.issuperset(map(type, arguments)) else _sliding_windows)(*arguments)
+
+
+def _sliding_windows(h, w, kernel_size, stride, padding, dilation, ceil_mode, count_include_pad):
     kernel = as_pair("kernel_size", kernel_size, 1)
     stride = kernel if stride is None else as_pair("stride", stride, 1)
     padding, dilation = as_pair("padding", padding, 0), as_pair("dilation", dilation, 1)
-    if not isinstance(ceil_mode, (bool, np.bool_)):
-        raise InvalidTypeError(f"ceil_mode: got {ceil_mode!r}, expected True or False")
-    if not isinstance(count_include_pad, (bool, np.bool_)):
-        raise InvalidTypeError(f"count_include_pad: got {count_include_pad!r}, expected True or False")
+    for name, flag in (("ceil_mode", ceil_mode), ("count_include_pad", count_include_pad)):
+        if not isinstance(flag, (bool, np.bool_)):
+            raise InvalidTypeError(f"{name}: got {flag!r}, expected True or False")
     rows, cols = (
         sliding_axis(*values, bool(ceil_mode), bool(count_include_pad))
-        for values in zip(("height", "width"), x_shape[2:], kernel, stride, padding, dilation, strict=True)
+        for values in zip(("height", "width"), (h, w), kernel, stride, padding, dilation, strict=True)
     )
     return _windows(rows, cols, f"kernel_size: {kernel}")
+
+
+_remembered_windows = functools.lru_cache(_REMEMBERED, typed=True)(_sliding_windows)
 
 
 def adaptive_windows(x_shape, output_size):

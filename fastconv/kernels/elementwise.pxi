@@ -22,7 +22,8 @@ def apply(cnp.ndarray x not None, int code, double slope, cnp.ndarray y not None
             apply_f32(size, <float *>px, code, slope, <float *>py, threads)
 
 
-def apply_grad(cnp.ndarray gy not None, cnp.ndarray saved not None, int code, double slope, cnp.ndarray g not None, int threads):
+def apply_grad(cnp.ndarray gy not None, cnp.ndarray saved not None, int code, double slope, cnp.ndarray g not None,
+               int threads):
     """g = gy * the derivative"""
     cdef int64_t size = cnp.PyArray_SIZE(gy)
     cdef void *pgy = data(gy)

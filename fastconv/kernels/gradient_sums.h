@@ -14,7 +14,8 @@
 
 enum {
     SUM_BLOCK = 64, /* additions behind one another in the element type; flushing them to float64 then costs little */
-    MAX_COLUMNS = 4 /* vectors of neighbouring channels at once: as many accumulators hide the latency of the additions */
+    MAX_COLUMNS = 4, /* vectors of neighbouring channels at once: as many accumulators hide the latency of the additions */
+    PLANES = 64      /* NCHW: neighbouring channels at once, so that even planes of one vector are read by the page */
 };
 
 #endif
@@ -128,43 +129,50 @@ INLINE void NAME(gradient_rows)(const NAME(gradient) *p, int64_t c, int64_t at, 
         }                                                         \
     }
 
-/* NCHW: `count` runs of `length` elements, `stride` apart from index `at` on, all of one channel. */
-INLINE void NAME(gradient_runs)(const NAME(gradient) *p, int64_t channel, int64_t at, int64_t count, int64_t stride, int64_t length,
-                                const int mask, const int activation) {
-    const REAL *const base_x = p->x;
-    REAL *const base_g = p->g, *const base_dx = p->dx;
+/* NCHW: `length` pixels of one channel from index `at` on; adds sums and products to two vectors. */
+INLINE void NAME(gradient_run)(const NAME(gradient) *p, int64_t channel, int64_t at, int64_t length, vec *sums, const int mask,
+                               const int activation) {
+    const REAL *gy = p->gy + at, *x = p->x ? p->x + at : 0, *y = mask == MASK_OUTPUT ? p->y + at : 0;
+    REAL *g = p->g ? p->g + at : 0, *dx = p->dx ? p->dx + at : 0;
     const REAL slope = p->slope;
-    const vec mean = NAME(splat)(base_x ? p->mean[channel] : 0);
-    const vec scale = NAME(splat)(mask == MASK_ARGUMENT || base_dx ? p->scale[channel] : 0);
+    const vec mean = NAME(splat)(x ? p->mean[channel] : 0);
+    const vec scale = NAME(splat)(mask == MASK_ARGUMENT || dx ? p->scale[channel] : 0);
     const vec shift = NAME(splat)(mask == MASK_ARGUMENT ? p->shift[channel] : 0);
     vec sum[MAX_COLUMNS], product[MAX_COLUMNS];
-    UNROLL for (int a = 0; a < MAX_COLUMNS; a++) sum[a] = product[a] = (vec){0};
-#define ELEMENT(i, a, n)                                                                               \
-    do {                                                                                               \
-        vec v = NAME(load_n)(p->gy + (i), n), d = {0};                                                 \
-        if (base_x) d = NAME(load_n)(base_x + (i), n) - mean;                                          \
-        if (mask == MASK_OUTPUT) v = NAME(masked)(v, NAME(load_n)(p->y + (i), n), activation, slope);  \
-        if (mask == MASK_ARGUMENT) v = NAME(masked)(v, d * scale + shift, activation, slope);          \
-        if (base_g) NAME(store_n)(base_g + (i), v, n);                                                 \
-        if (base_dx) NAME(store_n)(base_dx + (i), v * scale, n);                                       \
-        sum[a] += v;                                                                                   \
-        if (base_x) product[a] += v * d;                                                               \
+#define ELEMENT(i, a, n)                                                                          \
+    do {                                                                                          \
+        vec v = NAME(load_n)(gy + (i), n), d = {0};                                               \
+        if (x) d = NAME(load_n)(x + (i), n) - mean;                                               \
+        if (mask == MASK_OUTPUT) v = NAME(masked)(v, NAME(load_n)(y + (i), n), activation, slope); \
+        if (mask == MASK_ARGUMENT) v = NAME(masked)(v, d * scale + shift, activation, slope);     \
+        if (g) NAME(store_n)(g + (i), v, n);                                                      \
+        if (dx) NAME(store_n)(dx + (i), v * scale, n);                                            \
+        sum[a] += v;                                                                              \
+        if (x) product[a] += v * d;                                                               \
     } while (0)
-    for (int64_t r = 0; r < count; r++, at += stride) {
-        int64_t i = at;
-        const int64_t end = at + length;
-        for (; i + MAX_COLUMNS * VL <= end; i += MAX_COLUMNS * VL) {
+    int64_t i = 0;
+    sum[0] = sums[0], product[0] = sums[1];
+    if (length >= MAX_COLUMNS * VL) {
+        UNROLL for (int a = 1; a < MAX_COLUMNS; a++) sum[a] = product[a] = (vec){0};
+        for (; i + MAX_COLUMNS * VL <= length; i += MAX_COLUMNS * VL) {
             UNROLL for (int a = 0; a < MAX_COLUMNS; a++) ELEMENT(i + a * VL, a, VL);
         }
-        for (; i + VL <= end; i += VL) ELEMENT(i, 0, VL);
-        if (i < end) ELEMENT(i, 1, end - i); /* gy's lanes behind the end are zero, and so is what they add */
+        sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        product[0] = (product[0] + product[1]) + (product[2] + product[3]);
     }
+    for (; i + VL <= length; i += VL) ELEMENT(i, 0, VL);
+    if (i < length) ELEMENT(i, 0, length - i); /* gy's lanes behind the end are zero, and so is what they add */
 #undef ELEMENT
-    p->sums[channel] += NAME(sum_lanes)((sum[0] + sum[1]) + (sum[2] + sum[3]));
-    if (base_x) p->products[channel] += NAME(sum_lanes)((product[0] + product[1]) + (product[2] + product[3]));
+    sums[0] = sum[0], sums[1] = product[0];
 }
 
-/* Elements of a plane, and images, that are summed before a flush. */
+INLINE void NAME(gradient_flush)(const NAME(gradient) *p, int64_t channel, vec *sums) {
+    p->sums[channel] += NAME(sum_lanes)(sums[0]);
+    if (p->x) p->products[channel] += NAME(sum_lanes)(sums[1]);
+    sums[0] = sums[1] = (vec){0};
+}
+
+/* Pixels of a plane, and images, that are summed before a flush. */
 INLINE int64_t NAME(run_length)(int64_t plane) { return MIN(plane, (int64_t)SUM_BLOCK * VL); }
 INLINE int64_t NAME(run_count)(int64_t plane) { return MAX(1, SUM_BLOCK / CEIL_DIV(plane, VL)); }
 
@@ -178,12 +186,22 @@ INLINE void NAME(gradient_all_rows)(const NAME(gradient) *p, int64_t c, int64_t 
     }
 }
 
-INLINE void NAME(gradient_all_runs)(const NAME(gradient) *p, int64_t channel, int64_t at, int64_t n, int64_t stride, int64_t plane,
-                                    const int mask, const int activation) {
+INLINE void NAME(gradient_all_planes)(const NAME(gradient) *p, int64_t first, int64_t last, int64_t at, int64_t n, int64_t stride,
+                                      int64_t plane, const int mask, const int activation) {
     const int64_t length = NAME(run_length)(plane), count = NAME(run_count)(plane);
-    for (int64_t i = 0; i < n; i += count)
-        for (int64_t q = 0; q < plane; q += length)
-            NAME(gradient_runs)(p, channel, at + i * stride + q, MIN(n - i, count), stride, MIN(plane - q, length), mask, activation);
+    vec sums[PLANES][2];
+    for (int64_t channel = first; channel < last; channel++) sums[channel - first][0] = sums[channel - first][1] = (vec){0};
+    for (int64_t i = 0; i < n; i++) {
+        const int full = i % count == count - 1 || i == n - 1;
+        for (int64_t channel = first; channel < last; channel++) {
+            const int64_t begin = at + i * stride + (channel - first) * plane;
+            vec *to = sums[channel - first];
+            for (int64_t q = 0; q < plane; q += length) {
+                NAME(gradient_run)(p, channel, begin + q, MIN(plane - q, length), to, mask, activation);
+                if (full || plane > length) NAME(gradient_flush)(p, channel, to);
+            }
+        }
+    }
 }
 
 /* Constant masks and activations let the compiler drop the switches from the loops. */
@@ -207,10 +225,11 @@ static void NAME(gradient_of_rows)(const NAME(gradient) *p, int64_t c, int64_t a
 #undef CALL
 }
 
-/* NCHW: adds the sums of one channel in n images, `stride` apart; its first pixel has index `at`. */
-static void NAME(gradient_of_channel)(const NAME(gradient) *p, int64_t channel, int64_t at, int64_t n, int64_t stride, int64_t plane,
-                                      int mask, int activation) {
-#define CALL(source, code) NAME(gradient_all_runs)(p, channel, at, n, stride, plane, source, code)
+/* NCHW: adds the sums of channels [first, last), at most PLANES, in n images that lie `stride` apart; the first pixel of the first
+ * channel has index `at`. */
+static void NAME(gradient_of_planes)(const NAME(gradient) *p, int64_t first, int64_t last, int64_t at, int64_t n, int64_t stride,
+                                     int64_t plane, int mask, int activation) {
+#define CALL(source, code) NAME(gradient_all_planes)(p, first, last, at, n, stride, plane, source, code)
     EACH_MASK(mask, activation, CALL)
 #undef CALL
 }

@@ -4,8 +4,9 @@ cdef extern from "norm.h" nogil:
     ctypedef struct images:
         int64_t n, c, plane, channels_last
     int64_t c_norm_workspace "norm_workspace"(const images *s, int itemsize, int threads)
-    void batch_norm_f32(const images *s, const float *x, const float *gamma, const float *beta, const float *residual, double eps,
-                        int activation, double slope, float *y, double *mean, double *inv_std, void *workspace, int threads)
+    void batch_norm_f32(const images *s, const float *x, const float *gamma, const float *beta, const float *residual,
+                        double eps, int activation, double slope, float *y, double *mean, double *inv_std, void *workspace,
+                        int threads)
     void batch_norm_f64(const images *s, const double *x, const double *gamma, const double *beta, const double *residual,
                         double eps, int activation, double slope, double *y, double *mean, double *inv_std, void *workspace,
                         int threads)
@@ -16,16 +17,36 @@ cdef extern from "norm.h" nogil:
                          const double *mean, const double *inv_std, int activation, double slope, double *y, void *workspace,
                          int threads)
     void batch_norm_grad_f32(const images *s, const float *gy, const float *x, const float *y, const float *gamma,
-                             const float *beta, const double *mean, const double *inv_std, int constant, int mask, int activation,
-                             double slope, float *dx, float *dgamma, float *dbeta, float *g, void *workspace, int threads)
+                             const float *beta, const double *mean, const double *inv_std, int constant, int mask,
+                             int activation, double slope, float *dx, float *dgamma, float *dbeta, float *g, void *workspace,
+                             int threads)
     void batch_norm_grad_f64(const images *s, const double *gy, const double *x, const double *y, const double *gamma,
                              const double *beta, const double *mean, const double *inv_std, int constant, int mask,
-                             int activation, double slope, double *dx, double *dgamma, double *dbeta, double *g, void *workspace,
-                             int threads)
+                             int activation, double slope, double *dx, double *dgamma, double *dbeta, double *g,
+                             void *workspace, int threads)
     void bias_grad_f32(const images *s, const float *gy, const float *y, int mask, int activation, double slope, float *g,
                        float *db, void *workspace, int threads)
     void bias_grad_f64(const images *s, const double *gy, const double *y, int mask, int activation, double slope, double *g,
                        double *db, void *workspace, int threads)
+    void group_norm_f32(const images *s, int64_t groups, const float *x, const float *gamma, const float *beta, double eps,
+                        int activation, double slope, float *y, double *mean, double *inv_std, void *workspace, int threads)
+    void group_norm_f64(const images *s, int64_t groups, const double *x, const double *gamma, const double *beta, double eps,
+                        int activation, double slope, double *y, double *mean, double *inv_std, void *workspace, int threads)
+    void group_norm_grad_f32(const images *s, int64_t groups, const float *gy, const float *x, const float *gamma,
+                             const float *beta, const double *mean, const double *inv_std, int mask, int activation,
+                             double slope, float *dx, float *dgamma, float *dbeta, void *workspace, int threads)
+    void group_norm_grad_f64(const images *s, int64_t groups, const double *gy, const double *x, const double *gamma,
+                             const double *beta, const double *mean, const double *inv_std, int mask, int activation,
+                             double slope, double *dx, double *dgamma, double *dbeta, void *workspace, int threads)
+    void layer_norm_f32(int64_t rows, int64_t d, const float *x, const float *gamma, const float *beta, double eps, float *y,
+                        double *mean, double *inv_std, int threads)
+    void layer_norm_f64(int64_t rows, int64_t d, const double *x, const double *gamma, const double *beta, double eps,
+                        double *y, double *mean, double *inv_std, int threads)
+    void layer_norm_grad_f32(int64_t rows, int64_t d, const float *gy, const float *x, const float *gamma, const double *mean,
+                             const double *inv_std, float *dx, float *dgamma, float *dbeta, void *workspace, int threads)
+    void layer_norm_grad_f64(int64_t rows, int64_t d, const double *gy, const double *x, const double *gamma,
+                             const double *mean, const double *inv_std, double *dx, double *dgamma, double *dbeta,
+                             void *workspace, int threads)
 
 # What tells where an activation was linear, as in gradient_sums.h.
 MASK_NONE, MASK_OUTPUT, MASK_ARGUMENT = range(3)
@@ -59,8 +80,8 @@ def batch_norm(tuple shape, cnp.ndarray x not None, gamma, beta, residual, doubl
     cdef void *w = data(workspace)
     if is_double(x):
         with nogil:
-            batch_norm_f64(&s, <double *>px, <double *>pg, <double *>pb, <double *>pr, eps, activation, slope, <double *>py, m, i,
-                           w, threads)
+            batch_norm_f64(&s, <double *>px, <double *>pg, <double *>pb, <double *>pr, eps, activation, slope, <double *>py, m,
+                           i, w, threads)
     else:
         with nogil:
             batch_norm_f32(&s, <float *>px, <float *>pg, <float *>pb, <float *>pr, eps, activation, slope, <float *>py, m, i, w,
@@ -82,8 +103,8 @@ def scale_shift(tuple shape, cnp.ndarray x not None, gamma, beta, residual, cnp.
     cdef void *w = data(workspace)
     if is_double(x):
         with nogil:
-            scale_shift_f64(&s, <double *>px, <double *>pg, <double *>pb, <double *>pr, m, i, activation, slope, <double *>py, w,
-                            threads)
+            scale_shift_f64(&s, <double *>px, <double *>pg, <double *>pb, <double *>pr, m, i, activation, slope, <double *>py,
+                            w, threads)
     else:
         with nogil:
             scale_shift_f32(&s, <float *>px, <float *>pg, <float *>pb, <float *>pr, m, i, activation, slope, <float *>py, w,
@@ -133,3 +154,91 @@ def bias_grad(tuple shape, cnp.ndarray gy not None, y, int mask, int activation,
     else:
         with nogil:
             bias_grad_f32(&s, <float *>pgy, <float *>py, mask, activation, slope, <float *>pg, <float *>pdb, w, threads)
+
+
+def group_norm(tuple shape, int64_t groups, cnp.ndarray x not None, gamma, beta, double eps, int activation, double slope,
+               cnp.ndarray y not None, cnp.ndarray mean not None, cnp.ndarray inv_std not None, cnp.ndarray workspace not None,
+               int threads):
+    """Normalise each group of channels of each image; `mean` and `inv_std` (float64) receive n * groups values."""
+    cdef images s = images_of(shape)
+    cdef void *px = data(x)
+    cdef void *pg = data(gamma)
+    cdef void *pb = data(beta)
+    cdef void *py = data(y)
+    cdef double *m = <double *>data(mean)
+    cdef double *i = <double *>data(inv_std)
+    cdef void *w = data(workspace)
+    if is_double(x):
+        with nogil:
+            group_norm_f64(&s, groups, <double *>px, <double *>pg, <double *>pb, eps, activation, slope, <double *>py, m, i, w,
+                           threads)
+    else:
+        with nogil:
+            group_norm_f32(&s, groups, <float *>px, <float *>pg, <float *>pb, eps, activation, slope, <float *>py, m, i, w,
+                           threads)
+
+
+def group_norm_grad(tuple shape, int64_t groups, cnp.ndarray gy not None, cnp.ndarray x not None, gamma, beta,
+                    cnp.ndarray mean not None, cnp.ndarray inv_std not None, int mask, int activation, double slope,
+                    cnp.ndarray dx not None, cnp.ndarray dgamma not None, cnp.ndarray dbeta not None,
+                    cnp.ndarray workspace not None, int threads):
+    """Gradients of group_norm."""
+    cdef images s = images_of(shape)
+    cdef void *pgy = data(gy)
+    cdef void *px = data(x)
+    cdef void *pg = data(gamma)
+    cdef void *pb = data(beta)
+    cdef double *m = <double *>data(mean)
+    cdef double *i = <double *>data(inv_std)
+    cdef void *pdx = data(dx)
+    cdef void *pdg = data(dgamma)
+    cdef void *pdb = data(dbeta)
+    cdef void *w = data(workspace)
+    if is_double(x):
+        with nogil:
+            group_norm_grad_f64(&s, groups, <double *>pgy, <double *>px, <double *>pg, <double *>pb, m, i, mask, activation,
+                                slope, <double *>pdx, <double *>pdg, <double *>pdb, w, threads)
+    else:
+        with nogil:
+            group_norm_grad_f32(&s, groups, <float *>pgy, <float *>px, <float *>pg, <float *>pb, m, i, mask, activation, slope,
+                                <float *>pdx, <float *>pdg, <float *>pdb, w, threads)
+
+
+def layer_norm(int64_t rows, int64_t d, cnp.ndarray x not None, gamma, beta, double eps, cnp.ndarray y not None,
+               cnp.ndarray mean not None, cnp.ndarray inv_std not None, int threads):
+    """Normalise rows of d elements."""
+    cdef void *px = data(x)
+    cdef void *pg = data(gamma)
+    cdef void *pb = data(beta)
+    cdef void *py = data(y)
+    cdef double *m = <double *>data(mean)
+    cdef double *i = <double *>data(inv_std)
+    if is_double(x):
+        with nogil:
+            layer_norm_f64(rows, d, <double *>px, <double *>pg, <double *>pb, eps, <double *>py, m, i, threads)
+    else:
+        with nogil:
+            layer_norm_f32(rows, d, <float *>px, <float *>pg, <float *>pb, eps, <float *>py, m, i, threads)
+
+
+def layer_norm_grad(int64_t rows, int64_t d, cnp.ndarray gy not None, cnp.ndarray x not None, gamma, cnp.ndarray mean not None,
+                    cnp.ndarray inv_std not None, cnp.ndarray dx not None, cnp.ndarray dgamma not None,
+                    cnp.ndarray dbeta not None, cnp.ndarray workspace not None, int threads):
+    """Gradients of layer_norm."""
+    cdef void *pgy = data(gy)
+    cdef void *px = data(x)
+    cdef void *pg = data(gamma)
+    cdef double *m = <double *>data(mean)
+    cdef double *i = <double *>data(inv_std)
+    cdef void *pdx = data(dx)
+    cdef void *pdg = data(dgamma)
+    cdef void *pdb = data(dbeta)
+    cdef void *w = data(workspace)
+    if is_double(x):
+        with nogil:
+            layer_norm_grad_f64(rows, d, <double *>pgy, <double *>px, <double *>pg, m, i, <double *>pdx, <double *>pdg,
+                                <double *>pdb, w, threads)
+    else:
+        with nogil:
+            layer_norm_grad_f32(rows, d, <float *>pgy, <float *>px, <float *>pg, m, i, <float *>pdx, <float *>pdg,
+                                <float *>pdb, w, threads)

@@ -45,10 +45,22 @@ void pool_backward_f64(const pool_call *a, const double *gy, const double *y, co
 #include "pool_lanes.h"
 #include "pool_pairs.h"
 
-/* Vectors of channels done at a time. */
+/* Vectors of channels done at a time, each with a tap beside it. */
+#if SIMD_BYTES == 64
+#define POOL_BLOCK 8
+#else
 #define POOL_BLOCK 4
+#endif
+#define POOL_GATHERED 4 /* backward */
 /* Sums of at most so many taps behind one another, as sums of sums: float32 averages of large windows stay accurate. */
 #define POOL_CHAIN 64
+
+/* What is read soon: the next channels of a large window's pixels, whose lines lie too far apart for the hardware's prefetchers; of
+ * four pixels, which channels-last images mostly have side by side, what comes a page later, where these prefetchers stop. */
+#define POOL_PAGE 4096
+#define POOL_AHEAD(p, count, blocks)                                                                                            \
+    UNROLL for (int b = 0; b < blocks; b++)                                                                                     \
+        __builtin_prefetch((const void *)((uintptr_t)((p) + b * VL) + (count == 4 ? POOL_PAGE : blocks * SIMD_BYTES)))
 
 /* A window's pixels, as offsets from its first, with their taps and weights. */
 typedef struct {
@@ -61,7 +73,7 @@ typedef struct {
 
 /* `blocks` vectors of channels of one output; in the last of a pixel's channels, `n` of its lanes. */
 INLINE void NAME(pool_max)(const REAL *x, const int64_t *offset, const int64_t *tap, const int64_t count, int64_t n, REAL *y,
-                           void *taps, int64_t at, int relu, const int kind, const int blocks) {
+                           void *taps, int64_t at, int relu, const int kind, const int blocks, const int ahead) {
     vec greatest[POOL_BLOCK];
     NAME(ivec_t) which[POOL_BLOCK];
     UNROLL for (int b = 0; b < blocks; b++) {
@@ -70,6 +82,7 @@ INLINE void NAME(pool_max)(const REAL *x, const int64_t *offset, const int64_t *
     }
     for (int64_t i = 1; i < count; i++) {
         const NAME(ivec_t) t = NAME(tap_splat)(tap[i]);
+        if (ahead) POOL_AHEAD(x + offset[i], count, blocks);
         UNROLL for (int b = 0; b < blocks; b++) {
             const vec v = NAME(load_n)(x + offset[i] + b * VL, n);
             const NAME(lanes) better = NAME(beats)(v, greatest[b]);
@@ -84,17 +97,26 @@ INLINE void NAME(pool_max)(const REAL *x, const int64_t *offset, const int64_t *
 }
 
 INLINE void NAME(pool_average)(const REAL *x, const int64_t *offset, const int64_t count, int64_t n, REAL divisor, REAL *y,
-                               const int blocks) {
+                               const int blocks, const int ahead) {
     vec total[POOL_BLOCK] = {{0}};
     for (int64_t from = 0; from < count; from += POOL_CHAIN) {
         const int64_t to = MIN(count, from + POOL_CHAIN);
         vec sum[POOL_BLOCK];
         UNROLL for (int b = 0; b < blocks; b++) sum[b] = NAME(load_n)(x + offset[from] + b * VL, n);
-        for (int64_t i = from + 1; i < to; i++)
+        for (int64_t i = from + 1; i < to; i++) {
+            if (ahead) POOL_AHEAD(x + offset[i], count, blocks);
             UNROLL for (int b = 0; b < blocks; b++) sum[b] += NAME(load_n)(x + offset[i] + b * VL, n);
+        }
         UNROLL for (int b = 0; b < blocks; b++) total[b] = from ? (vec)(total[b] + sum[b]) : sum[b];
     }
-    UNROLL for (int b = 0; b < blocks; b++) NAME(store_n)(y + b * VL, total[b] / divisor, n);
+    /* 1 / the divisor is exact where that is a power of two, and a product takes a tenth of the time. */
+    const int64_t whole = (int64_t)divisor;
+    if ((whole & (whole - 1)) == 0) {
+        const REAL scale = 1 / divisor;
+        UNROLL for (int b = 0; b < blocks; b++) NAME(store_n)(y + b * VL, total[b] * scale, n);
+    } else {
+        UNROLL for (int b = 0; b < blocks; b++) NAME(store_n)(y + b * VL, total[b] / divisor, n);
+    }
 }
 
 INLINE void NAME(pool_weighted)(const REAL *x, const int64_t *offset, const REAL *weight, const int64_t count, int64_t n, REAL *y,
@@ -133,22 +155,23 @@ INLINE void NAME(pool_row_of)(const pool_call *a, const REAL *x, int64_t first, 
         const REAL *from = x + ((rows.at[r0] - first) * g->w + cols.at[c0]) * c;
         const REAL divisor = mode == POOL_AVERAGE ? (REAL)(a->row_count[oy] * a->col_count[ox]) : 1;
         int64_t q = 0;
-#define POOL_BLOCKS(count, n, blocks)                                                                                   \
+#define POOL_BLOCKS(count, n, blocks, ahead)                                                                                 \
     if (mode == POOL_WEIGHTED)                                                                                          \
         NAME(pool_weighted)(from + q, w.offset, w.weight, count, n, y + q, blocks);                                     \
     else if (mode == POOL_AVERAGE)                                                                                      \
-        NAME(pool_average)(from + q, w.offset, count, n, divisor, y + q, blocks);                                       \
+        NAME(pool_average)(from + q, w.offset, count, n, divisor, y + q, blocks, ahead);                                    \
     else                                                                                                                \
-        NAME(pool_max)(from + q, w.offset, w.tap, count, n, y + q, taps, at + q, a->relu, kind, blocks)
-#define POOL_PIXEL(count)                                                                                               \
-    for (; q + POOL_BLOCK * VL <= c; q += POOL_BLOCK * VL) { POOL_BLOCKS(count, VL, POOL_BLOCK); }                      \
-    for (; q + VL <= c; q += VL) { POOL_BLOCKS(count, VL, 1); }                                                         \
-    if (q < c) { POOL_BLOCKS(count, c - q, 1); }
+        NAME(pool_max)(from + q, w.offset, w.tap, count, n, y + q, taps, at + q, a->relu, kind, blocks, ahead)
+#define POOL_PIXEL(count, far)                                                                                           \
+    for (; q + POOL_BLOCK * VL <= c; q += POOL_BLOCK * VL) { POOL_BLOCKS(count, VL, POOL_BLOCK, far); }                 \
+    for (; q + POOL_BLOCK / 2 * VL <= c; q += POOL_BLOCK / 2 * VL) { POOL_BLOCKS(count, VL, POOL_BLOCK / 2, far); }     \
+    for (; q + VL <= c; q += VL) { POOL_BLOCKS(count, VL, 1, 0); }                                                      \
+    if (q < c) { POOL_BLOCKS(count, c - q, 1, 0); }
         /* The common windows with all their taps written out. */
         switch (w.count) {
-        case 4: POOL_PIXEL(4) break;
-        case 9: POOL_PIXEL(9) break;
-        default: POOL_PIXEL(w.count)
+        case 4: POOL_PIXEL(4, 1) break;
+        case 9: POOL_PIXEL(9, 0) break;
+        default: POOL_PIXEL(w.count, 1)
         }
 #undef POOL_PIXEL
 #undef POOL_BLOCKS
@@ -188,7 +211,7 @@ INLINE void NAME(pool_gather)(const pool_call *a, const NAME(pool_source) *s, co
                               int64_t r0, int64_t r1, int64_t ix, int64_t c, int64_t c0, int64_t n, REAL *dx, const int kind,
                               const int relu, const int blocks) {
     const geometry *g = a->g;
-    vec sum[POOL_BLOCK] = {{0}};
+    vec sum[POOL_GATHERED] = {{0}};
     for (int64_t i = r0; i < r1; i++)
         for (int64_t j = cols->begin[ix]; j < cols->begin[ix + 1]; j++) {
             const int64_t at = ((rows->at[i] - s->first) * g->ow + cols->at[j]) * c + c0;
@@ -216,8 +239,8 @@ INLINE void NAME(pool_row_grad_of)(const pool_call *a, const NAME(pool_source) *
     const int64_t r0 = rows.begin[iy], r1 = rows.begin[iy + 1];
     for (int64_t ix = 0; ix < a->g->w; ix++, dx += c) {
         int64_t q = 0;
-        for (; q + POOL_BLOCK * VL <= c; q += POOL_BLOCK * VL)
-            NAME(pool_gather)(a, s, &rows, &cols, r0, r1, ix, c, q, VL, dx + q, kind, relu, POOL_BLOCK);
+        for (; q + POOL_GATHERED * VL <= c; q += POOL_GATHERED * VL)
+            NAME(pool_gather)(a, s, &rows, &cols, r0, r1, ix, c, q, VL, dx + q, kind, relu, POOL_GATHERED);
         for (; q + VL <= c; q += VL) NAME(pool_gather)(a, s, &rows, &cols, r0, r1, ix, c, q, VL, dx + q, kind, relu, 1);
         if (q < c) NAME(pool_gather)(a, s, &rows, &cols, r0, r1, ix, c, q, c - q, dx + q, kind, relu, 1);
     }
@@ -400,5 +423,6 @@ void NAME(pool_backward)(const pool_call *a, const REAL *gy, const REAL *y, cons
 
 #undef POOL_BLOCK
 #undef POOL_CHAIN
+#undef POOL_GATHERED
 
 #endif

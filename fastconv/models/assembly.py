@@ -40,7 +40,7 @@ def assemble(name: str, layers: Iterable[Layer], input_shape, num_classes, small
             f"input_shape: got {tuple(input_shape)}; {name} takes images of {smallest} x {smallest} and larger"
         )
     network = CNN(layers, rng=rng, dtype=dtype)
-    network.add_layer(Dense(int(num_classes), init="xavier_uniform", dtype=dtype))
+    network.add_layer(Dense(int(num_classes), init="xavier_normal_in", dtype=dtype))
     return network.build(tuple(input_shape))
 
 

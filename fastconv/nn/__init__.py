@@ -23,7 +23,9 @@ from .dense import Dense
 from .dropout import Dropout, SpatialDropout
 from .flatten import Flatten, Reshape
 from .graph import Graph
+from .group_norm import GroupNormalization, InstanceNormalization
 from .layer import Layer
+from .layer_norm import LayerNormalization
 from .losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, Loss, MSELoss
 from .max_pool import AdaptiveMaxPool2D, MaxPool2D
 from .network import Evaluation, Network
@@ -57,10 +59,13 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2D",
     "Graph",
+    "GroupNormalization",
     "HuberLoss",
+    "InstanceNormalization",
     "KLDivLoss",
     "L1Loss",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Loss",
     "MSELoss",

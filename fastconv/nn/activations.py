@@ -8,11 +8,14 @@ from ..functional import SAVED, activate, activation_grad, softmax, softmax_grad
 from .layer import Layer
 
 __all__ = [
-    "GELU", "WITH_PRODUCTS", "LeakyReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh", "activation_name",
+    "FROM_OUTPUT", "FUSED", "GELU", "LeakyReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh",
+    "activation_name",
 ]  # fmt: skip
 
-# Activations that convolutions and matrix products apply as they store their results, and whose derivative follows from these.
-WITH_PRODUCTS = frozenset({"relu", "relu6", "leaky_relu", "sigmoid"})
+# Activations whose derivative follows from their result, so that a layer that applies one need not keep what went into it.
+FROM_OUTPUT = frozenset({"relu", "relu6", "leaky_relu", "sigmoid", "tanh"})
+# Those of them that convolutions and matrix products apply while they store their sums.
+FUSED = FROM_OUTPUT - {"tanh"}
 
 
 def activation_name(activation):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import InvalidArgumentError
 from ..functional import activation_grad, add
-from .activations import WITH_PRODUCTS
+from .activations import FUSED
 from .layer import Layer
 
 __all__ = ["Add"]
@@ -23,7 +23,7 @@ class Add(Layer):
     array([[3., 3.]], dtype=float32)
     """
 
-    fuses = WITH_PRODUCTS
+    fuses = FUSED
 
     def forward(self, *xs, activation=None):
         self._require_equal([x.shape for x in xs])
@@ -53,6 +53,5 @@ class Add(Layer):
     def _require_equal(self, shapes):
         if len(shapes) < 2 or any(tuple(shape) != tuple(shapes[0]) for shape in shapes):
             raise InvalidArgumentError(
-                f"{self._label()}: got inputs of shapes {', '.join(map(str, shapes))}; "
-                "expected two or more of the same shape"
+                f"{self._label()}: got inputs of shapes {', '.join(map(str, shapes))}; expected two or more of the same shape"
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import InvalidArgumentError
 from ..functional import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad, batch_variance
 from .layer import Layer
 
@@ -46,6 +45,7 @@ class BatchNormalization(Layer):
             self.build((None, channels))
 
     def _build(self, input_shape, rng):
+        self._check(input_shape)
         self.channels = channels = input_shape[1]
         self.gamma = self.add_parameter("gamma", np.ones(channels))
         self.beta = self.add_parameter("beta", np.zeros(channels))
@@ -79,11 +79,12 @@ class BatchNormalization(Layer):
 
     def _prepare(self, x):
         self.build(x.shape)
-        if x.ndim not in (2, 4) or x.shape[1] != self.channels:
-            raise InvalidArgumentError(
-                f"{self.path or 'BatchNormalization'}: got input of shape {x.shape}, expected (n, {self.channels}) or "
-                f"(n, {self.channels}, h, w)"
-            )
+        self._check(x.shape)
+
+    def _check(self, shape):
+        if len(shape) not in (2, 4) or self.channels not in (None, shape[1]):
+            c = self.channels or "c"
+            raise self._shape_error(shape, f"(n, {c}) or (n, {c}, h, w)")
 
     def _infer(self, x, activation, residual):
         return batch_norm_inference(
@@ -101,6 +102,10 @@ class BatchNormalization(Layer):
             dx, dgamma, dbeta, skip = batch_norm_grad(gy, x, *statistics, gamma, beta, **options)
         self.gamma.grad, self.beta.grad = dgamma, dbeta
         return (dx, skip) if residual else dx
+
+    def output_shape(self, input_shape):
+        self._check(input_shape)
+        return tuple(input_shape)
 
     def multiply_adds(self, input_shape):
         # One multiplication and one addition for each value, as at inference.

@@ -85,6 +85,10 @@ class ChannelAttention(Layer):
         dx += self.gate.backward((gy * x).sum(axis=(2, 3)))
         return dx
 
+    def output_shape(self, input_shape):
+        self._require_images(input_shape, self.channels)
+        return tuple(input_shape)
+
     def multiply_adds(self, input_shape):
         self._require_images(input_shape, self.channels)
         n, c = input_shape[:2]

@@ -16,7 +16,7 @@ from ..functional import (
 )
 from ..problem import DIRECTIONS, ConvProblem
 from . import initializers
-from .activations import WITH_PRODUCTS, activation_name
+from .activations import FUSED, activation_name
 from .layer import Layer
 
 __all__ = ["Conv2D"]
@@ -69,8 +69,8 @@ class Conv2D(Layer):
         self.filters, self.kernel_size, self.in_channels = filters, kernel_size, in_channels
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.bias, self.activation, self.algorithm, self.init, self.rng = bias, activation, algorithm, init, rng
-        if activation is not None and activation_name(activation) not in WITH_PRODUCTS:
-            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(WITH_PRODUCTS))}")
+        if activation is not None and activation_name(activation) not in FUSED:
+            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(FUSED))}")
         self._geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         self._algorithms = dict.fromkeys(DIRECTIONS, "auto")
         self._algorithms.update(algorithm if isinstance(algorithm, dict) else {"forward": algorithm})
@@ -83,15 +83,14 @@ class Conv2D(Layer):
 
     @property
     def fuses(self):
-        return WITH_PRODUCTS if self.activation is None else frozenset()
+        return FUSED if self.activation is None else frozenset()
 
     def _build(self, input_shape, rng):
-        if len(input_shape) != 4:
-            raise InvalidArgumentError(f"{self.path or 'Conv2D'}: got input of shape {input_shape}, expected (n, c, h, w)")
+        self._require_images(input_shape)
         self.in_channels = channels = input_shape[1]
         if min(self.filters, channels, self.groups, *self._kernel) < 1 or channels % self.groups or self.filters % self.groups:
             raise InvalidArgumentError(
-                f"{self.path or 'Conv2D'}: {channels} input channels, {self.filters} filters, kernel {self._kernel}, "
+                f"{self._label()}: {channels} input channels, {self.filters} filters, kernel {self._kernel}, "
                 f"{self.groups} groups; all must be positive, and groups divide channels and filters"
             )
         shape = self.filters, channels // self.groups, *self._kernel
@@ -101,7 +100,7 @@ class Conv2D(Layer):
             self.add_parameter("bias", np.zeros(self.filters))
 
     def forward(self, x, activation=None):
-        self.build(x.shape)
+        self._prepare(x)
         activation = self.activation or activation
         y = conv2d(
             x, self.weight.array, self._bias(), activation=activation, algorithm=self._algorithms["forward"], **self._geometry
@@ -110,7 +109,7 @@ class Conv2D(Layer):
         return y
 
     def infer(self, x, activation=None):
-        self.build(x.shape)
+        self._prepare(x)
         self._saved = None
         stamp = [parameter.stamp() for parameter in self._parameters.values()]
         if stamp != self._packed_for or len(self._packed) > _KEPT_SHAPES:
@@ -137,10 +136,15 @@ class Conv2D(Layer):
             return conv2d_input_grad(gy, weight.array, x.shape, algorithm=self._algorithms["input_grad"], **self._geometry)
         return None
 
+    def _prepare(self, x):
+        self.build(x.shape)
+        self._require_images(x.shape, self.in_channels)
+
     def _bias(self):
         return self._parameters["bias"].array if self.bias else None
 
     def output_shape(self, input_shape):
+        self._require_images(input_shape, self.in_channels)
         n, c, h, w = input_shape
         shape = 1 if n is None else n, c, h, w
         problem = ConvProblem.from_shapes(shape, (self.filters, c // self.groups, *self._kernel), **self._geometry)
@@ -150,6 +154,17 @@ class Conv2D(Layer):
         n, k, oh, ow = self.output_shape(input_shape)
         kh, kw = self._kernel
         return (1 if n is None else n) * k * oh * ow * (input_shape[1] // self.groups * kh * kw + bool(self.bias))
+
+    def problem(self, input_shape, memory_format="nhwc", direction="forward") -> ConvProblem:
+        """What `fastconv.plan` takes, for inputs (n, c, h, w) of a memory format, in a direction."""
+        return ConvProblem.from_shapes(
+            input_shape, self.weight.shape, direction=direction, dtype=self.dtype.name, memory_format=memory_format,
+            **self._geometry,
+        )  # fmt: skip
+
+    def plan(self, input_shape, memory_format="nhwc", direction="forward"):
+        """The `Plan` with which the layer works on such inputs."""
+        return plan(self.problem(input_shape, memory_format, direction), self._algorithms[direction])
 
     def __getstate__(self):
         return super().__getstate__() | {"_packed_for": None, "_packed": {}}

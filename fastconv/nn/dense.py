@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import InvalidArgumentError
 from ..functional import activation_bias_grad, activation_grad, bias_grad, linear, linear_input_grad, linear_weight_grad
 from . import initializers
-from .activations import WITH_PRODUCTS, activation_name
+from .activations import FUSED, activation_name
 from .layer import Layer
 
 __all__ = ["Dense"]
@@ -49,14 +49,14 @@ class Dense(Layer):
         self.activation, self.init, self.rng = activation, init, rng
         if units < 1:
             raise InvalidArgumentError(f"units: got {units}, expected at least 1")
-        if activation is not None and activation_name(activation) not in WITH_PRODUCTS:
-            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(WITH_PRODUCTS))}")
+        if activation is not None and activation_name(activation) not in FUSED:
+            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(FUSED))}")
         if in_features is not None:
             self.build((None, in_features), rng)
 
     @property
     def fuses(self):
-        return WITH_PRODUCTS if self.activation is None else frozenset()
+        return FUSED if self.activation is None else frozenset()
 
     def _build(self, input_shape, rng):
         self._check(input_shape)
@@ -69,10 +69,7 @@ class Dense(Layer):
     def _check(self, shape):
         if len(shape) != 2 or self.in_features not in (None, shape[1]):
             expected = self.in_features or "features"
-            raise InvalidArgumentError(
-                f"{self.path or 'Dense'}: got input of shape {shape}, expected (n, {expected}); images go through Flatten or "
-                "pooling"
-            )
+            raise self._shape_error(shape, f"(n, {expected}); images go through Flatten or pooling")
 
     def forward(self, x, activation=None):
         self.build(x.shape)

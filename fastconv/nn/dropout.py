@@ -112,6 +112,14 @@ class SpatialDropout(Dropout):
         self._require_images(x.shape)
         return super().forward(x)
 
+    def infer(self, x):
+        self._require_images(x.shape)
+        return super().infer(x)
+
+    def output_shape(self, input_shape):
+        self._require_images(input_shape)
+        return tuple(input_shape)
+
     def _mask(self, x):
         n, c = x.shape[:2]
         return self._draw(n * c).reshape(n, c, 1, 1)

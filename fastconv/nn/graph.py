@@ -211,6 +211,7 @@ class Graph(Network):
         rng = np.random.default_rng(self.rng if rng is None else rng)
         self._shapes(input_shape, lambda layer, given: layer.build(given[0] if len(given) == 1 else tuple(given), rng))
         self.built = True
+        self.input_shape = None, *input_shape[1:]
         return self
 
     def output_shape(self, input_shape):

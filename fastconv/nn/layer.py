@@ -106,7 +106,7 @@ class Layer:
         """Shape of the result for inputs of `input_shape`: the same, unless a layer says otherwise."""
         return tuple(input_shape)
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, *input_shapes):
         """Multiply-adds of a forward pass, bias included, as the guide counts them: one per product and one per bias."""
         return 0
 

@@ -37,6 +37,8 @@ class Network(Layer):
         Cross-entropy unless assigned.
     memory_format : {"channels_last", "nchw"}
         Inputs are converted to it once; all layers keep it.
+    input_shape : tuple or None
+        What the network was built for last, with None for the batch.
     """
 
     def __init__(self, *, loss=None, memory_format="channels_last", **options):
@@ -45,6 +47,12 @@ class Network(Layer):
             raise InvalidArgumentError(f"memory_format: got {memory_format!r}, expected one of {', '.join(_MEMORY_FORMATS)}")
         self.loss_fn = CrossEntropyLoss() if loss is None else loss
         self.memory_format = memory_format
+        self.input_shape = None
+
+    def build(self, input_shape, rng=None):
+        super().build(input_shape, rng)
+        self.input_shape = None, *input_shape[1:]
+        return self
 
     def as_input(self, x):
         """`x` in the network's dtype and memory format; converted only if it is not so already."""

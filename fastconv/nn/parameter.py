@@ -79,7 +79,7 @@ class Parameter:
         self.grad = None
 
     def stamp(self) -> tuple:
-        """Something that differs once the values have changed: by way of `data`, or all over through a reference kept of it."""
+        """Something that differs once the values have changed, be it all over and by a kept reference."""
         flat = self.array.reshape(-1)
         return self.version, self.array.dtype, flat[:: max(1, flat.size // _SAMPLE)].tobytes()
 

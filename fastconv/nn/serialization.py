@@ -36,7 +36,7 @@ def save_arrays(path, arrays, description):
     text = json.dumps({"format": _FORMAT, **description})
     with replacing(path) as file:
         if path.suffix == ".safetensors":
-            file.write(_safetensors().save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, {_DESCRIPTION: text}))
+            file.write(_safetensors().save({k: np.asarray(v, order="C") for k, v in arrays.items()}, {_DESCRIPTION: text}))
         else:
             np.savez(file, **arrays, **{_DESCRIPTION: np.array(text)})
 
@@ -50,16 +50,19 @@ def load_arrays(path):
         The file is damaged or not one of ours.
     """
     path = pathlib.Path(path)
-    try:
-        arrays, text = _read_safetensors(path) if path.suffix == ".safetensors" else _read_npz(path)
-        description = json.loads(text)
-        if description["format"] > _FORMAT:
-            raise InvalidArgumentError(f"{path}: written by a newer version (format {description['format']})")
-        return arrays, description
-    except (OSError, MissingExtraError, InvalidArgumentError):
-        raise
-    except Exception as error:
-        raise InvalidArgumentError(f"{path}: not a file written by fastconv, or damaged: {error}") from error
+    with open(path, "rb") as file:
+        try:
+            arrays, text = _read_safetensors(file) if path.suffix == ".safetensors" else _read_npz(file)
+            description = json.loads(text)
+            version = description["format"]
+            newer = version > _FORMAT
+        except MissingExtraError:
+            raise
+        except Exception as error:
+            raise InvalidArgumentError(f"{path}: not a file written by fastconv, or damaged: {error}") from error
+    if newer:
+        raise InvalidArgumentError(f"{path}: written by a newer version (format {version})")
+    return arrays, description
 
 
 def save(network, path):
@@ -83,7 +86,7 @@ def describe(layer):
 
 
 def rebuild(description):
-    """The layer that was described; what it inferred from its first input is among its arguments, so parameters exist."""
+    """The layer that was described, with its parameters: what a layer inferred from its first input is among its arguments."""
     kind = Layer.kinds.get(description["kind"])
     if kind is None:
         raise InvalidArgumentError(
@@ -118,19 +121,18 @@ def _decode(value):
     return {name: _decode(v) for name, v in value.items()}
 
 
-def _read_npz(path):
-    with open(path, "rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise InvalidArgumentError(f"{path}: not a file written by fastconv: no npz archive")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+def _read_npz(file):
+    if not zipfile.is_zipfile(file):
+        raise ValueError("no npz archive")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
     return arrays, str(arrays.pop(_DESCRIPTION))
 
 
-def _read_safetensors(path):
+def _read_safetensors(file):
     safetensors = _safetensors()
-    data = path.read_bytes()
+    data = file.read()
     # The header: its length in 8 bytes, little-endian, then JSON.
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return safetensors.load(data), header["__metadata__"][_DESCRIPTION]

@@ -79,6 +79,10 @@ class SpatialAttention(Layer):
         both[:, 1:] = np.take_along_axis(x, which, axis=1)
         return both, which
 
+    def output_shape(self, input_shape):
+        self._require_images(input_shape)
+        return tuple(input_shape)
+
     def multiply_adds(self, input_shape):
         self._require_images(input_shape)
         n, _, h, w = input_shape

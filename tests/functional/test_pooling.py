@@ -215,6 +215,17 @@ def test_adaptive_average_pooling(isa, shape, options, dtype, memory_format):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("divisor", [1, 5, -3])
+@over_forms({name: SLIDING[name] for name in ("2x2", "2x2, rows of 4", "3x3, stride 2", "2x2, ceil")})
+def test_average_pooling_with_a_divisor_of_ones_own(shape, options, dtype, memory_format, divisor):
+    windows = [[(inside, 1) for inside, _ in axis] for axis in sliding_windows(shape, options)]
+    more = {"divisor_override": divisor}
+    check_average(
+        shape, dtype, memory_format, windows, lambda x: F.avg_pool2d(x, **options, **more) * divisor,
+        lambda gy, x_shape, **form: F.avg_pool2d_grad(gy, x_shape, **options, **more, **form) * divisor,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("shape", [(3, 18, 7, 7), (2, 3, 1, 1), (1, 65, 9, 33), (2, 5, 41, 40), (0, 3, 4, 4)])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("memory_format", MEMORY_FORMATS)
@@ -326,6 +337,8 @@ REFUSED = {
     "windows between pixels": (F.max_pool2d, (X[:, :, :1], 2), {"dilation": 4, "padding": 2}, VALUE, "dilation: got 4"),
     "ceil_mode": (F.max_pool2d, (X, 2), {"ceil_mode": 1}, TYPE, "ceil_mode: got 1"),
     "count_include_pad": (F.avg_pool2d, (X, 2), {"count_include_pad": None}, TYPE, "count_include_pad: got None"),
+    "divisor 0": (F.avg_pool2d, (X, 2), {"divisor_override": 0}, VALUE, "divisor_override: got 0"),
+    "divisor a float": (F.avg_pool2d, (X, 2), {"divisor_override": 2.0}, TYPE, "divisor_override: got 2.0"),
     "activation": (F.max_pool2d, (X, 2), {"activation": "tanh"}, VALUE, "activation: got 'tanh'"),
     "output 0": (F.adaptive_avg_pool2d, (X, 0), {}, VALUE, "output_size: got 0"),
     "output a float": (F.adaptive_max_pool2d, (X, 1.5), {}, TYPE, "output_size: got 1.5"),

@@ -1,7 +1,6 @@
-"""The command line: `fastconv compare | tune | explain | calibrate | show-versions`.
+"""`fastconv compare | tune | explain | calibrate`: the algorithms of convolution.
 
 SOURCE is the name of a layer table that ships with the package, a JSON table, or a shape such as 1x64x56x56,64x3x3,p1.
-Results go to standard output; progress and errors to standard error. A `FastconvError` is one line there and exit status 2.
 """
 
 from __future__ import annotations
@@ -9,47 +8,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import json
-import os
 import sys
 
 import click
-from tqdm import tqdm
 
-from .algorithms import names
-from .errors import FastconvError, InvalidArgumentError
-from .functional import plan
-from .problem import DIRECTIONS, DTYPES, MEMORY_FORMATS, ConvProblem
-from .report.comparison import compare as compare_layers
-from .report.environment import describe_environment
-from .report.tables import load_layers, table_names
-from .report.text import format_comparison, format_heuristic, format_seconds, format_table
-from .selection import calibration, heuristic
-from .selection.calibrate import calibrate as calibrate_machine
-from .selection.options import EFFORTS, PRECISIONS, config, get_config
-from .selection.tune import autotune
-from .threads import get_num_threads, num_threads
+from ..functional import plan
+from ..problem import DIRECTIONS, DTYPES, MEMORY_FORMATS, ConvProblem
+from ..report.comparison import compare as compare_layers
+from ..report.environment import describe_environment
+from ..report.tables import load_layers, table_names
+from ..report.text import format_comparison, format_heuristic, format_seconds, format_table
+from ..selection import calibration, heuristic
+from ..selection.calibrate import calibrate as calibrate_machine
+from ..selection.options import EFFORTS, PRECISIONS, config, get_config
+from ..selection.tune import autotune
+from ..threads import get_num_threads, num_threads
+from .shared import progress, require_writable, write_json, writing
 
-__all__ = ["main"]
+__all__ = ["calibrate", "compare", "explain", "tune"]
 
 # The least share of rows on which the heuristic has to take the fastest algorithm or one nearly as fast.
 GOOD_SHARE = 0.85
 SOURCE_HELP = f"SOURCE: {', '.join(table_names())}, a JSON table of layers, or a shape such as 1x64x56x56,64x3x3,p1."
-
-
-class _Commands(click.Group):
-    def invoke(self, context):
-        try:
-            return super().invoke(context)
-        except FastconvError as error:
-            click.echo(f"fastconv: {' '.join(str(error).split())}", err=True)
-            context.exit(2)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(package_name="fastconv")
-def main():
-    """Convolutions on the CPU: which algorithm is fastest for each layer, why, and at what error."""
 
 
 def _problem_options(directions):
@@ -71,7 +51,7 @@ def _problem_options(directions):
 _TABLE_OPTION = click.option("--only", metavar="REGEX", help="Only the layers whose 'name shape' matches.")
 
 
-@main.command(epilog=SOURCE_HELP)
+@click.command(epilog=SOURCE_HELP)
 @click.argument("source")
 @_problem_options((*DIRECTIONS, "train"))
 @_TABLE_OPTION
@@ -91,7 +71,7 @@ _TABLE_OPTION = click.option("--only", metavar="REGEX", help="Only the layers wh
 def compare(context, source, only, seconds, details, json_path, check_heuristic, **options):
     """Run every algorithm on every layer and show which is fastest, by how much, and why the others are not."""
     layers = _layers(source, only, options)
-    _require_writable("json", json_path)
+    require_writable("json", json_path)
     with _filters(options):
         result = compare_layers(
             layers,
@@ -99,18 +79,18 @@ def compare(context, source, only, seconds, details, json_path, check_heuristic,
             seconds=seconds,
             settings=_settings(options) | {"seconds": seconds, "source": source},
             environment=describe_environment(),
-            progress=functools.partial(_progress, unit="layer"),
+            progress=functools.partial(progress, unit="layer"),
         )
     if json_path != "-":
         click.echo(format_comparison(result, details))
     if json_path:
-        _write_json(json_path, result.as_dict())
+        write_json(json_path, result.as_dict())
     if check_heuristic:
         click.echo("\n" * (json_path != "-") + format_heuristic(result), err=json_path == "-")
         context.exit(0 if len(result.good_picks()) >= GOOD_SHARE * len(result.rows) else 1)
 
 
-@main.command(epilog=SOURCE_HELP)
+@click.command(epilog=SOURCE_HELP)
 @click.argument("source")
 @_problem_options((*DIRECTIONS, "train"))
 @_TABLE_OPTION
@@ -123,7 +103,7 @@ def compare(context, source, only, seconds, details, json_path, check_heuristic,
 def tune(source, only, time_budget, lock_path, **options):
     """Measure the layers and remember the plans for this machine."""
     layers = _layers(source, only, options)
-    _require_writable("lock", lock_path)
+    require_writable("lock", lock_path)
     problems = list(dict.fromkeys(layer.problem for layer in layers))
     with _filters(options):
         tuned = autotune(problems, time_budget=time_budget, lock=lock_path, progress=sys.stderr.isatty())
@@ -134,7 +114,7 @@ def tune(source, only, time_budget, lock_path, **options):
         click.echo(f"\nplans written to {lock_path}")
 
 
-@main.command()
+@click.command()
 @click.argument("shape")
 @_problem_options(DIRECTIONS)
 @click.option("--effort", type=click.Choice(EFFORTS), help="How the plan is found.  [default: cached]")
@@ -149,7 +129,7 @@ def explain(shape, effort, lock_path, **options):
         click.echo(str(plan(problem, effort=effort).explain()))
 
 
-@main.command()
+@click.command()
 @click.option(
     "--time-budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Start no problem after this time."
 )
@@ -164,13 +144,13 @@ def calibrate(time_budget, json_path):
 
     The constants are kept in the cache folder, for the instruction set in use (FASTCONV_ISA).
     """
-    _require_writable("json", json_path)
-    found = calibrate_machine(time_budget=time_budget, progress=functools.partial(_progress, unit="problem"))
-    with _writing("cache folder", calibration.path(get_config())):
+    require_writable("json", json_path)
+    found = calibrate_machine(time_budget=time_budget, progress=functools.partial(progress, unit="problem"))
+    with writing("cache folder", calibration.path(get_config())):
         calibration.save(found.constants, get_config())
     constants = dataclasses.asdict(found.constants)
     if json_path:
-        _write_json(json_path, constants)
+        write_json(json_path, constants)
     if json_path == "-":
         return
     rows = [[name.replace("_", " "), f"{value:.4g}"] for name, value in constants.items() if name != "factors"]
@@ -180,19 +160,6 @@ def calibrate(time_budget, json_path):
         f"{found.before:.0%} before, {found.after:.0%} after"
     )
     click.echo(f"kept in {calibration.path(get_config())}")
-
-
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def show_versions(as_json):
-    """Show versions, BLAS, instruction sets, processor, threads and the environment: what a bug report needs."""
-    found = describe_environment() | {"algorithms": ", ".join(names())}
-    if as_json:
-        _write_json("-", found)
-        return
-    width = max(map(len, found))
-    for name, value in found.items():
-        click.echo(f"{name:{width}}  {value}")
 
 
 def _tuned_row(layer, choice):
@@ -218,31 +185,3 @@ def _filters(options):
 
 def _settings(options):
     return {**options, "deny": list(options["deny"]), "threads": options["threads"] or get_num_threads()}
-
-
-def _progress(items, unit):
-    """A progress bar on standard error, where that is a terminal."""
-    return tqdm(items, unit=unit, leave=False, disable=None, file=sys.stderr)
-
-
-def _write_json(path, data):
-    text = json.dumps(data, indent=1, allow_nan=False)
-    if path == "-":
-        click.echo(text)
-        return
-    with _writing("json", path), open(path, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-
-
-def _require_writable(option, path):
-    """Refuses a path that cannot be written before the work that it is for."""
-    if path not in (None, "-") and not os.access(os.path.dirname(path) or ".", os.W_OK):
-        raise InvalidArgumentError(f"{option}: cannot write {path}: its folder does not exist or cannot be written")
-
-
-@contextlib.contextmanager
-def _writing(option, path):
-    try:
-        yield
-    except OSError as error:
-        raise InvalidArgumentError(f"{option}: cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,38 @@
+"""The command line, one group of commands a file.
+
+convolutions   compare, tune, explain, calibrate: the algorithms
+training       train, predict: networks
+versions       show-versions
+
+Results go to standard output; progress and errors to standard error. A `FastconvError` is one line there and exit status 2.
+"""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import FastconvError
+from .convolutions import calibrate, compare, explain, tune
+from .training import predict, train
+from .versions import show_versions
+
+__all__ = ["main"]
+
+
+class _Commands(click.Group):
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except FastconvError as error:
+            click.echo(f"fastconv: {' '.join(str(error).split())}", err=True)
+            context.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="fastconv")
+def main():
+    """Convolutional networks on the CPU: training them, and which algorithm is fastest for each layer, and why."""
+
+
+for _command in (compare, tune, explain, calibrate, train, predict, show_versions):
+    main.add_command(_command)
