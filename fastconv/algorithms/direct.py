@@ -40,6 +40,8 @@ class DirectKernels(Modelled):
 
     def workspace(self, problem):
         kernels, backward, double = cpu.kernels(), problem.direction == "input_grad", problem.dtype == "float64"
+        if problem.direction == "weight_grad":
+            return kernels.direct_weight_grad_workspace(problem.geometry, self._pixel_lanes, double, get_num_threads())
         return kernels.direct_workspace(problem.geometry, backward, self._pixel_lanes, double, get_num_threads())
 
     def pack(self, problem, w):
@@ -51,6 +53,9 @@ class DirectKernels(Modelled):
         return packed
 
     def run(self, problem, x, packed, bias, activation, out, workspace):
+        if problem.direction == "weight_grad":
+            cpu.kernels().direct_weight_grad(problem.geometry, self._pixel_lanes, x, packed, out, workspace, get_num_threads())
+            return
         code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
         cpu.kernels().direct_run(
             problem.geometry, problem.direction == "input_grad", self._pixel_lanes, x, packed, bias, code, slope, out,
@@ -112,18 +117,6 @@ class Direct(DirectKernels):
         padded = groups * (-(-filters // panel) * panel if kind == "products" else taken)
         panels = problem.itemsize * padded * depth * problem.taps
         return super().pack_terms(problem) | {"panels": machine.traffic_seconds(panels, panels, threads=1)}
-
-    def workspace(self, problem):
-        if problem.direction == "weight_grad":
-            kernels, double = cpu.kernels(), problem.dtype == "float64"
-            return kernels.direct_weight_grad_workspace(problem.geometry, double, get_num_threads())
-        return super().workspace(problem)
-
-    def run(self, problem, x, packed, bias, activation, out, workspace):
-        if problem.direction == "weight_grad":
-            cpu.kernels().direct_weight_grad(problem.geometry, x, packed, out, workspace, get_num_threads())
-        else:
-            super().run(problem, x, packed, bias, activation, out, workspace)
 
 
 def _few_channels_shape(problem):

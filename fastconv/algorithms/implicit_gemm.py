@@ -20,8 +20,8 @@ class ImplicitGemm(DirectKernels):
     _pixel_lanes = True
 
     def supports(self, problem):
-        if problem.direction == "weight_grad":
-            return "the weight gradient has no pixels to put in the lanes; direct does it"
+        if problem.direction == "weight_grad" and problem.taps > 1:
+            return "the weight gradient has pixels in the lanes of 1x1 kernels only; direct does it"
         if problem.memory_format != "nchw":
             return "channels-last data has filters in the lanes; direct does it"
         return None
@@ -29,6 +29,8 @@ class ImplicitGemm(DirectKernels):
     def terms(self, problem):
         vector, groups, item = machine.lanes(problem), problem.groups, problem.itemsize
         depth, filters = problem.in_channels // groups, problem.out_channels // groups
+        if problem.direction == "weight_grad":
+            return _weight_grad_terms(problem)
         images, height, width = problem.batch, problem.out_height, problem.out_width
         if problem.direction == "input_grad":
             depth, filters = filters, depth
@@ -45,13 +47,28 @@ class ImplicitGemm(DirectKernels):
             "filters": machine.traffic_seconds(images * -(-height * width // _PANEL_PIXELS) * weights, weights),
             "data": machine.traffic_seconds(problem.bytes, problem.bytes),
         }
-        if problem.stride[1] > 1:
-            image = item * images * problem.in_channels * problem.height * problem.width
-            terms["split"] = machine.traffic_seconds(2 * image, 2 * image)
         return terms
+
+
+def _weight_grad_terms(problem):
+    """Of tiles of filters x channels, each sum in the lanes of a vector while it runs over a strip of pixels."""
+    vector, item, channels = machine.lanes(problem), problem.itemsize, problem.w_shape[1]
+    plane = problem.out_height * problem.out_width
+    lanes, weights = problem.batch * -(-plane // vector) * vector, problem.out_channels * channels
+    strips = max(1, problem.batch * plane * (problem.in_channels + problem.out_channels) * item // _STRIP_BYTES)
+    copied = item * lanes * problem.in_channels
+    return {
+        "call": machine.call_seconds(),
+        "products": machine.compute_seconds(lanes * weights, problem.dtype),
+        "copies": machine.traffic_seconds(2 * copied, copied),
+        "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+        "sums": machine.compute_seconds(strips * weights * vector, problem.dtype),
+    }
 
 
 # Pixels of the panels between which the filters are read again, about.
 _PANEL_PIXELS = 64
+# Of a strip of the weight gradient (kernels/pixel_weight.h).
+_STRIP_BYTES = 768 * 1024
 
 ALGORITHMS = [ImplicitGemm()]

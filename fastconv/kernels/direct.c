@@ -53,12 +53,18 @@ void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_doubl
         direct_run_f32(&m, input_grad, pixel_lanes, x, packed, bias, activation, (float)slope, out, workspace, threads);
 }
 
-int64_t direct_weight_grad_workspace(const geometry *s, int is_double, int threads) {
+int64_t direct_weight_grad_workspace(const geometry *s, int pixel_lanes, int is_double, int threads) {
+    if (pixel_lanes) return (is_double ? pixel_weight_workspace_f64 : pixel_weight_workspace_f32)(s);
     return (is_double ? weight_grad_workspace_f64 : weight_grad_workspace_f32)(s, threads);
 }
 
-void direct_weight_grad(const geometry *s, int is_double, const void *x, const void *gy, void *dw, void *workspace, int threads) {
-    if (is_double)
+void direct_weight_grad(const geometry *s, int pixel_lanes, int is_double, const void *x, const void *gy, void *dw, void *workspace,
+                        int threads) {
+    if (pixel_lanes && is_double)
+        pixel_weight_grad_f64(s, x, gy, dw, workspace, threads);
+    else if (pixel_lanes)
+        pixel_weight_grad_f32(s, x, gy, dw, workspace, threads);
+    else if (is_double)
         direct_weight_grad_f64(s, x, gy, dw, workspace, threads);
     else
         direct_weight_grad_f32(s, x, gy, dw, workspace, threads);

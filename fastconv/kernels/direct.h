@@ -23,6 +23,7 @@ enum {
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
     SMALL_FILTERS = 8 * 1024,     /* which stay in the first-level cache while tiles pass by */
     GROUPS_FILTERS = 128 * 1024,  /* of groups, which stay in the second-level cache while tiles pass by */
+    STREAMED_RESULT = 1 << 20,    /* input gradients beyond a second-level cache, which are stored past the caches */
     CHUNK_BYTES = 512 * 1024      /* of images that are computed together, half a second-level cache */
 };
 
@@ -145,13 +146,13 @@ static int reads_all_rows(const geometry *s) {
     return 1;
 }
 
+/* With pixels in the lanes, phases that lie side by side in rows of the result are computed together. */
+static int64_t phases_across(const geometry *s, int input_grad) { return input_grad ? s->sw : 1; }
+
 /* Of the bias, padded as the filters of each group are. */
 static int64_t padded_bias_bytes(const geometry *s, const operands *o, int64_t item) {
     return ROUND_UP(s->g * ROUND_UP(o->columns, 2 * SIMD_BYTES / item) * item, CACHE_LINE);
 }
-
-/* With pixels in the lanes, strided forward rows are split by remainder first. */
-static int splits_columns(const geometry *s, int input_grad) { return !input_grad && s->sw > 1; }
 #endif
 
 /* -- packing --------------------------------------------------------------------------------------------------------- */
@@ -436,43 +437,20 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
 
 /* -- pixels in the lanes ----------------------------------------------------------------------------------------------- */
 
-/* Strided rows with the pixels of one remainder modulo the stride together, [plane][row][remainder][width], so that patches are copied in
- * runs; rows and remainders that no tap reads are left out of the copying. */
-static void NAME(split_columns)(const geometry *s, const phase *p, const REAL *x, REAL *split, int threads) {
-    const int64_t width = CEIL_DIV(s->w, s->sw);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t i = 0; i < s->n * s->c * s->h; i++) {
-        const int64_t y = i % s->h;
-        int read = 0;
-        for (int64_t t = 0; t < p->taps && !read; t += s->kw) read = y >= p->tap[t].dy && (y - p->tap[t].dy) % s->sh == 0;
-        if (!read) continue;
-        for (int64_t j = 0; j < s->sw; j++) {
-            int used = 0;
-            for (int64_t t = 0; t < s->kw && !used; t++) used = (p->tap[t].dx - j) % s->sw == 0;
-            const REAL *from = x + i * s->w + j;
-            REAL *to = split + (i * s->sw + j) * width;
-            const int64_t count = (s->w - j + s->sw - 1) / s->sw;
-            if (used) NAME(every_nth)(from, s->sw, count, to);
-        }
-    }
-}
-
 /* The runs of valid source pixels that tap t contributes to outputs [first, first + count); returns their number. */
 static int NAME(find_runs)(const NAME(direct_job) *job, const phase *p, const tap *t, int64_t first, int64_t count, run *runs) {
     const operands *o = &job->o;
-    const int64_t step = p->step_w, width = CEIL_DIV(o->src_w, step);
+    const int64_t step = p->step_w;
     int found = 0;
     int64_t n = first / (p->h * p->w), q = first / p->w % p->h, r = first % p->w;
     /* 0 <= (r + j) step + dx < src_w */
     const int64_t lo = t->dx < 0 ? CEIL_DIV(-t->dx, step) : 0, hi = t->dx < o->src_w ? (o->src_w - 1 - t->dx) / step + 1 : 0;
-    /* dx = shift step + remainder */
-    const int64_t shift = t->dx >= 0 ? t->dx / step : -CEIL_DIV(-t->dx, step), remainder = t->dx - shift * step;
     for (int64_t i = 0; i < count;) {
         const int64_t end = MIN(count, i + p->w - r), y = q * p->step_h + t->dy;
         if (y >= 0 && y < o->src_h) {
             const int64_t a = MAX(lo - r, 0), b = MIN(hi - r, end - i);
             if (b > a)
-                runs[found++] = (run){((n * o->src_c * o->src_h + y) * step + remainder) * width + r + a + shift, (int32_t)(i + a),
+                runs[found++] = (run){(n * o->src_c * o->src_h + y) * o->src_w + (r + a) * step + t->dx, (int32_t)(i + a),
                                       (int32_t)(b - a)};
         }
         i = end, r = 0;
@@ -487,7 +465,7 @@ static void NAME(pack_panels)(const NAME(direct_job) *job, const phase *p, int64
                               run *runs, int32_t *found) {
     const operands *o = &job->o;
     const int64_t number = CEIL_DIV(count, NR), size = p->taps * o->depth * NR;
-    const int64_t plane = o->src_h * CEIL_DIV(o->src_w, p->step_w) * p->step_w;
+    const int64_t plane = o->src_h * o->src_w;
     for (int64_t k = 0; k < number; k++)
         for (int64_t t = 0; t < p->taps; t++)
             found[k * p->taps + t] =
@@ -500,7 +478,7 @@ static void NAME(pack_panels)(const NAME(direct_job) *job, const phase *p, int64
                 const int32_t parts = found[k * p->taps + t];
                 REAL *to = panels + k * size + (t * o->depth + c) * NR;
                 if (!parts) continue; /* the tap is left out */
-                if (parts == 1 && r->length == NR) {
+                if (p->step_w == 1 && parts == 1 && r->length == NR) {
                     const vec v0 = NAME(load)(from + r->source), v1 = NAME(load)(from + r->source + VL);
                     *(vec *)to = v0, *(vec *)(to + VL) = v1;
                     continue;
@@ -509,6 +487,10 @@ static void NAME(pack_panels)(const NAME(direct_job) *job, const phase *p, int64
                 for (int32_t m = 0; m < parts; m++) {
                     const REAL *a = from + r[m].source;
                     REAL *b = to + r[m].first;
+                    if (p->step_w > 1) {
+                        NAME(every_nth)(a, p->step_w, r[m].length, b);
+                        continue;
+                    }
                     int32_t i = 0;
                     for (; i + VL <= r[m].length; i += VL) NAME(store)(b + i, NAME(load)(a + i));
                     NAME(store_n)(b + i, NAME(load_n)(a + i, r[m].length - i), r[m].length - i);
@@ -517,56 +499,111 @@ static void NAME(pack_panels)(const NAME(direct_job) *job, const phase *p, int64
     }
 }
 
+typedef struct {
+    phase p;
+    const REAL *packed;
+} NAME(column_phase);
+
+typedef struct {
+    NAME(column_phase) *columns;
+    int64_t across;
+    int64_t above, below; /* rows without taps: before the first row of an image, and after every row */
+    int streamed;         /* past the caches, where whole cache lines are stored */
+} NAME(row_phases);
+
 /* Outputs [first, first + count) of filters [row, row + rows) of a group: straight to NCHW where they are consecutive there, else by way
- * of a tile. */
-static void NAME(pixel_outputs)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t row, int rows, const REAL *a,
-                                const REAL *panel, const int32_t *found, int64_t first, int64_t count, REAL *tile,
+ * of tiles. `found`: of the taps of all phases. */
+static void NAME(pixel_outputs)(const NAME(direct_job) *job, const NAME(row_phases) *phases, int64_t group, int64_t row, int rows,
+                                const REAL *panel, const int32_t *found, int64_t first, int64_t count, REAL *tiles,
                                 NAME(segment) *segments) {
     const operands *o = &job->o;
+    const NAME(column_phase) *columns = phases->columns;
+    const phase *p = &columns->p;
     const int64_t plane = o->dst_h * o->dst_w, n = first / (p->h * p->w);
     const int consecutive = p->ys == 1 && p->xs == 1 && (first + count - 1) / (p->h * p->w) == n;
     const int64_t filter = group * o->columns + row;
-    REAL *out[GEMM_MR];
-    for (int i = 0; i < rows; i++)
-        out[i] = consecutive ? job->out + (n * o->dst_c + filter + i) * plane + first - n * plane : tile + i * NR;
-    const NAME(sink) sink = {out, count, job->bias ? job->bias + filter : NULL, 0, job->activation, job->slope};
-    int64_t used = 0;
-    for (int64_t t = 0; t < p->taps; t++) {
-        if (!found[t]) continue;
-        if (t && found[t - 1]) segments[used - 1].length += o->depth;
-        else segments[used++] = (NAME(segment)){a + t * o->depth * rows, panel + t * o->depth * NR, o->depth};
+    for (int64_t x = 0; x < phases->across; x++) {
+        REAL *out[GEMM_MR];
+        for (int i = 0; i < rows; i++)
+            out[i] = consecutive ? job->out + (n * o->dst_c + filter + i) * plane + first - n * plane : tiles + (x * GEMM_MR + i) * NR;
+        const NAME(sink) sink = {out, consecutive ? count : NR, job->bias ? job->bias + filter : NULL, 0, job->activation, job->slope};
+        const int64_t taps = columns[x].p.taps;
+        const REAL *a = columns[x].packed + filter * taps * o->depth;
+        int64_t used = 0;
+        for (int64_t t = 0; t < taps; t++) {
+            if (!found[t]) continue;
+            if (t && found[t - 1]) segments[used - 1].length += o->depth;
+            else segments[used++] = (NAME(segment)){a + t * o->depth * rows, panel + t * o->depth * NR, o->depth};
+        }
+        NAME(outer)(rows, segments, used, rows, NR, &sink);
+        found += taps, panel += taps * o->depth * NR;
     }
-    NAME(outer)(rows, segments, used, rows, NR, &sink);
     if (consecutive) return;
     int64_t image = n, q = first / p->w % p->h, r = first % p->w;
-    for (int64_t j = 0; j < count; j++) {
-        REAL *to = job->out + (image * o->dst_c + filter) * plane + (p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs;
-        for (int i = 0; i < rows; i++) to[i * plane] = tile[i * NR + j];
-        if (++r == p->w) {
-            r = 0;
-            if (++q == p->h) q = 0, image++;
+    for (int64_t j = 0; j < count;) {
+        const int64_t y = p->y0 + q * p->ys, above = q ? 0 : phases->above, below = MIN(phases->below, o->dst_h - y - 1);
+        const int64_t length = MIN(count - j, p->w - r), stored = MIN(length * p->xs, o->dst_w - r * p->xs);
+        REAL *to = job->out + (image * o->dst_c + filter) * plane + y * o->dst_w + r * p->xs;
+        for (int i = 0; i < rows; i++, to += plane) {
+            NAME(interleave)(tiles + i * NR + j, GEMM_MR * NR, phases->across, stored, to, phases->streamed);
+            for (int64_t z = -above; z <= below; z++)
+                if (z) NAME(clear)(to + z * o->dst_w, stored, phases->streamed);
         }
+        j += length, r = 0;
+        if (++q == p->h) q = 0, image++;
     }
+}
+
+/* What a 1x1 kernel reads for outputs [first, first + count) is asked for: channels [c0, c1) of a group. */
+static void NAME(fetch_patches)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, int64_t count, int64_t c0,
+                                int64_t c1, run *runs) {
+    const operands *o = &job->o;
+    const int found = NAME(find_runs)(job, p, p->tap, first, count, runs);
+    for (int64_t c = c0; c < c1; c++)
+        for (int m = 0; m < found; m++) {
+            const REAL *from = job->x + (group * o->depth + c) * o->src_h * o->src_w + runs[m].source;
+            const int64_t length = (runs[m].length - 1) * p->step_w;
+            for (int64_t i = 0; i < length; i += CACHE_LINE / sizeof(REAL)) __builtin_prefetch(from + i, 0, 2);
+            __builtin_prefetch(from + length, 0, 2);
+        }
 }
 
 static int64_t NAME(pixels_scratch)(const geometry *s, int input_grad) {
     const operands o = operands_of(s, input_grad);
     const int64_t taps = s->kh * s->kw, panels = panel_count(taps * o.depth * NR * (int64_t)sizeof(REAL));
     return panels * taps * (o.depth * NR * (int64_t)sizeof(REAL) + NR * (int64_t)sizeof(run) + 4) +
-           GEMM_MR * NR * (int64_t)sizeof(REAL) + taps * (int64_t)sizeof(NAME(segment)) + 5 * CACHE_LINE;
+           (phases_across(s, input_grad) * GEMM_MR + 1) * NR * (int64_t)sizeof(REAL) + taps * (int64_t)sizeof(NAME(segment)) +
+           5 * CACHE_LINE;
 }
 
-static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *storage, char *scratch, int64_t each, int threads) {
+static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *storage, NAME(column_phase) *columns, char *scratch,
+                                int64_t each, int threads) {
     const geometry *s = job->s;
     const operands o = job->o;
-    const int64_t rows = blocks_of(o.columns, GEMM_MR);
+    const int64_t rows = blocks_of(o.columns, GEMM_MR), across = phases_across(s, input_grad), pixels = s->n * o.dst_h * o.dst_w;
+    NAME(row_phases) phases = {columns, across, 0, 0, input_grad && pixels * o.dst_c * (int64_t)sizeof(REAL) > STREAMED_RESULT};
     const REAL *packed = job->packed;
-    for (int64_t f = 0; f < o.phases; f++) {
-        const phase p = make_phase(s, input_grad, f, storage);
-        const int64_t total = s->n * p.h * p.w, panels = CEIL_DIV(total, NR), size = p.taps * o.depth;
-        job->packed = packed;
-        packed += s->g * o.columns * size;
-        if (!total) continue;
+    int rows_computed = 0;
+    for (int64_t f = 0; f < o.phases; f += across) {
+        int64_t taps = 0;
+        for (int64_t x = 0; x < across; x++) {
+            phase *p = &columns[x].p;
+            *p = make_phase(s, input_grad, f + x, storage + taps);
+            p->w = columns->p.w; /* the first is widest */
+            columns[x].packed = packed;
+            packed += s->g * o.columns * p->taps * o.depth;
+            taps += p->taps;
+        }
+        /* The taps of all of them. */
+        phase p = columns->p;
+        p.taps = taps;
+        const int64_t total = s->n * p.h * p.w, panels = CEIL_DIV(total, NR), size = taps * o.depth;
+        if (!total || !taps) continue;
+        if (input_grad) {
+            phases.above = rows_computed ? 0 : p.y0;
+            for (phases.below = 0; !reads_row(s, p.y0 + phases.below + 1);) phases.below++;
+        }
+        rows_computed = 1;
         const int64_t least = blocks_of(panels, panel_count(s->kh * s->kw * o.depth * NR * (int64_t)sizeof(REAL)));
         const int64_t blocks = MIN(panels, least < 8 * threads ? ROUND_UP(least, threads) : least);
         const int64_t chunks = blocks * s->g < threads ? MIN(rows, threads) : 1;
@@ -576,20 +613,27 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
             const int64_t p0 = panels * k / blocks, p1 = panels * (k + 1) / blocks;
             char *mine = scratch + thread_index() * each;
             REAL *panel = (REAL *)aligned_take(&mine, (p1 - p0) * size * NR * sizeof(REAL));
-            REAL *tile = (REAL *)aligned_take(&mine, GEMM_MR * NR * sizeof(REAL));
-            NAME(segment) *segments = (NAME(segment) *)aligned_take(&mine, p.taps * sizeof *segments);
-            run *runs = (run *)aligned_take(&mine, (p1 - p0) * p.taps * NR * sizeof(run));
+            REAL *tiles = (REAL *)aligned_take(&mine, (across * GEMM_MR + 1) * NR * sizeof(REAL));
+            NAME(segment) *segments = (NAME(segment) *)aligned_take(&mine, taps * sizeof *segments);
+            run *runs = (run *)aligned_take(&mine, (p1 - p0) * taps * NR * sizeof(run));
             int32_t *found = (int32_t *)mine;
             NAME(pack_panels)(job, &p, g, p0 * NR, MIN(total, p1 * NR) - p0 * NR, panel, runs, found);
+            /* The hardware finds consecutive values by itself. */
+            const int ahead = taps == 1 && s->g == 1 && p.step_w > 1;
             for (int64_t r = rows * m / chunks; r < rows * (m + 1) / chunks; r++) {
                 const int64_t row = o.columns * r / rows, count = o.columns * (r + 1) / rows - row;
-                for (int64_t q = p0; q < p1; q++)
-                    NAME(pixel_outputs)(job, &p, g, row, (int)count, job->packed + (g * o.columns + row) * size,
-                                        panel + (q - p0) * size * NR, found + (q - p0) * p.taps, q * NR, MIN(NR, total - q * NR), tile,
-                                        segments);
+                for (int64_t q = p0; q < p1; q++) {
+                    const int64_t next = (q + p1 - p0) * NR;
+                    if (ahead && next < total)
+                        NAME(fetch_patches)(job, &p, g, next, MIN(NR, total - next), o.depth * r / rows, o.depth * (r + 1) / rows, runs);
+                    NAME(pixel_outputs)(job, &phases, g, row, (int)count, panel + (q - p0) * size * NR, found + (q - p0) * taps, q * NR,
+                                        MIN(NR, total - q * NR), tiles, segments);
+                }
             }
+            if (phases.streamed) stream_fence();
         }
     }
+    if (!rows_computed) memset(job->out, 0, pixels * o.dst_c * sizeof(REAL));
 }
 
 #include "direct_few.h"
@@ -701,8 +745,7 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
     }
     if (pixel_lanes) {
         bytes += ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
-        if (splits_columns(s, input_grad))
-            bytes += ROUND_UP(s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * (int64_t)sizeof(REAL), CACHE_LINE);
+        bytes += ROUND_UP(phases_across(s, input_grad) * (int64_t)sizeof(NAME(column_phase)), CACHE_LINE);
         return bytes + threads * ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE);
     }
     bytes += ROUND_UP(o.src_c * (int64_t)sizeof(REAL), CACHE_LINE);
@@ -718,13 +761,9 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
     const operands *o = &job.o;
     if (pixel_lanes) {
         tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
-        if (splits_columns(s, input_grad)) {
-            const phase p = make_phase(s, 0, 0, storage);
-            REAL *split = (REAL *)aligned_take(&workspace, s->n * s->c * s->h * CEIL_DIV(s->w, s->sw) * s->sw * sizeof(REAL));
-            NAME(split_columns)(s, &p, x, split, threads);
-            job.x = split;
-        }
-        NAME(direct_pixels)(&job, input_grad, storage, workspace, ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE), threads);
+        NAME(column_phase) *columns = (NAME(column_phase) *)aligned_take(&workspace, phases_across(s, input_grad) * sizeof *columns);
+        const int64_t scratch = ROUND_UP(NAME(pixels_scratch)(s, input_grad), CACHE_LINE);
+        NAME(direct_pixels)(&job, input_grad, storage, columns, workspace, scratch, threads);
         return;
     }
     job.layout = layout_of(o, s->g, sizeof(REAL));

@@ -7,8 +7,8 @@ cdef extern from "direct_api.h" nogil:
     int64_t c_direct_workspace "direct_workspace"(const geometry *, int, int, int, int)
     void c_direct_run "direct_run"(const geometry *, int, int, int, const void *, const void *, const void *, int, double,
                                    void *, void *, int)
-    int64_t c_direct_weight_grad_workspace "direct_weight_grad_workspace"(const geometry *, int, int)
-    void c_direct_weight_grad "direct_weight_grad"(const geometry *, int, const void *, const void *, void *, void *, int)
+    int64_t c_direct_weight_grad_workspace "direct_weight_grad_workspace"(const geometry *, int, int, int)
+    void c_direct_weight_grad "direct_weight_grad"(const geometry *, int, int, const void *, const void *, void *, void *, int)
 
 
 def direct_packed_size(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, bint double):
@@ -52,13 +52,13 @@ def direct_run(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, cn
         c_direct_run(s, input_grad, pixel_lanes, double_, px, pw, pb, activation, slope, po, ps, threads)
 
 
-def direct_weight_grad_workspace(cnp.ndarray shape not None, bint double, int threads):
+def direct_weight_grad_workspace(cnp.ndarray shape not None, bint pixel_lanes, bint double, int threads):
     """Bytes of scratch that direct_weight_grad needs."""
-    return c_direct_weight_grad_workspace(shape_of(shape), double, threads)
+    return c_direct_weight_grad_workspace(shape_of(shape), pixel_lanes, double, threads)
 
 
-def direct_weight_grad(cnp.ndarray shape not None, cnp.ndarray x not None, cnp.ndarray gy not None, cnp.ndarray dw not None,
-                       cnp.ndarray workspace not None, int threads):
+def direct_weight_grad(cnp.ndarray shape not None, bint pixel_lanes, cnp.ndarray x not None, cnp.ndarray gy not None,
+                       cnp.ndarray dw not None, cnp.ndarray workspace not None, int threads):
     cdef const geometry *s = shape_of(shape)
     cdef bint double_ = is_double(x)
     cdef void *px = data(x)
@@ -66,4 +66,4 @@ def direct_weight_grad(cnp.ndarray shape not None, cnp.ndarray x not None, cnp.n
     cdef void *po = data(dw)
     cdef void *ps = data(workspace)
     with nogil:
-        c_direct_weight_grad(s, double_, px, pg, po, ps, threads)
+        c_direct_weight_grad(s, pixel_lanes, double_, px, pg, po, ps, threads)

@@ -9,7 +9,8 @@ void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_doub
 int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads); /* bytes */
 void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *x, const void *packed,
                 const void *bias, int activation, double slope, void *out, void *workspace, int threads);
-int64_t direct_weight_grad_workspace(const geometry *s, int is_double, int threads);
-void direct_weight_grad(const geometry *s, int is_double, const void *x, const void *gy, void *dw, void *workspace, int threads);
+int64_t direct_weight_grad_workspace(const geometry *s, int pixel_lanes, int is_double, int threads);
+void direct_weight_grad(const geometry *s, int pixel_lanes, int is_double, const void *x, const void *gy, void *dw, void *workspace,
+                        int threads);
 
 #endif

@@ -9,6 +9,8 @@ enum { FEW_ROWS = 4 };
 #define SECOND(l, h, n) ((l) & (h) ? (n) + (l) : (l) + (h))
 #define EVEN(l, h, n) (2 * (l)) /* every second lane of both sources */
 #define ODD(l, h, n) (2 * (l) + 1)
+#define LOW(l, h, n) ((l) / 2 + (l) % 2 * (n)) /* the first halves of both sources, lane by lane; then the second halves */
+#define HIGH(l, h, n) ((n) / 2 + (l) / 2 + (l) % 2 * (n))
 #define LANES2(f, h, n) f(0, h, n), f(1, h, n)
 #define LANES4(f, h, n) LANES2(f, h, n), f(2, h, n), f(3, h, n)
 #define LANES8(f, h, n) LANES4(f, h, n), f(4, h, n), f(5, h, n), f(6, h, n), f(7, h, n)
@@ -23,21 +25,19 @@ enum { FEW_ROWS = 4 };
 
 #if SIMD_BYTES == 64 && !IS_DOUBLE
 #define STAGES(X) X(8, LANES16, 16) X(4, LANES16, 16) X(2, LANES16, 16) X(1, LANES16, 16)
-#define EVEN_LANES LANES16(EVEN, 0, 16)
-#define ODD_LANES LANES16(ODD, 0, 16)
+#define OF_ALL(f) LANES16(f, 0, 16)
 #elif (SIMD_BYTES == 32 && !IS_DOUBLE) || (SIMD_BYTES == 64 && IS_DOUBLE)
 #define STAGES(X) X(4, LANES8, 8) X(2, LANES8, 8) X(1, LANES8, 8)
-#define EVEN_LANES LANES8(EVEN, 0, 8)
-#define ODD_LANES LANES8(ODD, 0, 8)
+#define OF_ALL(f) LANES8(f, 0, 8)
 #elif (SIMD_BYTES == 16 && !IS_DOUBLE) || (SIMD_BYTES == 32 && IS_DOUBLE)
 #define STAGES(X) X(2, LANES4, 4) X(1, LANES4, 4)
-#define EVEN_LANES LANES4(EVEN, 0, 4)
-#define ODD_LANES LANES4(ODD, 0, 4)
+#define OF_ALL(f) LANES4(f, 0, 4)
 #else
 #define STAGES(X) X(1, LANES2, 2)
-#define EVEN_LANES LANES2(EVEN, 0, 2)
-#define ODD_LANES LANES2(ODD, 0, 2)
+#define OF_ALL(f) LANES2(f, 0, 2)
 #endif
+#define EVEN_LANES OF_ALL(EVEN)
+#define ODD_LANES OF_ALL(ODD)
 #define STAGE(h, lanes, n)                                              \
     UNROLL for (int i = 0; i < n; i++) if (!(i & h)) {                  \
         vec a = r[i], b = r[i + h];                                     \
@@ -45,8 +45,18 @@ enum { FEW_ROWS = 4 };
         r[i + h] = SHUFFLE(a, b, lanes(SECOND, h, n));                  \
     }
 
+#define SUM_STAGE(h, lanes, n)                                                                         \
+    UNROLL for (int i = 0; i < h; i++)                                                                 \
+        r[i] = SHUFFLE(r[i], r[i + h], lanes(FIRST, h, n)) + SHUFFLE(r[i], r[i + h], lanes(SECOND, h, n));
+
 /* VL x VL values in registers: log2(VL) rounds of exchanging halves. */
 INLINE void NAME(transpose_square)(vec *r) { STAGES(STAGE) }
+
+/* Lane l of the result: the sum of the lanes of r[l], l < VL; r is overwritten. */
+INLINE vec NAME(sum_lanes)(vec *r) {
+    STAGES(SUM_STAGE)
+    return r[0];
+}
 
 /* b[j][i] = a[i][j] for i < rows, j < columns; steps in elements. */
 static __attribute__((unused)) void NAME(transpose)(const REAL *a, int64_t a_step, int64_t rows, int64_t columns, REAL *b,
@@ -72,6 +82,15 @@ static __attribute__((unused)) void NAME(transpose)(const REAL *a, int64_t a_ste
         }
 }
 
+/* to[k] = from[2 k] for k < count; nothing behind the last of them is read. */
+INLINE void NAME(pick_even)(const REAL *from, int64_t count, REAL *to) {
+    for (int64_t k = 0; k < count; k += VL) {
+        const int64_t left = count - k, read = 2 * left - 1;
+        const vec a = NAME(load_n)(from + 2 * k, read), b = NAME(load_n)(from + 2 * k + VL, read - VL);
+        NAME(store_n)(to + k, SHUFFLE(a, b, EVEN_LANES), left);
+    }
+}
+
 /* to[k] = from[n k] for k < count. */
 INLINE void NAME(pick)(const REAL *from, const int n, int64_t count, REAL *to) {
     int64_t k = 0;
@@ -93,7 +112,8 @@ INLINE void NAME(pick)(const REAL *from, const int n, int64_t count, REAL *to) {
 
 static __attribute__((unused)) void NAME(every_nth)(const REAL *from, int64_t n, int64_t count, REAL *to) {
     switch (n) {
-    case 2: NAME(pick)(from, 2, count, to); break;
+    case 1: memcpy(to, from, count * sizeof(REAL)); break;
+    case 2: NAME(pick_even)(from, count, to); break;
     case 3: NAME(pick)(from, 3, count, to); break;
     case 4: NAME(pick)(from, 4, count, to); break;
     default:
@@ -137,7 +157,38 @@ static __attribute__((unused)) void NAME(split)(const REAL *from, int64_t n, int
     }
 }
 
+/* `store_n` past the caches if that is asked for and possible. */
+INLINE void NAME(store_past)(REAL *p, vec v, int64_t n, int past) {
+    if (past && n >= VL && (intptr_t)p % SIMD_BYTES == 0)
+        NAME(stream)(p, v);
+    else
+        NAME(store_n)(p, v, n);
+}
+
+static __attribute__((unused)) void NAME(clear)(REAL *to, int64_t count, int streamed) {
+    for (int64_t k = 0; k < count; k += VL) NAME(store_past)(to + k, (vec){0}, count - k, streamed);
+}
+
+/* The inverse of split: to[n k + m] = from[m step + k] for n k + m < count; whole vectors of `from` are read. */
+static __attribute__((unused)) void NAME(interleave)(const REAL *from, int64_t step, int64_t n, int64_t count, REAL *to,
+                                                     int streamed) {
+    if (n == 1) {
+        for (int64_t k = 0; k < count; k += VL) NAME(store_past)(to + k, NAME(load)(from + k), count - k, streamed);
+    } else if (n == 2) {
+        for (int64_t k = 0; k < count; k += 2 * VL) {
+            const vec a = NAME(load)(from + k / 2), b = NAME(load)(from + step + k / 2);
+            NAME(store_past)(to + k, SHUFFLE(a, b, OF_ALL(LOW)), count - k, streamed);
+            NAME(store_past)(to + k + VL, SHUFFLE(a, b, OF_ALL(HIGH)), count - k - VL, streamed);
+        }
+    } else {
+        for (int64_t m = 0; m < n; m++)
+            for (int64_t k = 0; n * k + m < count; k++) to[n * k + m] = from[m * step + k];
+    }
+}
+
 #undef STAGE
+#undef SUM_STAGE
 #undef STAGES
+#undef OF_ALL
 #undef EVEN_LANES
 #undef ODD_LANES

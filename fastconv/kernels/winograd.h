@@ -472,23 +472,28 @@ static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, c
 
 /* -- products ------------------------------------------------------------------------------------------------------------ */
 
+/* The product of one point of all tiles with a panel of filters: rows of `depth` values of v, of `columns` of m. */
+static void NAME(wino_product)(int64_t tiles, const REAL *v, int64_t v_step, int64_t depth, const REAL *u, REAL *m, int64_t m_step,
+                               int64_t columns, int accumulate) {
+    const int64_t blocks = CEIL_DIV(tiles, GEMM_MR);
+    for (int64_t k = 0; k < blocks; k++) {
+        const int64_t first = tiles * k / blocks, count = tiles * (k + 1) / blocks - first;
+        const REAL *rows[GEMM_MR];
+        REAL *out[GEMM_MR];
+        for (int64_t q = 0; q < count; q++) rows[q] = v + (first + q) * v_step, out[q] = m + (first + q) * m_step;
+        const NAME(sink) sink = {out, MIN(NR, ROUND_UP(columns, VL)), NULL, accumulate, 0, 0};
+        NAME(dot)((int)count, rows, 1, depth, u, NULL, &sink);
+    }
+}
+
 static void NAME(wino_multiply)(const wino_plan *p, int64_t tiles, const REAL *v, const REAL *u, REAL *m, team t) {
-    const int64_t panels = CEIL_DIV(p->columns, NR), blocks = CEIL_DIV(tiles, GEMM_MR);
+    const int64_t panels = CEIL_DIV(p->columns, NR);
     int64_t begin, end;
     share(p->points * p->points * panels, t.index, t.count, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         const int64_t point = i / panels, j = i % panels * NR;
-        for (int64_t k = 0; k < blocks; k++) {
-            const int64_t first = tiles * k / blocks, count = tiles * (k + 1) / blocks - first;
-            const REAL *rows[GEMM_MR];
-            REAL *out[GEMM_MR];
-            for (int64_t q = 0; q < count; q++) {
-                rows[q] = v + point * p->v_plane + (first + q) * p->v_step;
-                out[q] = m + point * p->m_plane + (first + q) * p->m_step + j;
-            }
-            const NAME(sink) sink = {out, MIN(NR, ROUND_UP(p->columns - j, VL)), NULL, 0, 0, 0};
-            NAME(dot)((int)count, rows, 1, p->depth, u + i * p->depth * NR, NULL, &sink);
-        }
+        NAME(wino_product)(tiles, v + point * p->v_plane, p->v_step, p->depth, u + i * p->depth * NR, m + point * p->m_plane + j, p->m_step,
+                           p->columns - j, 0);
     }
 }
 
@@ -670,7 +675,7 @@ static NAME(wino_fused_sizes) NAME(wino_fused_sizes_of)(const wino_plan *p, int 
 /* M of one panel of filters: every chunk of channels adds to it. */
 static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan *p, const NAME(wino_weights) *at, int64_t tiles,
                                    const REAL *v, const REAL *w, int64_t columns, REAL *u, int64_t u_plane, REAL *m) {
-    const int64_t blocks = CEIL_DIV(tiles, GEMM_MR), points = p->points * p->points;
+    const int64_t points = p->points * p->points;
     for (int64_t c = 0; c < p->depth; c += p->chunk, v += p->v_chunk) {
         const int64_t count = MIN(p->chunk, p->depth - c);
         NAME(wino_filters)(tile, at, w + c * at->channel, columns, count, 0, u, u_plane);
@@ -682,17 +687,9 @@ static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan 
             } else {
                 FETCH_ROWS(next, at->filter, columns, ahead * at->taps, point, points, 0)
             }
-            for (int64_t k = 0; k < blocks; k++) {
-                const int64_t first = tiles * k / blocks, rows = tiles * (k + 1) / blocks - first;
-                const REAL *from[GEMM_MR];
-                REAL *out[GEMM_MR];
-                for (int64_t q = 0; q < rows; q++) {
-                    from[q] = v + point * p->v_plane + (first + q) * p->v_step;
-                    out[q] = m + point * p->m_plane + (first + q) * NR;
-                }
-                const NAME(sink) sink = {out, MIN(NR, ROUND_UP(columns, VL)), NULL, c > 0, 0, 0};
-                NAME(dot)((int)rows, from, 1, count, u + factor_of(p, point) * u_plane, NULL, &sink);
-            }
+            NAME(wino_product)(tiles, v + point * p->v_plane, p->v_step, count, u + factor_of(p, point) * u_plane,
+                               m + point * p->m_plane, NR, columns,
+                               c > 0);
         }
     }
 }

@@ -8,14 +8,11 @@ from ..functional import SAVED, activate, activation_grad, softmax, softmax_grad
 from .layer import Layer
 
 __all__ = [
-    "FROM_OUTPUT", "FUSED", "GELU", "LeakyReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh",
-    "activation_name",
+    "FUSED", "GELU", "LeakyReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Swish", "Tanh", "activation_name",
 ]  # fmt: skip
 
-# Activations whose derivative follows from their result, so that a layer that applies one need not keep what went into it.
-FROM_OUTPUT = frozenset({"relu", "relu6", "leaky_relu", "sigmoid", "tanh"})
-# Those of them that convolutions and matrix products apply while they store their sums.
-FUSED = FROM_OUTPUT - {"tanh"}
+# Activations that convolutions and matrix products apply as they store their results, and whose derivative follows from these.
+FUSED = frozenset({"relu", "relu6", "leaky_relu", "sigmoid"})
 
 
 def activation_name(activation):

@@ -318,7 +318,7 @@ class _Gradients:
         if name not in self._arrays:
             self._arrays[name] = grad
         elif name in self._own:
-            self._arrays[name] += grad
+            add(self._arrays[name], grad, out=self._arrays[name])
         else:
             self._arrays[name] = add(self._arrays[name], grad)
             self._own.add(name)

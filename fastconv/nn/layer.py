@@ -127,9 +127,14 @@ class Layer:
             For the initial values.
         """
         if not self.built:
+            before = self.sublayers()
             self._build(tuple(input_shape), np.random.default_rng(rng))
             self.built = True
             self.set_path(self.path)
+            if not before:
+                # Layers made just now are in the mode that this one is in.
+                for layer in self.sublayers():
+                    layer.train(self.training)
         return self
 
     def add_parameter(self, name, data) -> Parameter:

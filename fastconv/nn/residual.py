@@ -46,31 +46,37 @@ class _Residual(Layer):
         raise NotImplementedError
 
     def _build(self, input_shape, rng):
-        if len(input_shape) != 4:
-            raise InvalidArgumentError(f"{self._label()}: got input of shape {input_shape}, expected (n, c, h, w)")
+        self._require_images(input_shape)
         self.in_channels = channels = input_shape[1]
         rng = rng if self.rng is None else np.random.default_rng(self.rng)
-        main = []
-        for i, (filters, kernel, stride) in enumerate(self._convolutions(), 1):
-            main += [self._conv(channels, filters, kernel, stride, f"conv{i}", rng), self._norm(filters, f"bn{i}")]
-            main += [ReLU(name=f"relu{i}", dtype=self.dtype)]
-            channels = filters
+        main, shortcut = self._branches(channels)
+        for branch in main, shortcut:
+            inside = channels
+            for layer in branch:
+                layer.build((None, inside, None, None), rng)
+                inside = getattr(layer, "filters", inside)
         *main, self.norm, self.relu = main
         self.main = Sequential(main, name="main", dtype=self.dtype)
-        self.projection = None
-        if self.stride > 1 or self.in_channels != channels:
-            shortcut = [self._conv(self.in_channels, channels, 1, self.stride, "conv", rng), self._norm(channels, "bn")]
-            self.projection = Sequential(shortcut, name="projection", dtype=self.dtype)
+        self.projection = Sequential(shortcut, name="projection", dtype=self.dtype) if shortcut else None
         self._inner = [layer for layer in (self.main, self.norm, self.projection, self.relu) if layer is not None]
 
-    def _conv(self, channels, filters, kernel, stride, name, rng):
-        conv = Conv2D(
+    def _branches(self, channels):
+        """The layers of the main branch and those of the projection, without their parameters."""
+        main = []
+        for i, (filters, kernel, stride) in enumerate(self._convolutions(), 1):
+            main += [self._conv(filters, kernel, stride, f"conv{i}"), self._norm(f"bn{i}")]
+            main += [ReLU(name=f"relu{i}", dtype=self.dtype)]
+        if self.stride == 1 and channels == self.out_channels:
+            return main, []
+        return main, [self._conv(self.out_channels, 1, self.stride, "conv"), self._norm("bn")]
+
+    def _conv(self, filters, kernel, stride, name):
+        return Conv2D(
             filters, kernel, stride=stride, padding=kernel // 2, bias=False, init=self.init, name=name, dtype=self.dtype
         )
-        return conv.build((None, channels, None, None), rng)
 
-    def _norm(self, channels, name):
-        return BatchNormalization(channels, self.momentum, self.eps, name=name, dtype=self.dtype)
+    def _norm(self, name):
+        return BatchNormalization(momentum=self.momentum, eps=self.eps, name=name, dtype=self.dtype)
 
     def sublayers(self):
         return self._inner
@@ -87,8 +93,7 @@ class _Residual(Layer):
 
     def _prepare(self, x):
         self.build(x.shape)
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise InvalidArgumentError(f"{self._label()}: got input of shape {x.shape}, expected (n, {self.in_channels}, h, w)")
+        self._require_images(x.shape, self.in_channels)
 
     def _join(self, phase, main, skip):
         norm, relu = getattr(self.norm, phase), getattr(self.relu, phase)
@@ -116,7 +121,7 @@ class _Residual(Layer):
         if not input_grad:
             return None
         # Nobody else has dx, unless an observer kept it.
-        return np.add(dx, skip, out=dx if self.observer is None else None)
+        return add(dx, skip, out=dx if self.observer is None else None)
 
     def _call(self, layer, phase, function, x):
         return function(x) if self.observer is None else self.observer(layer, phase, function, x)
@@ -126,21 +131,20 @@ class _Residual(Layer):
         return [self.relu] if self.built else []
 
     def output_shape(self, input_shape):
-        n, c, h, w = input_shape
-        if self.in_channels not in (None, c):
-            raise InvalidArgumentError(
-                f"{self._label()}: got input of shape {tuple(input_shape)}, expected (n, {self.in_channels}, h, w)"
-            )
+        self._require_images(input_shape, self.in_channels)
+        n, _, h, w = input_shape
         # All convolutions keep the size, but for the stride of one.
         return n, self.out_channels, -(-h // self.stride), -(-w // self.stride)
 
     def multiply_adds(self, input_shape):
-        inside = self.main.output_shape(input_shape)
-        total = self.main.multiply_adds(input_shape) + self.norm.multiply_adds(inside)
-        return total + (0 if self.projection is None else self.projection.multiply_adds(input_shape))
-
-    def _label(self):
-        return self.path or type(self).__name__
+        self._require_images(input_shape, self.in_channels)
+        total = 0
+        for branch in self._branches(input_shape[1]):
+            shape = input_shape
+            for layer in branch:
+                total += layer.multiply_adds(shape)
+                shape = layer.output_shape(shape)
+        return total
 
     def __getstate__(self):
         return super().__getstate__() | {"observer": None}

@@ -75,8 +75,8 @@ def test_gradient_steps_lower_the_loss(name, options, smallest, channels, memory
     net = make(name, (None, channels, side, side), 4, rng=2, **options)
     net.memory_format = memory_format
     x, labels = rng.standard_normal((8, channels, side, side)).astype(np.float32), np.arange(8) % 4
-    optimizer = SGD(lr=0.02)
-    losses = [net.train_step(x, labels, optimizer) for _ in range(12)]
+    optimizer = SGD(lr=0.02, momentum=0.9)
+    losses = [net.train_step(x, labels, optimizer) for _ in range(20)]
     assert losses[-1] < 0.8 * losses[0]
     assert all(p.grad is not None and p.grad.shape == p.shape and np.isfinite(p.grad).all() for p in net.parameters())
 

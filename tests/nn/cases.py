@@ -102,6 +102,22 @@ def container(kind, label, *layers, inputs=(IMAGE,), refused=NO_IMAGES + OTHER_C
     return Case(f"{kind.__name__}({label})", kind, make_with, inputs, {}, refused, 2.0)
 
 
+def residual(kind, *arguments, **options):
+    return case(kind, *arguments, inferred={"in_channels": 4}, refused=NO_IMAGES + OTHER_CHANNELS, **options)
+
+
+def branches(dtype, **options):
+    """conv + batch norm, ReLU of the sum, two results side by side."""
+    nodes = [
+        (nn.Conv2D(4, 3, padding=1, name="conv", dtype=dtype), "input"),
+        (nn.BatchNormalization(name="norm", dtype=dtype),),
+        (nn.Add(name="sum", dtype=dtype), "input", "norm"),
+        (nn.ReLU(name="relu", dtype=dtype),),
+        (nn.Concat(name="both", dtype=dtype), "relu", "conv"),
+    ]
+    return nn.Graph(nodes, dtype=dtype, **options)
+
+
 P = functools.partial
 CONV = P(nn.Conv2D, 3, 3, padding=1)
 
@@ -194,4 +210,9 @@ CASES = [
         nn.CNN, "conv-relu-pool-dropout-dense", CONV, nn.ReLU, P(nn.MaxPool2D, 2, 2), nn.Flatten,
         P(nn.Dropout, 0.25, rng=1), P(nn.Dense, 3),
     ),
+    residual(nn.ResidualBlock, 4),
+    residual(nn.ResidualBlock, 3, stride=2),
+    residual(nn.Bottleneck, 2, expansion=2),
+    residual(nn.Bottleneck, 2, stride=2, expansion=3),
+    Case("Graph(branches)", nn.Graph, branches, (IMAGE,), {}, NO_IMAGES + OTHER_CHANNELS, 2.0),
 ]  # fmt: skip

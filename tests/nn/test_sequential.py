@@ -226,3 +226,16 @@ def test_layers_added_later_are_built_and_fused_too():
     net.add_layer(nn.ReLU()).add_layer(nn.Dense(2))
     assert net.forward(x).shape == (1, 2)
     assert (net.layers[0].forward(x, activation="relu") >= 0).all()
+
+
+def test_layers_made_while_building_are_in_the_mode_of_theirs():
+    for block in nn.ResidualBlock(3), nn.DepthwiseSeparableConv(3, batch_norm=True):
+        block.eval().build((1, 2, 4, 4))
+        assert not any(layer.training for _, layer in block.layers_inside())
+
+
+def test_building_leaves_modes_that_were_set():
+    net = nn.Sequential([nn.BatchNormalization(name="norm"), nn.Dropout(0.5)], rng=0)
+    net.layers[0].eval()
+    net.forward(np.ones((3, 2), np.float32))
+    assert [layer.training for layer in net.layers] == [False, True]

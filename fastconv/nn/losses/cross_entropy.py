@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import InvalidArgumentError, InvalidTypeError
-from .loss import Loss, as_predictions, as_weight
 from ...functional import log_softmax
+from .loss import Loss, as_predictions, as_weight
 
 __all__ = ["CrossEntropyLoss"]
 
