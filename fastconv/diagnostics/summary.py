@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
-import numpy as np
-
 from ..errors import InvalidArgumentError
-from ..nn import Conv2D, Flatten, Layer, Reshape, observed
+from ..nn import Conv2D, Flatten, Layer, Reshape
+from ..nn.observation import visit_shapes
 from ..problem import DIRECTIONS
 from .table import Table, as_bytes, as_count
 
@@ -145,17 +144,7 @@ def summary(network: Layer, input_shape=None) -> Summary:
             )
         )  # fmt: skip
 
-    def by_shape_alone(layer, phase, function, arrays):
-        if hasattr(layer, "observer"):
-            return function(arrays)
-        given = [a.shape for a in (arrays if isinstance(arrays, tuple) else (arrays,))]
-        output = layer.output_shape(*given)
-        describe(layer, given, output)
-        return np.broadcast_to(np.zeros((), layer.dtype), output)
-
-    image = np.zeros((1, *shape[1:]), network.dtype)
-    with observed(network, by_shape_alone):
-        by_shape_alone(network, "infer", network.infer, image)
+    visit_shapes(network, shape, describe)
     parameters = network.parameters()
     trainable = sum(p.size for p in parameters if p.trainable)
     return Summary(rows, shape, sum(p.size for p in parameters), trainable)

@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InvalidArgumentError, InvalidTypeError
+from ..errors import InvalidArgumentError, InvalidTypeError, NotReadyError
 from ..functional import to_memory_format
+from ..problem import DIRECTIONS, ConvProblem
 from . import serialization
+from .conv import Conv2D
 from .layer import Layer
 from .losses import CrossEntropyLoss
+from .observation import visit_shapes
 
 __all__ = ["Evaluation", "Network"]
 
@@ -135,6 +138,44 @@ class Network(Layer):
     def summary(self, input_shape=None):
         """Shapes, parameters, multiply-adds, memory and algorithms by layer, see `fastconv.diagnostics.summary`."""
         return _above("diagnostics").summary(self, input_shape)
+
+    def problems(self, input_shape=None) -> list[ConvProblem]:
+        """Every convolution of a training step on such inputs, in all directions: what `fastconv.autotune` takes.
+
+        Parameters
+        ----------
+        input_shape : tuple, optional
+            (n, c, h, w). One image of the size the network was built for, if left out; the batch decides which
+            algorithm is fastest.
+
+        Raises
+        ------
+        NotReadyError
+            No shape is given and the network has not been built.
+
+        Examples
+        --------
+        >>> import fastconv as fc
+        >>> net = fc.models.simple_cnn((None, 3, 32, 32), 10, rng=0)
+        >>> problems = net.problems((32, 3, 32, 32))
+        >>> len(problems), str(problems[0])
+        (6, '32x3x32x32,32x3x3,p1')
+        """
+        shape = input_shape or self.input_shape
+        if shape is None:
+            raise NotReadyError("input_shape: the network has not been built, so the shape of its input must be given")
+        batch = 1 if shape[0] is None else shape[0]
+        memory_format = "nchw" if self.memory_format == "nchw" else "nhwc"
+        found = []
+
+        def note(layer, given, output):
+            if isinstance(layer, Conv2D):
+                inputs = batch, *given[0][1:]
+                found.extend(layer.problem(inputs, memory_format, direction) for direction in DIRECTIONS)
+
+        self.build((1, *shape[1:]))
+        visit_shapes(self, shape, note)
+        return found
 
     def save(self, path):
         """Write architecture, parameters and buffers to one file: safetensors if its name ends so, else NumPy's npz."""

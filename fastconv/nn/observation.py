@@ -1,13 +1,15 @@
-"""`observed`: watch a network layer by layer, for profiles, statistics and traces."""
+"""Networks layer by layer: `observed` for profiles, statistics and traces, `visit_shapes` without running anything."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from .layer import Layer
 
-__all__ = ["observed"]
+__all__ = ["observed", "visit_shapes"]
 
 
 @contextlib.contextmanager
@@ -47,3 +49,31 @@ def observed(network: Layer, observer: Callable, *, fuse: bool = False) -> Itera
     finally:
         for layer, previous in zip(containers, before, strict=True):
             layer.observer, layer.observe_fused = previous
+
+
+def visit_shapes(network: Layer, input_shape: tuple[int, ...], visit: Callable) -> None:
+    """Call ``visit(layer, input shapes, output shape)`` for each layer, in the order in which they run; nothing is computed.
+
+    Containers and blocks are not visited, the layers within them are. Every shape has a batch of one.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> from fastconv.nn.observation import visit_shapes
+    >>> net = fc.nn.CNN([fc.nn.Conv2D(4, 3), fc.nn.Flatten()], rng=0).build((1, 3, 8, 8))
+    >>> visit_shapes(net, (1, 3, 8, 8), lambda layer, given, output: print(layer.name, given, output))
+    conv2d [(1, 3, 8, 8)] (1, 4, 6, 6)
+    flatten [(1, 4, 6, 6)] (1, 144)
+    """
+
+    def by_shape_alone(layer, phase, function, arrays):
+        if hasattr(layer, "observer"):
+            return function(arrays)
+        given = [a.shape for a in (arrays if isinstance(arrays, tuple) else (arrays,))]
+        output = layer.output_shape(*given)
+        visit(layer, given, output)
+        return np.broadcast_to(np.zeros((), layer.dtype), output)
+
+    image = np.zeros((1, *input_shape[1:]), network.dtype)
+    with observed(network, by_shape_alone):
+        by_shape_alone(network, "infer", network.infer, image)
