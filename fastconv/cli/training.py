@@ -18,6 +18,7 @@ from .. import data, models, nn, optim, training
 from ..errors import InvalidArgumentError
 from ..functional import softmax
 from ..nn.serialization import describe, load_arrays, rebuild, save_arrays
+from ..report.curves import format_curves
 from ..report.text import format_table
 from ..threads import get_num_threads, num_threads
 from .shared import require_writable, writing
@@ -29,6 +30,7 @@ SCHEDULES = ("one_cycle", "cosine", "step", "none")
 # Sets of images in a folder that has a part to test with.
 _READERS = {"mnist": data.mnist, "fashion-mnist": data.fashion_mnist, "cifar10": data.cifar10, "cifar100": data.cifar100}
 SOURCES = ("digits", *_READERS, "folder")
+_CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
 # Images looked at for the mean and standard deviation of their channels.
 _STATISTICS = 2000
 # Images of a smaller side go to the variant of a residual network that does not halve them twice at its entry.
@@ -80,7 +82,7 @@ def train(source, folder, seed, threads, output, checkpoint, resume, log_csv, **
         shape = train_set.images.shape[1:]
         normalize = _normalize(train_set)
         network = _network(options["model"], shape, len(train_set.classes), seed)
-        click.echo(f"{options['model']}: {sum(p.size for p in network.parameters()):,} parameters")
+        click.echo(f"\n{options['model']}\n{network.summary((options['batch_size'], *shape))}\n")
         callbacks = [_EpochLines()]
         if sys.stderr.isatty():
             callbacks.append(training.ProgressBar(leave=False))
@@ -89,7 +91,7 @@ def train(source, folder, seed, threads, output, checkpoint, resume, log_csv, **
         if checkpoint:
             callbacks.append(training.Checkpoint(checkpoint, resume=resume))
         steps = options["epochs"] * -(-len(train_set) // options["batch_size"])
-        network.fit(
+        history = network.fit(
             train_set,
             optimizer=OPTIMIZERS[options["optimizer"]](lr=options["lr"], **_optimizer_options(options["optimizer"])),
             schedule=_schedule(options["schedule"], options["lr"], options["epochs"], steps),
@@ -105,6 +107,8 @@ def train(source, folder, seed, threads, output, checkpoint, resume, log_csv, **
             verbose=False,
         )
         _, accuracy = _evaluate(network, test_set, normalize)
+    if len(history) > 1:
+        click.echo("\n" + format_curves({name.replace("val_", "validation "): history[name] for name in _CURVES}) + "\n")
     click.echo(f"accuracy {accuracy:.2%} of {len(test_set)} images")
     if output:
         preprocessing = {"shape": list(shape), "mean": list(normalize.mean), "std": list(normalize.std)}
