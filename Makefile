@@ -15,7 +15,7 @@ SOURCES := setup.py pyproject.toml MANIFEST.in README.md LICENSE \
 .DELETE_ON_ERROR:
 
 demo: $(STAMPS)/install
-	$(BIN)/fastconv train digits --model advanced_cnn
+	$(BIN)/fastconv train digits
 	$(BIN)/fastconv compare resnet50
 
 test: $(STAMPS)/install

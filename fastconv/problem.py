@@ -311,8 +311,8 @@ class ConvProblem:
 def memory_format_of(a):
     """`"nhwc"` for a 4-D array whose channels are contiguous, `"nchw"` for any other.
 
-    Where an array is both (one channel, or a single pixel), its strides tell which it was made as; one channel of a single pixel
-    is `"nchw"`.
+    Where an array is both (one channel, or a single pixel), its strides tell which it was made as; one channel of one pixel is
+    `"nchw"`.
     """
     if not a.transpose(0, 2, 3, 1).flags.c_contiguous:
         return "nchw"

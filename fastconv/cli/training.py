@@ -40,7 +40,7 @@ _SMALL = 96
 @click.command()
 @click.argument("source", type=click.Choice(SOURCES))
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False))
-@click.option("--model", type=click.Choice(models.__all__), default="simple_cnn", show_default=True)
+@click.option("--model", type=click.Choice(models.__all__), default="advanced_cnn", show_default=True)
 @click.option("--epochs", type=click.IntRange(min=0), default=15, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option(

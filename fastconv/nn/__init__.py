@@ -8,6 +8,8 @@
       Network                                           train_step, fit, predict, evaluate, save, load
         CNN                                             a network of layers one after the other
         Graph                                           a network of named layers that branch and join
+
+Arrays are those of `fastconv.functional`: NCHW-shaped, of either memory format.
 """
 
 from . import initializers, losses

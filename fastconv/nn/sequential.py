@@ -3,6 +3,8 @@
     [Conv2D, ReLU, MaxPool2D]             Conv2D without it, MaxPool2D applies ReLU to the maxima, of which there are fewer
     [Conv2D | Dense, activation]          applied while the sums are stored
     [BatchNormalization, ReLU]            one pass over memory instead of two, and one less in the gradient
+
+An observer sees every layer by itself.
 """
 
 from __future__ import annotations
