@@ -3,7 +3,6 @@ import pytest
 
 from fastconv import models, nn
 from fastconv.errors import InvalidArgumentError, InvalidTypeError
-from fastconv.optim import SGD
 
 # (model, input shape, classes, options, parameters): published counts, or the guide's.
 COUNTS = [
@@ -69,16 +68,20 @@ def test_images_of_odd_sizes_and_few_channels_pass(name, options, smallest, chan
 
 @pytest.mark.parametrize("memory_format", ["nchw", "channels_last"])
 @pytest.mark.parametrize(("name", "options", "smallest", "channels"), QUICK, ids=IDS)
-def test_gradient_steps_lower_the_loss(name, options, smallest, channels, memory_format):
+def test_a_small_gradient_step_lowers_the_loss_as_its_length_tells(name, options, smallest, channels, memory_format):
     rng = np.random.default_rng(1)
     side = max(smallest, 16)
-    net = make(name, (None, channels, side, side), 4, rng=2, **options)
+    net = make(name, (None, channels, side, side), 4, rng=2, **options).astype(np.float64)
     net.memory_format = memory_format
-    x, labels = rng.standard_normal((8, channels, side, side)).astype(np.float32), np.arange(8) % 4
-    optimizer = SGD(lr=0.02, momentum=0.9)
-    losses = [net.train_step(x, labels, optimizer) for _ in range(20)]
-    assert losses[-1] < 0.8 * losses[0]
-    assert all(p.grad is not None and p.grad.shape == p.shape and np.isfinite(p.grad).all() for p in net.parameters())
+    x, labels = rng.standard_normal((8, channels, side, side)), np.arange(8) % 4
+    before = net.gradients(x, labels)
+    gradients = [p.grad for p in net.parameters()]
+    assert all(p.grad.shape == p.shape and np.isfinite(p.grad).all() for p in net.parameters())
+    expected = 1e-4 * before
+    step = expected / sum(np.vdot(g, g) for g in gradients)
+    for p, g in zip(net.parameters(), gradients, strict=True):
+        p.data -= step * g
+    assert before - net.gradients(x, labels) == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize(("name", "options", "smallest", "channels"), QUICK, ids=IDS)
