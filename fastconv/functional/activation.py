@@ -77,8 +77,7 @@ or ("leaky_relu", slope)
     x = _contiguous("x", x)
     y, result = channels.result_for(x, out, x=x)
     cpu.kernels().apply(x, function.code, function.slope, y, channels.team(x.size))
-    if y is not result:
-        result[...] = y
+    channels.deliver(y, result)
     return result
 
 
@@ -118,8 +117,7 @@ def activation_grad(gy: Array, saved: Array, activation: ActivationLike, *, out:
     gy = channels.like("gy", gy, saved, "saved")
     g, result = channels.result_for(saved, out, gy=gy, saved=saved)
     cpu.kernels().apply_grad(gy, saved, function.code, function.slope, g, channels.team(gy.size))
-    if g is not result:
-        result[...] = g
+    channels.deliver(g, result)
     return result
 
 
@@ -169,8 +167,7 @@ def activation_bias_grad(gy: Array, y: Array, activation: ActivationLike, *, out
     gy = channels.like("gy", gy, y, "y")
     g, result = channels.result_for(y, out, gy=gy, y=y)
     db = _sum(gy, y, function, g)
-    if g is not result:
-        result[...] = g
+    channels.deliver(g, result)
     return result, db
 
 
@@ -231,8 +228,7 @@ def add(a: Array, b: Array, activation: ActivationLike = None, *, out: Array | N
     b = channels.like("b", b, a, "a")
     y, result = channels.result_for(a, out, a=a, b=b)
     cpu.kernels().add(a, b, function.code, function.slope, y, channels.team(a.size))
-    if y is not result:
-        result[...] = y
+    channels.deliver(y, result)
     return result
 
 

@@ -77,8 +77,7 @@ def group_norm(
             cpu.kernels().group_norm(
                 layout, groups, x, gamma, beta, eps, activation.code, activation.slope, y, mean, inv_std, w, threads
             )
-    if y is not result:
-        result[...] = y
+    channels.deliver(y, result)
     return result, mean, inv_std
 
 
@@ -140,8 +139,7 @@ def group_norm_grad(
                 layout, groups, gy, x, gamma, beta, mean, inv_std, getattr(kernels, mask_of(activation)), activation.code,
                 activation.slope, dx, dgamma, dbeta, w, threads,
             )  # fmt: skip
-    if dx is not result:
-        result[...] = dx
+    channels.deliver(dx, result)
     return result, dgamma, dbeta
 
 
@@ -233,8 +231,7 @@ def layer_norm(
     mean, inv_std = np.empty(x.shape[: x.ndim - len(shape)]), np.empty(x.shape[: x.ndim - len(shape)])
     if x.size:
         cpu.kernels().layer_norm(mean.size, math.prod(shape), x, gamma, beta, eps, y, mean, inv_std, channels.team(x.size))
-    if y is not result:
-        result[...] = y
+    channels.deliver(y, result)
     return result, mean, inv_std
 
 
@@ -296,8 +293,7 @@ def layer_norm_grad(
             cpu.kernels().layer_norm_grad(mean.size, d, gy, x, gamma, mean, inv_std, dx, dgamma, dbeta, w, threads)
         finally:
             workspace.give_back(w)
-    if dx is not result:
-        result[...] = dx
+    channels.deliver(dx, result)
     return result, dgamma, dbeta
 
 

@@ -88,8 +88,7 @@ def batch_norm(
         cpu.kernels().batch_norm(
             layout, x, gamma, beta, residual, eps, activation.code, activation.slope, y, mean, inv_std, w, threads
         )
-    if y is not result:
-        result[...] = y
+    channels.deliver(y, result)
     return result, mean, inv_std
 
 
@@ -165,8 +164,7 @@ def batch_norm_inference(
             cpu.kernels().scale_shift(
                 layout, x, gamma, beta, residual, mean, inv_std, activation.code, activation.slope, y, w, threads
             )
-    if y is not result:
-        result[...] = y
+    channels.deliver(y, result)
     return result
 
 
@@ -295,8 +293,7 @@ def _grad(gy, x, mean, inv_std, gamma, beta, activation, y, residual, out, *, co
                 layout, gy, x, y, gamma, beta, mean, inv_std, constant, getattr(kernels, mask), activation.code,
                 activation.slope, dx, dgamma, dbeta, g, w, threads,
             )  # fmt: skip
-    if dx is not result:
-        result[...] = dx
+    channels.deliver(dx, result)
     return result, dgamma, dbeta, (gy if g is None else g) if residual else None
 
 

@@ -6,18 +6,13 @@ import numpy as np
 
 from ..errors import InvalidArgumentError
 from ..functional import (
-    activation_bias_grad,
-    activation_grad,
-    bias_grad,
     conv2d,
     conv2d_input_grad,
     conv2d_weight_grad,
     plan,
 )
 from ..problem import DIRECTIONS, ConvProblem
-from . import initializers
-from .activations import FUSED, activation_name
-from .layer import Layer
+from .weighted import Weighted
 
 __all__ = ["Conv2D"]
 
@@ -25,7 +20,7 @@ __all__ = ["Conv2D"]
 _KEPT_SHAPES = 8
 
 
-class Conv2D(Layer):
+class Conv2D(Weighted):
     """Two-dimensional convolution (cross-correlation), each call with the fastest algorithm for its shape.
 
     Parameters
@@ -59,18 +54,14 @@ class Conv2D(Layer):
     ((1, 32, 8, 8), [(32, 3, 3, 3), (32,)])
     """
 
-    skips_input_grad = True
-
     def __init__(
         self, filters, kernel_size, *, in_channels=None, stride=1, padding=0, dilation=1, groups=1, bias=True, activation=None,
         algorithm="auto", init="he_normal", rng=None, name=None, dtype=np.float32,
     ):  # fmt: skip
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(bias, activation, init, rng, name=name, dtype=dtype)
         self.filters, self.kernel_size, self.in_channels = filters, kernel_size, in_channels
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        self.bias, self.activation, self.algorithm, self.init, self.rng = bias, activation, algorithm, init, rng
-        if activation is not None and activation_name(activation) not in FUSED:
-            raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(FUSED))}")
+        self.algorithm = algorithm
         self._geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         self._algorithms = dict.fromkeys(DIRECTIONS, "auto")
         self._algorithms.update(algorithm if isinstance(algorithm, dict) else {"forward": algorithm})
@@ -81,10 +72,6 @@ class Conv2D(Layer):
         if in_channels is not None:
             self.build((None, in_channels, None, None), rng)
 
-    @property
-    def fuses(self):
-        return FUSED if self.activation is None else frozenset()
-
     def _build(self, input_shape, rng):
         self._require_images(input_shape)
         self.in_channels = channels = input_shape[1]
@@ -93,11 +80,7 @@ class Conv2D(Layer):
                 f"{self._label()}: {channels} input channels, {self.filters} filters, kernel {self._kernel}, "
                 f"{self.groups} groups; all must be positive, and groups divide channels and filters"
             )
-        shape = self.filters, channels // self.groups, *self._kernel
-        rng = rng if self.rng is None else np.random.default_rng(self.rng)
-        self.weight = self.add_parameter("weight", initializers.get(self.init)(shape, rng, self.dtype))
-        if self.bias:
-            self.add_parameter("bias", np.zeros(self.filters))
+        self._add_weights((self.filters, channels // self.groups, *self._kernel), self.filters, rng)
 
     def forward(self, x, activation=None):
         self._prepare(x)
@@ -123,13 +106,7 @@ class Conv2D(Layer):
 
     def backward(self, gy, input_grad=True):
         x, y, activation = self.saved()
-        weight, bias = self.weight, self._parameters.get("bias")
-        if activation is not None and bias is not None:
-            gy, bias.grad = activation_bias_grad(gy, y, activation)
-        elif activation is not None:
-            gy = activation_grad(gy, y, activation)
-        elif bias is not None:
-            bias.grad = bias_grad(gy)
+        gy, weight = self._sums_gradient(gy, y, activation), self.weight
         if weight.trainable:
             weight.grad = conv2d_weight_grad(gy, x, weight.shape, algorithm=self._algorithms["weight_grad"], **self._geometry)
         if input_grad:
@@ -139,9 +116,6 @@ class Conv2D(Layer):
     def _prepare(self, x):
         self.build(x.shape)
         self._require_images(x.shape, self.in_channels)
-
-    def _bias(self):
-        return self._parameters["bias"].array if self.bias else None
 
     def output_shape(self, input_shape):
         self._require_images(input_shape, self.in_channels)
