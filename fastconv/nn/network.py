@@ -90,12 +90,17 @@ class Network(Layer):
 
     def gradients(self, x, y, loss_fn=None) -> float:
         """The part of `train_step` before the update: sets the parameters' gradients and returns the loss."""
+        return self.loss_and_scores(x, y, loss_fn)[0]
+
+    def loss_and_scores(self, x, y, loss_fn=None) -> tuple[float, np.ndarray]:
+        """`gradients`, and the network's results for the batch as well."""
         loss_fn = loss_fn or self.loss_fn
         if not self.training:
             self.train()
-        loss = loss_fn.forward(self.forward(x), y)
+        scores = self.forward(x)
+        loss = loss_fn.forward(scores, y)
         self.backward(loss_fn.backward(), input_grad=False)
-        return loss
+        return loss, scores
 
     def predict(self, x, batch_size=256) -> np.ndarray:
         """The network's results for all of `x`, as in evaluation, batch by batch.

@@ -72,13 +72,9 @@ def train_step(
 
 def gradients(network: Network, x: np.ndarray, y: np.ndarray, loss_fn: Any) -> tuple[float, float]:
     """(loss, accuracy) of a batch; sets the gradients of all parameters."""
-    if not network.training:
-        network.train()
-    scores = network.forward(x)
-    loss = float(loss_fn.forward(scores, y))
-    network.backward(loss_fn.backward(), input_grad=False)
+    loss, scores = network.loss_and_scores(x, y, loss_fn)
     correct, counted = count_correct(scores, y, loss_fn)
-    return loss, correct / counted if counted else math.nan
+    return float(loss), correct / counted if counted else math.nan
 
 
 def evaluate(network: Network, batches: Iterable[tuple[np.ndarray, np.ndarray]], loss: Any = None) -> Evaluation:
