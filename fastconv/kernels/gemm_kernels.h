@@ -83,9 +83,12 @@ INLINE void NAME(window_rows_tile)(const int rows, const int vectors, const REAL
                                    const NAME(sink) *sink) {
     vec acc[GEMM_MR][2];
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
-    FETCH_TILE(rows, vectors);
     for (int64_t p = 0; p < steps; p++, b += NR) {
         const REAL *a = x + at[p];
+        if (p < rows) {
+            UNROLL for (int j = 0; j < vectors; j++) __builtin_prefetch(sink->out[p] + sink->ahead + j * VL, 1);
+            __builtin_prefetch(sink->out[p] + sink->ahead + vectors * VL - 1, 1);
+        }
         vec b0 = *(const vec *)b, b1 = vectors > 1 ? *(const vec *)(b + VL) : (vec){0};
         UNROLL for (int i = 0; i < rows; i++) {
             vec v = NAME(splat)(a[i]);
