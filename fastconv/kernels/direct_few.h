@@ -122,6 +122,7 @@ static void NAME(few_lane_tiles)(const NAME(direct_job) *job, int64_t n, int64_t
         for (int64_t first = 0; first < s->ow; first += WINDOW_VECTORS * VL) {
             for (int64_t m = 0; m < rows; m++) out[m] = job->out + (n * s->k + filter + m) * plane + q * s->ow + first;
             sink.columns = MIN(WINDOW_VECTORS * VL, s->ow - first);
+            sink.ahead = first + sink.columns < s->ow ? sink.columns : b + 1 < blocks ? rows * plane - first : 0;
             NAME(window_lanes)((int)rows, job->packed + filter * steps, x + first, at, steps, &sink);
         }
     }
