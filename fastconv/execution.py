@@ -127,6 +127,9 @@ class Plan:
         p = self.problem
         return f"<Plan {p.direction} {p} {p.dtype} {p.memory_format}: {self.algorithm.name}>"
 
+    def _repr_html_(self):
+        return self.explain()._repr_html_()
+
     def __reduce__(self):
         # Elsewhere the algorithm is looked up by its name; how it was chosen here says nothing there.
         return _forced_plan, (self.problem, self.algorithm.name)

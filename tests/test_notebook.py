@@ -4,8 +4,10 @@ import math
 import re
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
+import fastconv as fc
 from fastconv.notebook import curves, table
 
 
@@ -55,3 +57,43 @@ def test_curves_of_little_or_nothing_are_drawn(lines):
 def test_nothing_is_loaded_and_no_colour_of_the_page_is_taken_for_granted():
     text = table(["a"], [["b"]]) + curves("x", {"a": [1.0, 2.0]})
     assert not re.search(r"https?:|<script|background|#000|#fff|black|white", text)
+
+
+def cells(text):
+    """The rows of all tables of a display, as text."""
+    return [["".join(cell.itertext()) for cell in row] for row in parsed(text).iter("tr")]
+
+
+def test_a_plan_shows_its_explanation():
+    plan = fc.plan(fc.ConvProblem.parse("1x4x6x6,4x3x3"), algorithm="im2col")
+    assert plan._repr_html_() == plan.explain()._repr_html_()
+    assert [row[1] for row in cells(plan._repr_html_())[1:]] == list(fc.algorithms.names())
+
+
+def test_a_history_shows_its_curves_and_its_best_epoch():
+    history = fc.training.History()
+    for epoch, (loss, accuracy, val_loss) in enumerate([(2.0, math.nan, 2.5), (1.0, math.nan, 1.25), (0.5, math.nan, 1.5)]):
+        history.add_step({"epoch": epoch, "loss": loss, "grad_norm": 1.0})
+        history.add_epoch({"epoch": epoch, "loss": loss, "accuracy": accuracy, "val_loss": val_loss, "lr": 0.1})
+    text = history._repr_html_()
+    titles = [title.text.split(",")[0] for title in parsed(text).iter("figcaption")]
+    assert titles == ["loss by epoch", "lr by epoch", "grad norm by step"] and text.count("<polyline") == 4
+    assert ["val_loss", "2.5", "1.5", "1.25 in epoch 2"] in cells(text) and "3 epochs, 3 steps" in text
+
+
+@pytest.mark.parametrize("options", [{}, {"activations": False, "weights": False}])
+def test_a_monitor_shows_parameters_and_layers(options):
+    network = fc.nn.CNN([fc.nn.Dense(4, name="a<b"), fc.nn.ReLU(), fc.nn.Dense(2)], rng=0)
+    monitor = fc.training.Monitor(every=1, **options)
+    parsed(monitor._repr_html_())
+    x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])
+    network.fit(x, y, optimizer=fc.optim.SGD(lr=0.5), callbacks=[monitor], rng=0, verbose=False)
+    rows = {row[0]: row[1:] for row in cells(monitor._repr_html_())}
+    assert rows["a<b.weight"][0] == f"{monitor.gradients['a<b.weight'][-1]:.3g}"
+    assert ("relu" in rows) == bool(monitor.activations)
+    if monitor.weights:
+        assert rows["a<b.weight"][-1] == f"{monitor.weights['a<b.weight']['update_ratio'][-1]:.3g}"
+
+
+def test_displays_before_any_training():
+    assert "0 epochs" in fc.training.History()._repr_html_()

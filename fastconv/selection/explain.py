@@ -20,6 +20,8 @@ _SOURCES = {
     "heuristic": "fastest by predicted cost; nothing was timed",
 }
 _HEADERS = ("", "algorithm", "predicted", "measured", "packing", "spread", "workspace", "error", "why not")
+# Columns of text are flush left, those of numbers flush right.
+_LEFT = "llrrrrrrl"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,12 +128,10 @@ class Explanation:
         return "\n".join([self._title(), *lines])
 
     def _repr_html_(self):
-        import html  # in a notebook only
+        from .. import notebook  # in a notebook only
 
-        head = "".join(f"<th>{h}</th>" for h in _HEADERS)
-        body = "".join(_html_row(row, html.escape) for row in self.rows)
-        title = html.escape(self._title())
-        return f"<table><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        chosen = [i for i, row in enumerate(self.rows) if row.chosen]
+        return notebook.table(_HEADERS, map(_cells, self.rows), left=_LEFT, caption=self._title(), bold=chosen)
 
     def _title(self):
         p = self.problem
@@ -218,13 +218,8 @@ def _cells(row):
     )
 
 
-def _html_row(row, escape):
-    cells = "".join(f"<td>{escape(cell)}</td>" for cell in _cells(row))
-    return f'<tr style="font-weight: bold">{cells}</tr>' if row.chosen else f"<tr>{cells}</tr>"
-
-
 def _aligned(column, text, width):
-    return text.ljust(width) if column in (0, 1, len(_HEADERS) - 1) else text.rjust(width)
+    return text.ljust(width) if _LEFT[column] == "l" else text.rjust(width)
 
 
 def seconds_text(seconds):

@@ -153,18 +153,43 @@ class History:
         MissingExtraError
             Without matplotlib (the extra ``plots``).
         """
-        shown = [name for name in _CURVES if name in self.epochs or f"val_{name}" in self.epochs or name in self.steps]
+        shown = list(self._curves())
         drawn, axes = figure(len(shown))
-        for axis, name in zip(axes, shown, strict=True):
-            columns = [label for label in (name, f"val_{name}") if label in self.epochs]
-            for label in columns:
-                axis.plot([epoch + 1 for epoch in self.epochs["epoch"]], self.epochs[label], label=label, marker=".")
-            if not columns:
-                axis.plot(self.steps[name], label=name)
-            axis.set(xlabel="epoch" if columns else "step", title=name.replace("_", " "))
-            if len(columns) > 1:
+        for axis, (name, by_epoch, lines) in zip(axes, shown, strict=True):
+            for label, values in lines.items():
+                axis.plot(range(1, len(values) + 1), values, label=label, marker="." if by_epoch else "")
+            axis.set(xlabel="epoch" if by_epoch else "step", title=name.replace("_", " "))
+            if len(lines) > 1:
                 axis.legend()
         return finish(drawn, path)
+
+    def _repr_html_(self) -> str:
+        from .. import notebook  # in a notebook only
+
+        drawn = [
+            notebook.curves(f"{name.replace('_', ' ')} by {'epoch' if by_epoch else 'step'}", lines)
+            for name, by_epoch, lines in self._curves()
+        ]
+        measured = {name: column for name, column in self.epochs.items() if name != "epoch"}
+        rows = [(name, f"{column[0]:.4g}", f"{column[-1]:.4g}", self._best(name)) for name, column in measured.items()]
+        size = f"{len(self)} epochs, {_length(self.steps)} steps"
+        return "".join(drawn) + notebook.table(("quantity", "first", "last", "best"), rows, caption=size)
+
+    def _curves(self):
+        """(name, whether by epoch, columns by label): by epoch what epochs have, else by step."""
+        for name in _CURVES:
+            labels = (name, f"val_{name}")
+            by_epoch = any(label in self.epochs for label in labels)
+            columns = self.epochs if by_epoch else self.steps
+            lines = {label: columns[label] for label in labels if not all(map(math.isnan, columns.get(label, ())))}
+            if lines:
+                yield name, by_epoch, lines
+
+    def _best(self, name):
+        if not name.endswith(("loss", "accuracy")) or all(map(math.isnan, self.epochs[name])):
+            return ""
+        epoch = self.best_epoch(name)
+        return f"{self.epochs[name][epoch]:.4g} in epoch {epoch + 1}"
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {column[-1]:.4g}" for name, column in self.epochs.items() if name != "epoch")

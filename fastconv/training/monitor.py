@@ -26,6 +26,8 @@ _FORMAT = "fastconv.monitor/1"
 _SCALARS = ("step", "loss", "accuracy", "lr", "grad_norm")
 _WEIGHTS = ("mean", "std", "min", "max", "update_ratio")
 _ACTIVATIONS = ("mean", "std", "sparsity")
+# What a notebook shows as curves.
+_DRAWN = ("loss", "grad_norm")
 _MOST_IN_LEGEND = 12
 
 
@@ -192,6 +194,28 @@ class Monitor(Callback):
             if 1 < len(lines) <= _MOST_IN_LEGEND:
                 axis.legend(fontsize="x-small")
         return finish(drawn, path)
+
+    def _repr_html_(self) -> str:
+        from .. import notebook  # in a notebook only
+
+        drawn = [
+            notebook.curves(f"{name.replace('_', ' ')} of the steps looked at", {name: self.scalars[name]}) for name in _DRAWN
+        ]
+        weights = [
+            (
+                name,
+                f"{norms[-1]:.3g}",
+                *(f"{self.weights[name][kind][-1]:.3g}" if name in self.weights else "" for kind in _WEIGHTS),
+            )
+            for name, norms in self.gradients.items()
+        ]
+        activations = [(name, *(f"{found[kind][-1]:.3g}" for kind in _ACTIVATIONS)) for name, found in self.activations.items()]
+        step = f"step {self.scalars['step'][-1]}" if self.scalars["step"] else "no step yet"
+        header = ("parameter", "gradient norm", *(kind.replace("_", " ") for kind in _WEIGHTS))
+        tables = [notebook.table(header, weights, caption=f"parameters, {step}")] if weights else []
+        if activations:
+            tables.append(notebook.table(("layer", *_ACTIVATIONS), activations, caption=f"activations, {step}"))
+        return "".join([*drawn, *tables])
 
 
 def _append(found, key, items):
