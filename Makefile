@@ -9,7 +9,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 PIP = $(BIN)/python -m pip --quiet install
 
 SOURCES := setup.py pyproject.toml MANIFEST.in README.md LICENSE \
-    $(shell find fastconv -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.json' -o -name py.typed)
+    $(shell find fastconv -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.json' -o -name py.typed) \
+    $(wildcard fastconv/report/templates/*)
 
 .PHONY: demo test test-peers lint format bench docs dist clean
 .DELETE_ON_ERROR:
