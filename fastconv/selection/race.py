@@ -32,7 +32,7 @@ class Timing:
     turns: int
 
 
-def race(contenders, seconds):
+def race(contenders, seconds, *, hopeless=_HOPELESS):
     """Time callables in turns.
 
     Parameters
@@ -41,6 +41,9 @@ def race(contenders, seconds):
         Called without arguments.
     seconds : float
         Aimed at for all turns together; slow contenders may take longer, because each gets a few turns in any case.
+    hopeless : float
+        Contenders slower than the best by this factor after their first turns get no more; infinite where the times of all
+        matter, not the fastest alone.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def race(contenders, seconds):
     end = time.perf_counter() + seconds
     for _ in range(_TRIAL_TURNS):
         take_turns(contenders)
-    running = [name for name in contenders if min(turns[name]) <= _HOPELESS * best()]
+    running = [name for name in contenders if min(turns[name]) <= hopeless * best()]
     rounds = _TRIAL_TURNS
     while rounds < _MIN_TURNS or time.perf_counter() < end:
         take_turns(running)
