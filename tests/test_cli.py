@@ -117,7 +117,7 @@ def test_explain_lists_every_algorithm():
 
 @pytest.fixture
 def quick_rates(monkeypatch):
-    monkeypatch.setattr("fastconv.selection.calibrate._RATE_SECONDS", 0.01)
+    monkeypatch.setattr("fastconv.selection.rates._SECONDS", 0.01)
     monkeypatch.setattr("fastconv.selection.calibrate._PROBLEM_SECONDS", 0.01)
 
 
