@@ -2,6 +2,7 @@
 
 convolutions   compare, tune, explain, calibrate: the algorithms
 training       train, predict: networks
+claims         claims: the guide's performance claims, measured
 versions       show-versions
 
 Results go to standard output; progress and errors to standard error. A `FastconvError` is one line there and exit status 2.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import click
 
 from ..errors import FastconvError
+from .claims import claims
 from .convolutions import calibrate, compare, explain, tune
 from .training import predict, train
 from .versions import show_versions
@@ -34,5 +36,5 @@ def main():
     """Convolutional networks on the CPU: training them, and which algorithm is fastest for each layer, and why."""
 
 
-for _command in (compare, tune, explain, calibrate, train, predict, show_versions):
+for _command in (compare, tune, explain, calibrate, train, predict, claims, show_versions):
     main.add_command(_command)

@@ -16,7 +16,7 @@ from ...errors import InvalidArgumentError
 from . import access_order, batch_norm, fft, fusion, im2col, separable, simd, winograd
 from .claim import Claim, Figure, Finding, Verdict
 
-__all__ = ["CLAIMS", "Claim", "Figure", "Finding", "Verdict", "check_claims"]
+__all__ = ["CLAIMS", "SCHEMA", "Claim", "Figure", "Finding", "Verdict", "as_dict", "check_claims"]
 
 # In the order of the guide.
 CLAIMS = {

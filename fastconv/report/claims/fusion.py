@@ -71,7 +71,7 @@ def _judge(found):
         return Verdict(HOLDS, here, f"{rest}.")
     if found[most] >= _LEAST:
         few = ", ".join(name for name, value in found.items() if value < _LEAST)
-        return Verdict(PARTLY, here, f"{rest}: less where a result takes many products and stays in the caches ({few}).")
+        return Verdict(PARTLY, here, f"{rest}: less where the convolution takes long beside them ({few}).")
     return Verdict(NOT, here, f"{rest}: the convolution takes nearly all of it.")
 
 
