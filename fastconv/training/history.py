@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import pathlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidArgumentError
-from ..files import replacing
 from .figures import figure, finish
+from .strict_json import read_json, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["History"]
 
 _FORMAT = "fastconv.history/1"
-# JSON has no numbers for these.
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # What one figure shows together: its title, and the quantities by the name that the validation's is derived from.
 _CURVES = ("loss", "accuracy", "lr", "grad_norm")
 
@@ -201,36 +197,6 @@ def larger_is_better(name: str, mode: str = "auto") -> bool:
     if mode not in ("auto", "min", "max"):
         raise InvalidArgumentError(f"mode: got {mode!r}, expected auto, min or max")
     return mode == "max" or (mode == "auto" and "accuracy" in name)
-
-
-def write_json(path: str | os.PathLike[str], data: Any) -> None:
-    """Write strict JSON, numbers that it lacks as strings; the file is replaced at once, by a whole one."""
-    text = json.dumps(_strict(data), allow_nan=False, indent=1)
-    with replacing(pathlib.Path(path)) as file:
-        file.write(text.encode("utf-8"))
-
-
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """The inverse of `write_json`."""
-    return _lax(json.loads(pathlib.Path(path).read_text("utf-8")))
-
-
-def _strict(data):
-    if isinstance(data, Mapping):
-        return {name: _strict(value) for name, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_strict(value) for value in data]
-    if isinstance(data, float) and not math.isfinite(data):
-        return "NaN" if math.isnan(data) else "Infinity" if data > 0 else "-Infinity"
-    return data
-
-
-def _lax(data):
-    if isinstance(data, dict):
-        return {name: _lax(value) for name, value in data.items()}
-    if isinstance(data, list):
-        return [_lax(value) for value in data]
-    return _NON_FINITE.get(data, data) if isinstance(data, str) else data
 
 
 def _length(columns):

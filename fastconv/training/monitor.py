@@ -14,7 +14,7 @@ from ..nn import observed
 from ..optim import global_norm
 from .callback import Callback
 from .figures import figure, finish
-from .history import read_json, write_json
+from .strict_json import read_json, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
