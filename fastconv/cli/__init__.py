@@ -1,6 +1,7 @@
 """The command line, one group of commands a file.
 
-convolutions   compare, tune, explain, calibrate: the algorithms
+comparison     compare: the algorithms side by side
+convolutions   tune, explain, calibrate: choosing among them
 training       train, predict: networks
 versions       show-versions
 
@@ -12,7 +13,8 @@ from __future__ import annotations
 import click
 
 from ..errors import FastconvError
-from .convolutions import calibrate, compare, explain, tune
+from .comparison import compare
+from .convolutions import calibrate, explain, tune
 from .training import predict, train
 from .versions import show_versions
 
