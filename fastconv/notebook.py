@@ -54,7 +54,8 @@ def table(
         lines.append(f"<thead>{_row('th', header, left)}</thead>")
     body = (_row("td", cells, left, "font-weight: bold" * (i in bold)) for i, cells in enumerate(rows))
     lines.append(f"<tbody>{''.join(body)}</tbody>")
-    return f"<table>{''.join(lines)}</table>" + "".join(f"<p>{html.escape(note)}</p>" for note in notes)
+    scrolled = f'<div style="overflow-x: auto"><table>{"".join(lines)}</table></div>'
+    return scrolled + "".join(f"<p>{html.escape(note)}</p>" for note in notes)
 
 
 def curves(title: str, lines: Mapping[str, Sequence[float]]) -> str:

@@ -1,6 +1,7 @@
 """The command line, one group of commands a file.
 
-convolutions   compare, tune, explain, calibrate: the algorithms
+comparison     compare: the algorithms side by side
+convolutions   tune, explain, calibrate: choosing among them
 training       train, predict: networks
 claims         claims: the guide's performance claims, measured
 versions       show-versions
@@ -14,7 +15,8 @@ import click
 
 from ..errors import FastconvError
 from .claims import claims
-from .convolutions import calibrate, compare, explain, tune
+from .comparison import compare
+from .convolutions import calibrate, explain, tune
 from .training import predict, train
 from .versions import show_versions
 

@@ -10,6 +10,7 @@ from ..report import claims as guide
 from ..report.claims.page import findings_page
 from ..report.claims.text import format_findings
 from ..report.environment import describe_environment
+from ..report.page import require_packages
 from .shared import progress, require_writable, write_json, write_page
 
 __all__ = ["claims"]
@@ -36,6 +37,8 @@ def claims(only, seconds, brief, json_path, html_path):
     """Measure what the guide to convolutional networks says about speed, and show where it holds here, and why not."""
     for option, path in (("json", json_path), ("html", html_path)):
         require_writable(option, path)
+    if html_path:
+        require_packages()
     findings = guide.check_claims(only, seconds=seconds, progress=functools.partial(progress, unit="claim"))
     environment = describe_environment()
     if json_path != "-":

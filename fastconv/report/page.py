@@ -2,7 +2,7 @@
 
     Page
      |-- summary, facts
-     |-- Section*  -- Text | Figure | Gallery | Table
+     |-- Section*  -- Text | Figure | Gallery | Table | Beside
      |-- environment
      `-- data      (JSON, offered as a download)
 
@@ -25,7 +25,20 @@ from .svg import ID, to_svg
 if TYPE_CHECKING:
     import matplotlib.figure
 
-__all__ = ["Cell", "Column", "Figure", "Gallery", "Line", "Page", "Section", "Table", "Text", "render"]
+__all__ = [
+    "Beside",
+    "Cell",
+    "Column",
+    "Figure",
+    "Gallery",
+    "Line",
+    "Page",
+    "Section",
+    "Table",
+    "Text",
+    "render",
+    "require_packages",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +56,7 @@ class Figure:
     ----------
     svg : str
         From `svg.to_svg`.
-    title, caption : str
+    title, caption, subtitle : str
     wide : bool
         Whether it takes the whole width of a gallery.
     """
@@ -51,6 +64,7 @@ class Figure:
     svg: str
     title: str
     caption: str = ""
+    subtitle: str = ""
     wide: bool = False
 
     @classmethod
@@ -61,10 +75,12 @@ class Figure:
         description: str,
         caption: str = "",
         hints: Mapping[str, str] | None = None,
+        subtitle: str = "",
         wide: bool = False,
     ) -> Figure:
         """The figure of a matplotlib drawing, described in words; hints are shown over artists, by their `gid`."""
-        return cls(to_svg(drawing, title, description, hints), title, caption, wide)
+        name = f"{title} {subtitle}".strip()
+        return cls(to_svg(drawing, name, description, hints), title, caption, subtitle, wide)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,11 +130,18 @@ class Table:
 
 
 @dataclasses.dataclass(frozen=True)
+class Beside:
+    """Blocks side by side where the screen is wide enough."""
+
+    blocks: Sequence[Text | Figure | Gallery | Table]
+
+
+@dataclasses.dataclass(frozen=True)
 class Section:
     """A heading and what stands below it."""
 
     title: str
-    blocks: Sequence[Text | Figure | Gallery | Table]
+    blocks: Sequence[Text | Figure | Gallery | Table | Beside]
 
     @property
     def anchor(self) -> str:
@@ -151,6 +174,12 @@ class Page:
     environment: Mapping[str, str]
     data: Any
     data_name: str
+
+
+def require_packages() -> None:
+    """Raises `MissingExtraError` where a page cannot be made: without Jinja2 or matplotlib (the extra ``report``)."""
+    for module in ("jinja2", "matplotlib"):
+        require(module, extra="report")
 
 
 def render(page: Page) -> str:

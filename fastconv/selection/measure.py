@@ -46,12 +46,20 @@ class Timings(NamedTuple):
     failed: dict[str, Rejection]
     guests: dict[str, Timing]
 
+    def merged(self, older):
+        """These with what was found earlier for the same problem."""
+        measured, guests = (
+            {name: found.merged(earlier[name]) if name in earlier else found for name, found in later.items()}
+            for later, earlier in ((self.measured, older.measured), (self.guests, older.guests))
+        )
+        return Timings(measured, self.failed, guests)
+
 
 class Survey(NamedTuple):
-    """What `survey` found: every algorithm with its figures or the reason why it has none, and the times of guests."""
+    """What `survey` found: every algorithm with its figures or the reason why it has none, and all timings."""
 
     explanation: Explanation
-    guests: dict[str, Timing]
+    timings: Timings
 
 
 def measure(problem, algorithms, seconds, guests=None):
@@ -130,7 +138,7 @@ def _stored(problem, candidates, timings, config, n):
     return record
 
 
-def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True, guests=None):
+def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True, guests=None, earlier=None):
     """Time every algorithm that supports a problem, whatever it is predicted to take, and whether or not it may be chosen.
 
     Left out, with the reason, are only those over the workspace limit and those predicted to take ten times `seconds`.
@@ -144,6 +152,8 @@ def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True, guests=None
         Whether the winner is the fastest with weights packed once, or in every call.
     guests : dict of str to callable, optional
         What else takes turns with the algorithms, for comparison: other libraries.
+    earlier : Survey, optional
+        Of the same problem, some time before: its fastest rounds count too, and the spreads take in what changed meanwhile.
 
     Returns
     -------
@@ -158,9 +168,11 @@ def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True, guests=None
     limit = max(_SURVEY_LIMIT * seconds, min(c.predicted for c in candidates if c.eligible))
     timed = [c for c in wanted if c.predicted <= limit]
     timings = measure(problem, [c.algorithm for c in timed], seconds, guests)
+    if earlier is not None:
+        timings = timings.merged(earlier.timings)
     record = _stored(problem, candidates, timings, config, n)
     choice = Choice(problem, heuristic.best(record, candidates, packed_once), "measured", config, n, packed_once, record)
-    return Survey(explain(choice), timings.guests)
+    return Survey(explain(choice), timings)
 
 
 def _rejection(candidate, least):

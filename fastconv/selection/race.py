@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-__all__ = ["Timing", "race"]
+__all__ = ["Timing", "merged_times", "race"]
 
 # A turn lasts at least this long, so that the clock's resolution and the call's overhead do not show.
 _TURN_SECONDS = 5e-4
@@ -30,6 +30,18 @@ class Timing:
     seconds: float
     spread: float
     turns: int
+
+    def merged(self, older):
+        """This timing with an earlier one of the same call: the fastest of all turns, and the larger of the medians."""
+        seconds, spread = merged_times(self, older)
+        return Timing(seconds, spread, self.turns + older.turns)
+
+
+def merged_times(*figures):
+    """Seconds and spread of several measurements of one thing: the fastest, and how far the largest median lies above it."""
+    fastest = min(figure.seconds for figure in figures)
+    slowest = max(figure.seconds * (1 + figure.spread) for figure in figures)
+    return fastest, slowest / fastest - 1
 
 
 def race(contenders, seconds, guests=None, settle=0.0):

@@ -115,9 +115,21 @@ def test_a_survey_times_all_that_can_run(register_only):  # noqa: F811
 def test_guests_of_a_survey_are_timed_and_not_stored(register_only):  # noqa: F811
     register_only(Toy("direct", cost=0.01, seconds=1e-3))
     found = survey(P, seconds=0.02, guests={"guest": lambda: time.sleep(2e-3)})
-    assert found.guests["guest"].seconds >= 2e-3
+    assert found.timings.guests["guest"].seconds >= 2e-3
     assert [row.name for row in found.explanation.rows] == ["direct"]
     assert [row.name for row in fc.plan(P).explain().rows] == ["direct"]
+
+
+def test_a_second_survey_adds_to_the_first(register_only):  # noqa: F811
+    (toy,) = register_only(Toy("direct", cost=0.01, seconds=1e-3))
+    first = survey(P, seconds=0.02, guests={"guest": lambda: time.sleep(3e-3)})
+    toy.seconds = 2e-3
+    second = survey(P, seconds=0.02, guests={"guest": lambda: time.sleep(1e-3)}, earlier=first)
+    (row,) = second.explanation.rows
+    assert row.seconds == first.explanation.rows[0].seconds
+    # What got slower shows in the spread, as does what got faster.
+    assert row.spread >= 0.5 and second.timings.guests["guest"].spread >= 1.0
+    assert second.timings.guests["guest"].turns > first.timings.guests["guest"].turns
 
 
 # -- autotune ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from ..text import MISSING, WIDTH, format_table
+from ..quantities import MISSING
+from ..text import WIDTH, format_table
 from .claim import Finding
 from .words import times
 

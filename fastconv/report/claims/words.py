@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...selection.race import Timing
-from ..text import format_seconds
+from ..quantities import seconds_text
 from .claim import Figure
 
 __all__ = ["ratio", "times"]
@@ -25,4 +25,4 @@ def times(value: float) -> str:
 def ratio(key: str, label: str, timed: Mapping[str, Timing], a: str, b: str, *, beside: bool = False) -> Figure:
     """How many times as long `a` takes as `b`, with both times."""
     seconds = timed[a].seconds, timed[b].seconds
-    return Figure(key, label, seconds[0] / seconds[1], " / ".join(map(format_seconds, seconds)), beside)
+    return Figure(key, label, seconds[0] / seconds[1], " / ".join(map(seconds_text, seconds)), beside)
