@@ -31,14 +31,22 @@ class Killed(training.Callback):
             os._exit(9)
 
 
-def fit(callbacks, epochs=1):
+def fit(callbacks, epochs=1, **options):
     """Train; returns history and network."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 4 * STEPS)
     x = rng.standard_normal((4 * STEPS, 1, 6, 6), dtype=np.float32)
     network = nn.CNN([nn.Conv2D(2, 3), nn.ReLU(), nn.Flatten(), nn.Dense(2)], rng=0)
     history = network.fit(
-        x, y, optimizer=optim.SGD(lr=0.1), epochs=epochs, batch_size=4, callbacks=callbacks, rng=0, verbose=False
+        x,
+        y,
+        optimizer=optim.SGD(lr=0.1),
+        epochs=epochs,
+        batch_size=4,
+        callbacks=callbacks,
+        rng=0,
+        verbose=False,
+        **options,
     )
     return history, network
 

@@ -3,6 +3,7 @@
 comparison     compare: the algorithms side by side
 convolutions   tune, explain, calibrate: choosing among them
 training       train, predict: networks
+report         report train: what a training left to look at
 claims         claims: the guide's performance claims, measured
 versions       show-versions
 
@@ -17,6 +18,7 @@ from ..errors import FastconvError
 from .claims import claims
 from .comparison import compare
 from .convolutions import calibrate, explain, tune
+from .report import report
 from .training import predict, train
 from .versions import show_versions
 
@@ -38,5 +40,5 @@ def main():
     """Convolutional networks on the CPU: training them, and which algorithm is fastest for each layer, and why."""
 
 
-for _command in (compare, tune, explain, calibrate, train, predict, claims, show_versions):
+for _command in (compare, tune, explain, calibrate, train, predict, report, claims, show_versions):
     main.add_command(_command)

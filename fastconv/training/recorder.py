@@ -42,6 +42,9 @@ class Recorder(Callback):
     every : int
         Steps from one look at gradients, activations and weights to the next; see `Monitor`. Where training has a `Monitor` of
         its own, that one's quantities are written.
+    settings : dict of str to str or number, optional
+        Shown before those of the training, in place of those of the same name: what the network is called (``"network"``), the
+        data, ...
     environment : dict of str to str, optional
         Kept with the record, by default what plans are stored by: version, processor, instruction set, BLAS.
 
@@ -62,11 +65,19 @@ class Recorder(Callback):
     ('finished', 3, [1, 2, 3])
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, every: int = 10, environment: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every: int = 10,
+        settings: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ):
         self.path = pathlib.Path(path)
         if not self.path.parent.is_dir():
             raise InvalidArgumentError(f"path: {self.path.parent} is not a folder")
         self._own = Monitor(every)
+        self._settings = dict(settings or {})
         self._environment = None if environment is None else dict(environment)
         self._record = RunRecord()
         self._watches = True
@@ -78,7 +89,8 @@ class Recorder(Callback):
         self._record = RunRecord(
             status="running",
             started=_now(),
-            settings=_settings(training),
+            settings=self._settings
+            | {name: value for name, value in _settings(training).items() if name not in self._settings},
             layers=_layers(training),
             environment=machine.describe() if self._environment is None else self._environment,
             history=training.history,
@@ -138,7 +150,7 @@ def _ending(training):
 def _settings(training: Training) -> dict[str, Any]:
     network, loader, validation = training.network, training.loader, training.validation
     return {
-        "network": network.name,
+        "network": network.name or type(network).__name__,
         "parameters": sum(parameter.size for parameter in network.parameters()),
         "trainable": sum(parameter.size for parameter in network.parameters() if parameter.trainable),
         "dtype": network.dtype.name,
@@ -151,7 +163,7 @@ def _settings(training: Training) -> dict[str, Any]:
         "samples": loader.samples,
         "validation samples": None if validation is None else validation.samples,
         "callbacks": ", ".join(type(callback).__name__ for callback in training.callbacks),
-        "seed": training.seed,
+        "seed": str(training.seed),
         "threads": get_num_threads(),
     }
 
