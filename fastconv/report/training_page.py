@@ -117,7 +117,7 @@ def _layers(run):
         Column("update", numeric=True, hint="Norm of a step's change over that of the weights, at the last look"),
         Column("weights", numeric=True, minor=True, hint="Standard deviation at the last look"),
         Column("results", numeric=True, minor=True, hint="Standard deviation of the layer's results at the last look"),
-        Column("zeros", numeric=True, hint="Share of zeros among the results"),
+        Column("zeros", numeric=True, minor=True, hint="Share of zeros among the results"),
     ]
     lines = [_layer(monitor, name, known.get(name, {})) for name in names]
     return [

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...extras import require
 from ..page import Figure
 from ..svg import ACCENT, MUTED, canvas, series
 
@@ -20,6 +21,9 @@ _LEFT, _BOTTOM, _EDGE, _LINE = 50, 34, 8, 15
 _MOST = 200
 # Values this many times apart are drawn over a logarithm.
 _LOGARITHMIC = 50
+_DECADE = 10
+# Within this factor 2 and 5 are ticks as well as powers of ten.
+_DECADES = 100
 # So many lines are told apart by colour; more by the strength of one.
 _FEW = 6
 _FAINTEST = 0.25
@@ -72,6 +76,7 @@ def by_step(
         axes.plot(*_thinned(steps, values), color=series(0), marker="o" if len(values) < 40 else "", markersize=3)
         if log:
             _scale(axes, values)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel(xlabel)
     finite = [value for value in values if math.isfinite(value)]
     described = (
@@ -104,7 +109,7 @@ def of_layers(
         if mark is not None:
             axes.axhline(mark, color=MUTED, linestyle="--", linewidth=1)
         if log:
-            axes.set_yscale("log")
+            _scale(axes, [value for values in lines.values() for value in _positive(values)], _DECADE)
         axes.set_xlabel("step")
         if few:
             drawing.legend(loc="lower center", borderaxespad=0, ncols=2, fontsize=8, handlelength=1.5, columnspacing=1)
@@ -172,10 +177,17 @@ def _thinned(places, values):
     return tuple([float(np.mean(a[i : i + group])) for i in starts] for a in (places, values))
 
 
-def _scale(axes, values):
+def _scale(axes, values, factor=_LOGARITHMIC):
+    """A logarithm where values differ by this factor, with plain numbers at its ticks: mathematical type takes long."""
     finite = [value for value in values if math.isfinite(value)]
-    if min(finite) > 0 and max(finite) > _LOGARITHMIC * min(finite):
-        axes.set_yscale("log")
+    if not finite or min(finite) <= 0 or max(finite) <= factor * min(finite):
+        return
+    ticker = require("matplotlib.ticker", extra="report")
+    axes.set_yscale("log")
+    within = max(finite) < _DECADES * min(finite)
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if within else (1,)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _number(value):
