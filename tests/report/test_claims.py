@@ -1,6 +1,7 @@
 """The guide's claims: every one is measured, and its verdict follows from its figures as its criterion says."""
 
 import json
+import pathlib
 import re
 
 import numpy as np
@@ -194,3 +195,14 @@ def test_the_command_prints_and_writes(small, tmp_path, monkeypatch):
 def test_a_wrong_name_is_one_line_and_status_2():
     result = CliRunner().invoke(main, ["claims", "--only", "moon"])
     assert result.exit_code == 2 and "moon" in result.stderr and "winograd" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_the_page_of_the_documentation_has_every_claim():
+    path = pathlib.Path(__file__).parents[2] / "docs" / "claims.md"
+    if not path.is_file():
+        pytest.skip("the documentation is not beside the tests")
+    text = " ".join(path.read_text("utf-8").replace("> ", "").split())
+    for claim in CLAIMS.values():
+        assert f"## {claim.title} " in text
+        for quote in claim.quotes:
+            assert " ".join(quote.split()) in text, quote
