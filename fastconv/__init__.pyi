@@ -6,6 +6,7 @@ from . import models as models
 from . import nn as nn
 from . import optim as optim
 from . import reference as reference
+from . import report as report
 from . import selection as selection
 from . import training as training
 from .errors import FastconvError as FastconvError

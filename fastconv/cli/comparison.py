@@ -9,10 +9,10 @@ import pathlib
 import click
 
 from ..problem import DIRECTIONS
-from ..report.change import change
 from ..report.change_page import change_page
 from ..report.change_text import format_change
-from ..report.compare import compare as compare_layers
+from ..report.changes import change
+from ..report.comparing import compare as compare_layers
 from ..report.comparison_page import comparison_page
 from ..report.environment import describe_environment
 from ..report.page import require_packages

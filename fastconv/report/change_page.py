@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 from .change_text import VERDICTS, change_summary, spread_text
 from .comparison_page import file_name
 from .figures.ratios import ratios
@@ -15,9 +17,8 @@ _MARKS = {"faster": "good", "slower": "bad", "same": ""}
 _DIFFERENCE = (
     Column("before", numeric=True),
     Column("after", numeric=True),
-    Column("ratio", numeric=True, hint="Time after over time before"),
+    Column("ratio", numeric=True, hint="Time after over time before; faster and slower: beyond noise"),
     Column("spreads", numeric=True, minor=True, hint="How much slower the typical round was, before and after"),
-    Column("beyond noise"),
 )
 
 
@@ -41,7 +42,7 @@ def change_page(change):
         },
         environment={**change.after.environment, **change.after.peers},
         data=change.as_dict(),
-        data_name=f"{file_name(before)}-{file_name(after)}.json",
+        data_name="-".join(file_name(pathlib.Path(name).stem) for name in change.names) + ".json",
     )
 
 
@@ -68,16 +69,15 @@ def _cells(difference):
     return [
         Cell(seconds_text(difference.before.seconds), difference.before.seconds),
         Cell(seconds_text(difference.after.seconds), difference.after.seconds),
-        Cell(f"{difference.ratio:.2f}", difference.ratio, _MARKS[difference.verdict]),
+        Cell(f"{difference.ratio:.2f} {VERDICTS[difference.verdict]}".strip(), difference.ratio, _MARKS[difference.verdict]),
         spread_text(difference),
-        Cell(VERDICTS[difference.verdict], mark=_MARKS[difference.verdict]),
     ]
 
 
 def _algorithms(change):
     columns = [
         Column("algorithm"),
-        Column("layers", numeric=True),
+        Column("timings", numeric=True),
         Column("ratio", numeric=True, hint="Geometric mean of time after over time before"),
         Column("faster", numeric=True, hint="Layers, beyond noise"),
         Column("slower", numeric=True, hint="Layers, beyond noise"),
@@ -95,7 +95,7 @@ def _runs(change):
     blocks = []
     lines = [Line([name, _said(a), _said(b)]) for name, (a, b) in change.circumstances.items()]
     if lines:
-        blocks.append(Table("What differs", [Column(""), *map(Column, change.names)], lines))
+        blocks.append(Table("What differs", [Column("setting"), *(Column(name, wrap=True) for name in change.names)], lines))
     else:
         blocks.append(Text("Settings and environment are the same."))
     for name, layers in zip(change.names, (change.only_before, change.only_after), strict=True):

@@ -68,12 +68,12 @@ def _said(value):
 
 
 def _layers(change):
-    header = ["layer", "fastest", "before", "after", "ratio", "spreads", "", ""]
+    header = ["layer", "fastest", "before", "after", "ratio", "spreads", "beyond noise"]
     lines = []
     for layer in change.layers:
         best = layer.best
         if best is None:
-            lines.append([layer.label, *[MISSING] * 5, "", ""])
+            lines.append([layer.label, *[MISSING] * 5, ""])
             continue
         winners = dict.fromkeys((best.before.algorithm, best.after.algorithm))
         lines.append([
@@ -83,10 +83,9 @@ def _layers(change):
             seconds_text(best.after.seconds),
             f"{best.ratio:.2f}",
             spread_text(best),
-            VERDICTS[best.verdict],
-            "other algorithm" if layer.new_winner else "",
+            ", ".join(filter(None, [VERDICTS[best.verdict], "other algorithm" if layer.new_winner else ""])),
         ])  # fmt: skip
-    return format_table(header, lines, "llrrrrll")
+    return format_table(header, lines, "llrrrrl")
 
 
 def _algorithms(change):
@@ -94,7 +93,7 @@ def _algorithms(change):
         [name, str(count), f"{ratio:.2f}", str(faster), str(slower)]
         for name, (ratio, count, faster, slower) in change.by_algorithm().items()
     ]
-    return format_table(["algorithm", "layers", "ratio (geometric mean)", "faster", "slower"], lines, "l")
+    return format_table(["algorithm", "timings", "ratio (geometric mean)", "faster", "slower"], lines, "l")
 
 
 def _details(change):

@@ -10,7 +10,7 @@ from .figures.tradeoff import error_tradeoff, workspace_tradeoff
 from .figures.winner_map import winner_maps
 from .page import Beside, Cell, Column, Gallery, Line, Page, Section, Table, Text
 from .quantities import MISSING, bytes_text, flops_text, number_text, seconds_text
-from .summary import machine_text, settings_text, summary
+from .summary import machine_text, settings_text, summary, wins_text
 from .totals import BEST, BEST_PEER, HEURISTIC
 
 __all__ = ["comparison_page", "file_name"]
@@ -34,7 +34,7 @@ _RECORD = (
     Column("packing", numeric=True, hint="Time to arrange the weights once"),
     Column("front", hint="Nothing is both faster and more accurate, or both faster and in need of less workspace"),
 )
-_REJECTED = (Column("algorithm"), Column("because"), Column("reason"))
+_REJECTED = (Column("algorithm"), Column("because"), Column("reason", wrap=True))
 
 
 def comparison_page(comparison):
@@ -70,7 +70,7 @@ def _facts(comparison):
         "precision": settings.get("precision") or "high",
         "denied": ", ".join(settings.get("deny") or ()),
         "workspace limit": bytes_text(settings.get("workspace_limit")),
-        "seconds a layer": number_text(settings.get("seconds"), "g"),
+        "seconds a layer": f"{settings.get('seconds', MISSING)} in {settings.get('passes', 1)} passes",
         "date": comparison.environment.get("date", ""),
         "left out": "; ".join(f"{name}: {reason}" for name, reason in comparison.missing_peers.items()),
     }
@@ -104,7 +104,7 @@ def _network(comparison):
         Column("convolutions", numeric=True, minor=True, hint="In how many of them the algorithm itself runs"),
     ]
     title = f"{comparison.convolutions} convolutions, {flops_text(comparison.flops)}"
-    return [Beside([total_bars(comparison), Table(title, columns, lines)])]
+    return [Text(wins_text(comparison)), Beside([total_bars(comparison), Table(title, columns, lines)])]
 
 
 def _mark(total):
@@ -112,7 +112,10 @@ def _mark(total):
 
 
 def _layers(comparison):
-    peers = [Column("fastest peer", minor=True, hint="Another library's time relative to the fastest algorithm's")]
+    # The next one gives way to other libraries.
+    last = Column("next", minor=True)
+    if comparison.peers:
+        last = Column("fastest peer", minor=True, hint="Another library's time relative to the fastest algorithm's")
     columns = [
         Column("layer"),
         Column(
@@ -124,10 +127,9 @@ def _layers(comparison):
         Column("chosen"),
         Column("time", numeric=True),
         Column("GFLOP/s", numeric=True, minor=True, hint="Operations counted as direct convolution's"),
-        Column("next", minor=True),
         Column("error", numeric=True, minor=True, hint="Largest, as a fraction of |x| conv |w|"),
         Column("workspace", numeric=True, minor=True),
-        *(peers if comparison.peers else []),
+        last,
     ]
     lines = [_layer(comparison, row) for row in comparison.rows]
     return Table("A row unfolds to its tuning record.", columns, lines, filter="Filter layers")
@@ -138,17 +140,16 @@ def _layer(comparison, row):
     chosen = row[row.chosen] if row.chosen else row.winner
     shown = [comparison.label(row) or str(problem), str(problem), Cell(str(layer.occurrences), layer.occurrences)]
     if chosen is None:
-        return Line([*shown, *[MISSING] * (6 + bool(comparison.peers))], _record(row))
-    other, peer = next((m for m in row.ranking if m.algorithm != chosen.algorithm), None), row.best_peer
+        return Line([*shown, *[MISSING] * 6], _record(row))
+    other = next((m for m in row.ranking if m.algorithm != chosen.algorithm), None)
     cells = [
         *shown,
         Cell(chosen.algorithm, mark="chosen"),
         Cell(seconds_text(chosen.seconds), chosen.seconds),
         Cell(number_text(row.gflops(chosen.algorithm), ".0f"), row.gflops(chosen.algorithm)),
-        _relative(row, other),
         Cell(number_text(chosen.error, ".0e"), chosen.error),
         Cell(bytes_text(chosen.workspace), chosen.workspace),
-        *([_relative(row, peer)] if comparison.peers else []),
+        _relative(row, row.best_peer if comparison.peers else other),
     ]
     return Line(cells, _record(row))
 

@@ -93,11 +93,12 @@ class Gallery:
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column of a table: figures are flush right; minor ones are left out on narrow screens."""
+    """A column of a table: figures are flush right, text may be wrapped, minor ones are left out on narrow screens."""
 
     title: str
     numeric: bool = False
     minor: bool = False
+    wrap: bool = False
     hint: str = ""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 __all__ = ["MISSING", "bytes_text", "faster_text", "flops_text", "number_text", "seconds_text"]
 
 MISSING = "-"
+# Ratios below this are 1.00 in two digits.
+_ALIKE = 1.005
 
 
 def seconds_text(seconds):
@@ -49,7 +51,9 @@ def faster_text(ratio):
     >>> faster_text(1.5), faster_text(0.5)
     ('1.50x faster than', '2.00x slower than')
     """
-    return f"{ratio:.2f}x faster than" if ratio >= 1 else f"{1 / ratio:.2f}x slower than"
+    if max(ratio, 1 / ratio) < _ALIKE:
+        return "as fast as"
+    return f"{ratio:.2f}x faster than" if ratio > 1 else f"{1 / ratio:.2f}x slower than"
 
 
 def number_text(value, format_spec):

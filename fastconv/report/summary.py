@@ -1,4 +1,4 @@
-"""What a comparison found, in a sentence or two that can be quoted alone: machine and settings are in it."""
+"""What a comparison found, in a sentence that can be quoted alone: machine and settings are in it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,49 @@ import re
 from .quantities import faster_text, seconds_text
 from .totals import BEST, BEST_PEER
 
-__all__ = ["machine_text", "settings_text", "summary"]
+__all__ = ["machine_text", "settings_text", "summary", "wins_text"]
 
 _FORMATS = {"nchw": "NCHW", "nhwc": "channels-last"}
 _DIRECTIONS = {"forward": "forward", "input_grad": "gradient of the input", "weight_grad": "gradient of the weights"}
 
 
 def summary(comparison):
-    """What a `Comparison` found, as text."""
+    """What a `Comparison` found, as a sentence."""
     totals = {total.policy: total for total in comparison.totals()}
     where, what = machine_text(comparison), _convolutions(comparison)
     if BEST not in totals:
         return f"On {where}: no algorithm was timed on some layer of {what}."
     best = totals[BEST]
     single = len(comparison.rows) == 1
+    with_what = comparison.rows[0].winner.algorithm if single else "the fastest algorithm for each layer"
+    takes = "takes" if comparison.convolutions == 1 else "take"
+    versus = [f"{faster_text(t.seconds / best.seconds)} {name}" for name, t in _others(comparison, totals)]
+    text = f"On {where}: {what} {takes} {seconds_text(best.seconds)} with {with_what}"
+    return f"{text}: {', '.join(versus)}." if versus else f"{text}."
+
+
+def wins_text(comparison):
+    """For how many convolutions each algorithm is the fastest."""
+    wins = ", ".join(f"{name} {count}" for name, count in comparison.wins().items())
+    return f"Fastest: {wins} of {comparison.convolutions} convolutions."
+
+
+def _others(comparison, totals):
+    """What the best total is compared with, in words, and its total."""
+    single = len(comparison.rows) == 1
     alone = [t for t in totals.values() if t.policy in comparison.algorithms and t.fallback is None]
     alone = [t for t in alone if not single or t.policy != comparison.rows[0].winner.algorithm]
-    # The fastest of those that do everything, and the one that all are compared with.
-    alone = [t for i, t in enumerate(alone) if i == 0 or t.policy == comparison.baseline]
-    text = f"On {where}: {what} {'takes' if comparison.convolutions == 1 else 'take'} {seconds_text(best.seconds)} with "
-    text += comparison.rows[0].winner.algorithm if single else "the fastest algorithm for each layer"
-    versus = [f"{faster_text(t.seconds / best.seconds)} with {t.policy}" for t in alone]
-    if versus:
-        text += f": {', '.join(versus)}" + ("" if single else " alone")
-    text += "."
-    peers = [t for t in totals.values() if t.peer and t.policy != BEST_PEER]
+    for number, total in enumerate(alone):
+        # The fastest of those that do everything, and the one that all are compared with.
+        if number == 0 or total.policy == comparison.baseline:
+            yield f"with {total.policy}" + ("" if single else " alone"), total
+    peers = [t for t in totals.values() if t.peer]
     if BEST_PEER in totals:
-        text += f" That is {faster_text(totals[BEST_PEER].seconds / best.seconds)} the fastest of {_listed(comparison.peers)}"
-        text += "" if single else ", taken for each layer"
-        text += f" ({', '.join(f'{t.policy} {t.seconds / best.seconds:.2f}x' for t in peers)})."
+        # A library in another of its formats is the same library.
+        names = [name for name in comparison.peers if not any(name.startswith(f"{other} ") for other in comparison.peers)]
+        yield f"the fastest of {_listed(names)}" + ("" if single else " for each layer"), totals[BEST_PEER]
     elif peers:
-        text += f" That is {faster_text(peers[0].seconds / best.seconds)} {peers[0].policy}."
-    if not single:
-        wins = ", ".join(f"{name} {count}" for name, count in comparison.wins().items())
-        text += f" Fastest: {wins} of {comparison.convolutions} convolutions."
-    return text
+        yield peers[0].policy, peers[0]
 
 
 def machine_text(comparison):

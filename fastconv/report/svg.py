@@ -110,7 +110,7 @@ def _style():
 
 
 def _in_html(root):
-    """Drops what HTML has no use for: namespaces, metadata, and a style sheet that would hold for the whole page."""
+    """Drops what a page has no use for: namespaces, metadata, fonts, and a style sheet that would hold for all of it."""
     for parent in root.iter():
         for child in list(parent):
             if child.tag.endswith("}metadata") or child.tag.endswith("}style"):
@@ -118,6 +118,11 @@ def _in_html(root):
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         element.attrib = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+        if element.tag == "text":
+            # The page says which font; most texts are turned by nothing.
+            element.set("style", re.sub(r"font-family: [^;]*;? ?", "", element.get("style", "")))
+            if element.get("transform", "").startswith("rotate(-0 "):
+                del element.attrib["transform"]
 
 
 def _keep_ids(root):

@@ -6,7 +6,7 @@ import re
 import textwrap
 
 from .quantities import MISSING, bytes_text, flops_text, number_text, seconds_text
-from .summary import summary
+from .summary import summary, wins_text
 from .totals import BEST, BEST_PEER, HEURISTIC
 
 __all__ = ["format_comparison", "format_heuristic", "format_layer", "format_table"]
@@ -109,30 +109,31 @@ def _heading(comparison):
 
 
 def _winners(comparison):
-    last = "fastest peer" if comparison.peers else "next"
-    header = ["layer", "shape", "n", "fastest", "time", "GFLOP/s", "error", "workspace", last]
+    # The workspace gives way to other libraries.
+    last = ["fastest peer"] if comparison.peers else ["workspace", "next"]
+    header = ["layer", "shape", "n", "fastest", "time", "GFLOP/s", "error", *last]
     lines = []
     for row in comparison.rows:
         best, other = row.winner, row.best_peer if comparison.peers else next(iter(row.ranking[1:]), None)
+        shown = [comparison.label(row), str(row.layer.problem), str(row.layer.occurrences)]
         if best is None:
-            lines.append([comparison.label(row), str(row.layer.problem), str(row.layer.occurrences), *[MISSING] * 6])
+            lines.append([*shown, *[MISSING] * (len(header) - len(shown))])
             continue
         lines.append([
-            comparison.label(row),
-            str(row.layer.problem),
-            str(row.layer.occurrences),
+            *shown,
             best.algorithm,
             seconds_text(best.seconds),
             number_text(row.gflops(best.algorithm), ".0f"),
             number_text(best.error, ".0e"),
-            bytes_text(best.workspace),
+            *([] if comparison.peers else [bytes_text(best.workspace)]),
             f"{row.slowdown(other.algorithm):.2f}x {other.algorithm}" if other else MISSING,
         ])  # fmt: skip
-    text = format_table(header, lines, "llrlrrrrl")
+    left = "llrlrrrl" if comparison.peers else "llrlrrrrl"
+    text = format_table(header, lines, left)
     if max(map(len, text.splitlines())) <= WIDTH:
         return text
     # The last column is what the matrix shows as well.
-    return format_table(header[:-1], [line[:-1] for line in lines], "llrlrrrr")
+    return format_table(header[:-1], [line[:-1] for line in lines], left)
 
 
 def _matrix(comparison):
@@ -229,7 +230,7 @@ def _totals(comparison):
         ]
         for t in totals
     ]
-    return format_table(header, lines, "l") + "\n\n" + textwrap.fill(summary(comparison), WIDTH)
+    return format_table(header, lines, "l") + "\n\n" + textwrap.fill(f"{summary(comparison)} {wins_text(comparison)}", WIDTH)
 
 
 def _wrapped(indent, text):

@@ -4,7 +4,7 @@ import pytest
 
 from comparison_examples import ROWS, comparison, measured, row
 from fastconv.algorithms import names
-from fastconv.report.compare import compare
+from fastconv.report.comparing import compare
 from fastconv.report.comparison import Measurement
 from fastconv.report.tables import load_layers
 from fastconv.threads import num_threads

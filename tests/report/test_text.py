@@ -57,7 +57,7 @@ def test_totals_name_the_policies_and_the_speed_up():
     text = format_comparison(comparison())
     assert line_of(text, "the fastest for each layer").split()[-5:] == ["6.00", "ms", "2", "1.17x", "4"]
     assert "tiles, else im2col" in text
-    assert "take 6.00 ms with the fastest algorithm for each layer: 1.17x faster than with im2col alone" in " ".join(
+    assert "take 6.00 ms with the fastest algorithm for each layer: 1.17x faster than with im2col alone." in " ".join(
         text.split()
     )
     assert "im2col 3, tiles 1 of 4 convolutions" in " ".join(text.split())

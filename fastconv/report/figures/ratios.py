@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..change import FLOOR
+from ..changes import FLOOR
 from ..page import Figure
 from ..svg import INK, LINE, MUTED, canvas, series
 

@@ -22,7 +22,7 @@ PEERS = (PyTorch, PyTorchChannelsLast, OnnxRuntime, OpenVINO)
 
 
 @contextlib.contextmanager
-def opened(threads, kinds=PEERS):
+def opened(threads):
     """The peers that are installed, on so many threads.
 
     Yields
@@ -33,7 +33,7 @@ def opened(threads, kinds=PEERS):
     """
     peers, missing = [], {}
     with contextlib.ExitStack() as stack:
-        for kind in kinds:
+        for kind in PEERS:
             if importlib.util.find_spec(kind.module) is None:
                 missing[kind.name] = f"{kind.module} is not installed"
                 continue

@@ -57,7 +57,7 @@ class PyTorch(Peer):
 class PyTorchChannelsLast(PyTorch):
     """On channels-last tensors."""
 
-    name = "PyTorch channels-last"
+    name = "PyTorch NHWC"
 
     def __init__(self, threads):
         super().__init__(threads)

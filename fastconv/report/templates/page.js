@@ -37,10 +37,10 @@
     });
   }
 
-  // Filtering: items that hold every word stay.
+  // Filtering: items whose row or heading holds every word stay.
   for (const input of document.querySelectorAll("[data-filter]")) {
     const items = [...document.getElementById(input.dataset.filter).children].filter((child) => child.classList.contains("item"));
-    const texts = new Map(items.map((item) => [item, item.textContent.toLowerCase()]));
+    const texts = new Map(items.map((item) => [item, (item.rows?.[0] ?? item.querySelector("h3")).textContent.toLowerCase()]));
     const status = input.closest(".filter").querySelector("[role=status]");
     input.addEventListener("input", () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);

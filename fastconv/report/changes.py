@@ -13,11 +13,13 @@ import math
 from ..errors import InvalidArgumentError
 from .comparison import Comparison, Measurement, Row
 
-__all__ = ["FLOOR", "SCHEMA", "Change", "Difference", "LayerChange", "change"]
+__all__ = ["ALL", "FLOOR", "SCHEMA", "Change", "Difference", "LayerChange", "change"]
 
 SCHEMA = "fastconv.comparison_change/1"
 # Fastest rounds of two runs of the same code on the same machine lie this far apart, whatever the spread within each.
 FLOOR = 0.05
+# The row of all algorithms and libraries together: far from 1, it tells of the machine rather than of the code.
+ALL = "all"
 # What differs between any two runs.
 _OF_THE_RUN = ("date",)
 
@@ -111,13 +113,17 @@ class Change:
 
     @property
     def circumstances(self):
-        """Settings, environment and versions of other libraries that differ: by name, before and after."""
+        """Settings, environment, versions of other libraries and measured peaks that differ: by name, before and after."""
         differing = {}
         for kind in ("settings", "environment", "peers"):
             before, after = getattr(self.before, kind), getattr(self.after, kind)
             for name in dict.fromkeys([*before, *after]):
                 if before.get(name) != after.get(name) and name not in _OF_THE_RUN:
                     differing[name] = (before.get(name), after.get(name))
+        if self.before.peaks and self.after.peaks:
+            for name, before, after in _peaks(self.before.peaks, self.after.peaks):
+                if max(before, after) > (1 + FLOOR) * min(before, after):
+                    differing[name] = (f"{before / 1e9:.0f}", f"{after / 1e9:.0f}")
         return differing
 
     @property
@@ -131,10 +137,11 @@ class Change:
         return {verdict: count[verdict] for verdict in ("faster", "slower", "same")}
 
     def by_algorithm(self):
-        """For every algorithm and library: geometric mean of its ratios, number of layers, of those faster and slower."""
-        found = {}
+        """For `ALL` and every algorithm and library: geometric mean of the ratios, how many, of those faster and slower."""
+        found = {ALL: []}
         for layer in self.layers:
             for difference in layer.differences():
+                found[ALL].append(difference)
                 found.setdefault(difference.name, []).append(difference)
         return {
             name: (
@@ -144,6 +151,7 @@ class Change:
                 sum(d.verdict == "slower" for d in differences),
             )
             for name, differences in found.items()
+            if differences
         }
 
     def as_dict(self):
@@ -159,7 +167,7 @@ class Change:
             "only_after": list(self.only_after),
             "layers": [_layer_as_dict(layer) for layer in self.layers],
             "algorithms": {
-                name: {"geometric_mean_ratio": ratio, "layers": count, "faster": faster, "slower": slower}
+                name: {"geometric_mean_ratio": ratio, "timings": count, "faster": faster, "slower": slower}
                 for name, (ratio, count, faster, slower) in self.by_algorithm().items()
             },
         }
@@ -195,6 +203,13 @@ def change(before, after, names=("before", "after")):
     only = [tuple(f"{name} {problem}".strip() for name, problem in a if (name, problem) not in b)
             for a, b in ((earlier, later), (later, earlier))]  # fmt: skip
     return Change(before, after, tuple(names), layers, *only)
+
+
+def _peaks(before, after):
+    """(name, before, after) of what was measured of the machine, but the second-level cache, whose copies are too short."""
+    yield "peak GFLOP/s", before.flops, after.flops
+    for level in ("L3", "memory"):
+        yield f"{level} GB/s", before.bandwidth[level], after.bandwidth[level]
 
 
 def _behind(row, algorithm):
