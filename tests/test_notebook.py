@@ -73,12 +73,15 @@ def test_a_plan_shows_its_explanation():
 def test_a_history_shows_its_curves_and_its_best_epoch():
     history = fc.training.History()
     for epoch, (loss, accuracy, val_loss) in enumerate([(2.0, math.nan, 2.5), (1.0, math.nan, 1.25), (0.5, math.nan, 1.5)]):
-        history.add_step({"epoch": epoch, "loss": loss, "grad_norm": 1.0})
+        history.add_step({"epoch": epoch, "loss": loss, "grad_norm": 1.0 + epoch})
+        # Looked at every other step.
+        history.add_step({"epoch": epoch, "loss": loss})
         history.add_epoch({"epoch": epoch, "loss": loss, "accuracy": accuracy, "val_loss": val_loss, "lr": 0.1})
     text = history._repr_html_()
     titles = [title.text.split(",")[0] for title in parsed(text).iter("figcaption")]
     assert titles == ["loss by epoch", "lr by epoch", "grad norm by step"] and text.count("<polyline") == 4
-    assert ["val_loss", "2.5", "1.5", "1.25 in epoch 2"] in cells(text) and "3 epochs, 3 steps" in text
+    assert ["val_loss", "2.5", "1.5", "1.25 in epoch 2"] in cells(text) and "3 epochs, 6 steps" in text
+    assert "nan" not in text
 
 
 @pytest.mark.parametrize("options", [{}, {"activations": False, "weights": False}])

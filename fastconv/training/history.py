@@ -152,8 +152,8 @@ class History:
         shown = list(self._curves())
         drawn, axes = figure(len(shown))
         for axis, (name, by_epoch, lines) in zip(axes, shown, strict=True):
-            for label, values in lines.items():
-                axis.plot(range(1, len(values) + 1), values, label=label, marker="." if by_epoch else "")
+            for label, points in lines.items():
+                axis.plot(*zip(*points, strict=True), label=label, marker="." if by_epoch else "")
             axis.set(xlabel="epoch" if by_epoch else "step", title=name.replace("_", " "))
             if len(lines) > 1:
                 axis.legend()
@@ -163,23 +163,26 @@ class History:
         from .. import notebook  # in a notebook only
 
         drawn = [
-            notebook.curves(f"{name.replace('_', ' ')} by {'epoch' if by_epoch else 'step'}", lines)
+            notebook.curves(
+                f"{name.replace('_', ' ')} by {'epoch' if by_epoch else 'step'}",
+                {label: [value for _, value in points] for label, points in lines.items()},
+            )
             for name, by_epoch, lines in self._curves()
         ]
-        measured = {name: column for name, column in self.epochs.items() if name != "epoch"}
+        measured = {n: column for n, column in self.epochs.items() if n != "epoch" and not all(map(math.isnan, column))}
         rows = [(name, f"{column[0]:.4g}", f"{column[-1]:.4g}", self._best(name)) for name, column in measured.items()]
         size = f"{len(self)} epochs, {_length(self.steps)} steps"
         return "".join(drawn) + notebook.table(("quantity", "first", "last", "best"), rows, caption=size)
 
     def _curves(self):
-        """(name, whether by epoch, columns by label): by epoch what epochs have, else by step."""
+        """(name, whether by epoch, points by label): by epoch what epochs have, else by step; NaN is no point."""
         for name in _CURVES:
             labels = (name, f"val_{name}")
             by_epoch = any(label in self.epochs for label in labels)
             columns = self.epochs if by_epoch else self.steps
-            lines = {label: columns[label] for label in labels if not all(map(math.isnan, columns.get(label, ())))}
-            if lines:
-                yield name, by_epoch, lines
+            points = {label: [p for p in enumerate(columns.get(label, ()), 1) if math.isfinite(p[1])] for label in labels}
+            if any(points.values()):
+                yield name, by_epoch, {label: found for label, found in points.items() if found}
 
     def _best(self, name):
         if not name.endswith(("loss", "accuracy")) or all(map(math.isnan, self.epochs[name])):

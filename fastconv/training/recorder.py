@@ -170,6 +170,8 @@ def _settings(training: Training) -> dict[str, Any]:
 
 def _layers(training: Training) -> list[dict[str, Any]]:
     """Rows of the network's summary for a batch of the training; none for a network that has no summary."""
+    if training.input_shape is None:
+        return []
     try:
         found = summary(training.network, (training.loader.batch_size, *training.input_shape[1:]))
     except FastconvError:

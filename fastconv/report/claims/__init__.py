@@ -28,7 +28,7 @@ SECONDS = 4.0
 
 
 def check_claims(
-    names: Iterable[str] = (), *, seconds: float = SECONDS, progress: Callable[[Iterable[Claim]], Iterable[Claim]] = iter
+    names: Iterable[str] = (), *, seconds: float = SECONDS, progress: Callable[[Iterable[str]], Iterable[str]] = iter
 ) -> list[Finding]:
     """Measure claims of the guide and judge them.
 
@@ -39,7 +39,7 @@ def check_claims(
     seconds : float
         Aimed at for the timings of each claim.
     progress : callable
-        Wraps the sequence of claims, as `tqdm.tqdm` does.
+        Wraps the sequence of their names, as `tqdm.tqdm` does.
 
     Raises
     ------

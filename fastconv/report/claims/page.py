@@ -54,9 +54,9 @@ def summary(findings: Sequence[Finding]) -> str:
 def _verdicts(findings):
     columns = [
         pages.Column("claim"),
-        pages.Column("guide", minor=True),
-        pages.Column("here"),
         pages.Column("verdict"),
+        pages.Column("guide", minor=True),
+        pages.Column("here", minor=True),
     ]
     return pages.Table("What the guide says, and what was measured", columns, [_line(finding) for finding in findings])
 
@@ -65,6 +65,7 @@ def _line(finding):
     claim, verdict = finding.claim, finding.verdict
     said = {
         f"The guide ({claim.section})": " ".join(f"\u201c{quote}\u201d" for quote in claim.quotes),
+        "Here": verdict.here,
         "Measured": claim.method,
         "Criterion": claim.criterion,
         "Why": verdict.why,
@@ -77,7 +78,7 @@ def _line(finding):
     ]
     figures = [pages.Line([f.key, pages.Cell(times(f.value), f.value), f.label, f.detail]) for f in finding.figures]
     details = [*(pages.Text(f"{name}: {text}") for name, text in said.items()), pages.Table("Figures", columns, figures)]
-    cells = [claim.title, claim.stated, verdict.here, pages.Cell(verdict.holds, mark=_MARKS.get(verdict.holds, ""))]
+    cells = [claim.title, pages.Cell(verdict.holds, mark=_MARKS.get(verdict.holds, "")), claim.stated, verdict.here]
     return pages.Line(cells, details)
 
 
