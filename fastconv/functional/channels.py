@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import threads, workspace
+from ..algorithms.base import Activation
 from ..arrays import as_plain, checked_out, conform, empty, require_shape
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 Array: TypeAlias = NDArray[Any]
-ActivationLike: TypeAlias = str | tuple[str, float] | None
+ActivationLike: TypeAlias = str | tuple[str, float] | Activation | None
 # Elements for which starting another thread pays: some microseconds' work.
 _ELEMENTS_PER_THREAD = 2**14
 
