@@ -98,14 +98,14 @@ class ConvAlgorithm(ABC):
 
     @abstractmethod
     def error(self, problem):
-        """The published error constant c: |y - y_ref| <= c * eps * (|x| conv |w|), with eps of the dtype.
+        """The published error constant c: ``|y - y_ref| <= c * eps * (|x| conv |w|)``, with eps of the dtype.
 
         Algorithms that are not `local_non_finite` compute a tile or a plane together, and its values share their rounding
-        errors: for them |x| conv |w| is its largest value in the image's plane (for ``weight_grad``, the norm of x times that
-        of gy, summed over the images), which on ordinary images is about the value itself.
+        errors: for them ``|x| conv |w|`` is its largest value in the image's plane (for ``weight_grad``, the norm of x times
+        that of gy, summed over the images), which on ordinary images is about the value itself.
 
         y_ref is computed in float64; for gradients the bound is of the same form with the operands of the gradient. A bias
-        counts as a term of |x| conv |w|.
+        counts as a term of ``|x| conv |w|``.
         """
 
     def pack(self, problem, w):

@@ -195,7 +195,7 @@ def layer_norm(
 
     Parameters
     ----------
-    x : ndarray of float32 or float64, shape (..., *normalized_shape)
+    x : ndarray of float32 or float64, shape ``(..., *normalized_shape)``
     normalized_shape : int or tuple of int
         The last dimensions of x, as PyTorch has it.
     gamma, beta : ndarray, shape `normalized_shape`, or None
