@@ -50,8 +50,9 @@ dist: $(STAMPS)/dist
 	build/dist-check/bin/pytest -W error -m "not peers"
 
 clean:
-	rm -rf $(VENV) build dist fastconv.egg-info docs/_build .pytest_cache .hypothesis .ruff_cache .mypy_cache asv_bench/.asv
-	find fastconv tests asv_bench -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist fastconv.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache asv_bench/.asv
+	rm -rf docs/_build docs/gallery docs/reference/generated docs/figures/*.svg docs/sg_execution_times.rst
+	find fastconv tests asv_bench docs examples -name __pycache__ -prune -exec rm -rf {} +
 	find fastconv -name '*.so' -delete
 
 # Symbol tables are of no use in a wheel; Apple's linker has no such option any more.
