@@ -26,7 +26,7 @@ _loaded = False
 _generation = 0
 
 
-def register(algorithm):
+def register(algorithm: ConvAlgorithm) -> None:
     """Add an algorithm to the registry.
 
     Parameters
@@ -47,7 +47,7 @@ def register(algorithm):
     _add(algorithm)
 
 
-def unregister(name):
+def unregister(name: str) -> None:
     """Take an algorithm out of the registry."""
     global _generation
     with _lock:
@@ -56,18 +56,18 @@ def unregister(name):
         _generation += 1
 
 
-def generation():
+def generation() -> int:
     """A number that changes with every registration; plans made under another one are out of date."""
     return _generation
 
 
-def names():
+def names() -> tuple[str, ...]:
     """Names of all algorithms, in the order in which ties are broken."""
     _load()
     return tuple(_algorithms)
 
 
-def get(name):
+def get(name: str) -> ConvAlgorithm:
     """The algorithm called `name`; an unknown name raises an error that lists those there are."""
     _load()
     try:
@@ -76,13 +76,13 @@ def get(name):
         raise UnknownAlgorithmError(f"algorithm: {name!r} is not registered; there are {', '.join(_algorithms)}") from None
 
 
-def registered():
+def registered() -> tuple[ConvAlgorithm, ...]:
     """All algorithms, in order."""
     _load()
     return tuple(_algorithms.values())
 
 
-def _add(algorithm):
+def _add(algorithm: ConvAlgorithm) -> None:
     global _generation
     name = getattr(algorithm, "name", None)
     if not isinstance(name, str) or not name or name == "auto":

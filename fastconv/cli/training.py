@@ -185,7 +185,7 @@ def _as_numbers(images, invert, dtype):
     return 1 - images if invert else images
 
 
-def _network(name, shape, num_classes, seed) -> nn.Network:
+def _network(name: str, shape: tuple[int, ...], num_classes: int, seed: int) -> nn.Network:
     model = getattr(models, name)
     small = {"stem": "cifar"} if "stem" in inspect.signature(model).parameters and min(shape[1:]) < _SMALL else {}
     return model((None, *shape), num_classes, rng=seed, **small)

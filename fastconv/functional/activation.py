@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ..algorithms.base import ACTIVATIONS, LEAKY_RELU_SLOPE
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
 from . import channels
-from .channels import ActivationLike, Array
+from ..typing import ActivationLike, Array
 
 __all__ = ["FUNCTIONS", "SAVED", "activate", "activation_bias_grad", "activation_grad", "add", "bias_grad"]
 
@@ -39,7 +39,9 @@ class _Function(NamedTuple):
     code: int
 
 
-_NAMED = {name: _Function(name, LEAKY_RELU_SLOPE if name == "leaky_relu" else 0.0, code) for code, name in enumerate(FUNCTIONS)}
+_NAMED: dict[Any, _Function] = {
+    name: _Function(name, LEAKY_RELU_SLOPE if name == "leaky_relu" else 0.0, code) for code, name in enumerate(FUNCTIONS)
+}
 
 
 def activate(x: Array, activation: ActivationLike, *, out: Array | None = None) -> Array:

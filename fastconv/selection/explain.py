@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import threads
 from . import heuristic, store
 from .record import Record
+
+if TYPE_CHECKING:
+    from ..algorithms.base import ConvAlgorithm
+    from ..problem import ConvProblem
+    from .options import Config
 
 __all__ = ["Choice", "Explanation", "Row", "explain"]
 
@@ -39,15 +45,15 @@ class Choice:
         The measurements the choice rests on.
     """
 
-    problem: object
-    algorithm: object
+    problem: ConvProblem
+    algorithm: ConvAlgorithm
     source: str
-    config: object = dataclasses.field(repr=False)
+    config: Config = dataclasses.field(repr=False)
     threads: int
     packed_once: bool
     record: Record | None = dataclasses.field(default=None, repr=False)
 
-    def explain(self):
+    def explain(self) -> Explanation:
         """The `Explanation` of this choice."""
         return explain(self)
 
@@ -101,14 +107,14 @@ class Explanation:
         In the order of the registry.
     """
 
-    problem: object
+    problem: ConvProblem
     algorithm: str
     source: str
     threads: int
     packed_once: bool
     rows: tuple[Row, ...]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """All of it as plain values, for JSON."""
         return {
             **self.problem.to_dict(),
@@ -119,13 +125,13 @@ class Explanation:
             "candidates": [dataclasses.asdict(row) for row in self.rows],
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         cells = [_HEADERS, *map(_cells, self.rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(_HEADERS))]
         lines = [" ".join(_aligned(i, row[i], widths[i]) for i in range(len(_HEADERS))).rstrip() for row in cells]
         return "\n".join([self._title(), *lines])
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         import html  # in a notebook only
 
         head = "".join(f"<th>{h}</th>" for h in _HEADERS)
@@ -144,7 +150,7 @@ class Explanation:
         )
 
 
-def explain(choice, record=None):
+def explain(choice: Choice, record: Record | None = None) -> Explanation:
     """The `Explanation` of a `Choice`.
 
     Parameters

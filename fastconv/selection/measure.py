@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from .memory import PLANS
 from .options import get_config
 from .race import race
 from .record import Measurement, Record, Rejection
+
+if TYPE_CHECKING:
+    from ..problem import ConvProblem
+    from .explain import Explanation
 
 __all__ = ["EXHAUSTIVE_SECONDS", "MEASURE_SECONDS", "measure", "measured_record", "measuring", "survey"]
 
@@ -106,7 +111,7 @@ def measured_record(problem, candidates, timed, config, n, seconds):
     return record
 
 
-def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True):
+def survey(problem: ConvProblem, *, seconds: float = EXHAUSTIVE_SECONDS, packed_once: bool = True) -> Explanation:
     """Time every algorithm that supports a problem, whatever it is predicted to take, and whether or not it may be chosen.
 
     Left out, with the reason, are only those over the workspace limit and those predicted to take ten times `seconds`.

@@ -9,6 +9,7 @@ CNNClassifier   an estimator of scikit-learn
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from .callback import Callback
 from .checkpoint import Checkpoint
@@ -25,6 +26,9 @@ from .progress import ProgressBar
 from .step import StepResult, evaluate, train_step
 from .tensorboard import TensorBoardLogger
 from .unfreezing import GradualUnfreezing, train_only
+
+if TYPE_CHECKING:
+    from .estimator import CNNClassifier
 
 __all__ = [
     "CNNClassifier",

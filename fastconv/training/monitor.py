@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from ..optim import global_norm
 from .callback import Callback
 from .figures import figure, finish
 from .history import read_json, write_json
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,11 +83,11 @@ class Monitor(Callback):
     def _looks(self, training):
         return training.step % self.every == 0
 
-    def on_step_begin(self, training):
+    def on_step_begin(self, training: Training) -> None:
         if self._looks(training) and self._with_activations:
             self._observing.enter_context(observed(training.network, self._observe))
 
-    def on_gradients(self, training):
+    def on_gradients(self, training: Training) -> None:
         if not self._looks(training):
             return
         self._observing.close()
@@ -99,7 +103,7 @@ class Monitor(Callback):
         if self._with_weights:
             self._before = {parameter.name: parameter.array.copy() for parameter in parameters}
 
-    def on_step_end(self, training):
+    def on_step_end(self, training: Training) -> None:
         for parameter in training.network.parameters() if self._before else ():
             before, value = self._before[parameter.name], parameter.array
             size = float(np.linalg.norm(before.ravel()))
@@ -109,7 +113,7 @@ class Monitor(Callback):
             _append(self.weights, parameter.name, zip(_WEIGHTS, found, strict=True))
         self._before = {}
 
-    def on_train_end(self, training):
+    def on_train_end(self, training: Training) -> None:
         self._observing.close()
 
     def _observe(self, layer, phase, function, array):
@@ -154,7 +158,7 @@ class Monitor(Callback):
     def state_dict(self) -> dict[str, Any]:
         return self.to_dict()
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.scalars, self.gradients = state["scalars"], state["gradients"]
         self.activations, self.weights = state["activations"], state["weights"]
 
