@@ -43,8 +43,11 @@ def register(algorithm: ConvAlgorithm) -> None:
     """
     if not isinstance(algorithm, ConvAlgorithm):
         raise InvalidTypeError(f"algorithm: got {algorithm!r}, expected an instance of a ConvAlgorithm subclass")
+    global _generation
     _load()
-    _add(algorithm)
+    with _lock:
+        _add(algorithm)
+        _generation += 1
 
 
 def unregister(name: str) -> None:
@@ -57,7 +60,7 @@ def unregister(name: str) -> None:
 
 
 def generation() -> int:
-    """A number that changes with every registration; plans made under another one are out of date."""
+    """A number that changes with every `register` and `unregister`; plans made under another one are out of date."""
     return _generation
 
 
@@ -83,7 +86,6 @@ def registered() -> tuple[ConvAlgorithm, ...]:
 
 
 def _add(algorithm: ConvAlgorithm) -> None:
-    global _generation
     name = getattr(algorithm, "name", None)
     if not isinstance(name, str) or not name or name == "auto":
         raise InvalidArgumentError(f"algorithm: {algorithm!r} needs a name of its own, a string other than 'auto'")
@@ -95,7 +97,6 @@ def _add(algorithm: ConvAlgorithm) -> None:
         _algorithms[name] = algorithm
         if fallback is not None:
             _algorithms["direct"] = fallback
-        _generation += 1
 
 
 def _load():
