@@ -30,7 +30,9 @@ _DEFINED_IN = {
     "UnknownAlgorithmError": "errors",
     "UnsupportedProblemError": "errors",
 }
-_SUBMODULES = ("algorithms", "data", "diagnostics", "functional", "models", "nn", "optim", "reference", "selection", "training")
+_SUBMODULES = (
+    "algorithms", "data", "diagnostics", "functional", "models", "nn", "optim", "reference", "report", "selection", "training",
+)  # fmt: skip
 
 __all__ = ["__version__", *_DEFINED_IN, *_SUBMODULES]
 

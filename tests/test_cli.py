@@ -84,12 +84,12 @@ def test_compare_writes_json_beside_the_text(table, tmp_path):
 
 @pytest.mark.parametrize("share, exit_code", [(0.0, 0), (1.01, 1)])
 def test_check_heuristic_prints_the_share_and_fails_when_it_is_low(table, monkeypatch, share, exit_code):
-    monkeypatch.setattr("fastconv.cli.convolutions.GOOD_SHARE", share)
+    monkeypatch.setattr("fastconv.cli.comparison.GOOD_SHARE", share)
     assert "heuristic: " in run("compare", table, "--seconds", "0.01", "--check-heuristic", exit_code=exit_code).stdout
 
 
 def test_check_heuristic_keeps_json_clean(table, monkeypatch):
-    monkeypatch.setattr("fastconv.cli.convolutions.GOOD_SHARE", 0.0)
+    monkeypatch.setattr("fastconv.cli.comparison.GOOD_SHARE", 0.0)
     result = run("compare", table, "--seconds", "0.01", "--check-heuristic", "--json", "-")
     json.loads(result.stdout)
     assert "heuristic: " in result.stderr
@@ -117,7 +117,7 @@ def test_explain_lists_every_algorithm():
 
 @pytest.fixture
 def quick_rates(monkeypatch):
-    monkeypatch.setattr("fastconv.selection.calibrate._RATE_SECONDS", 0.01)
+    monkeypatch.setattr("fastconv.selection.rates._SECONDS", 0.01)
     monkeypatch.setattr("fastconv.selection.calibrate._PROBLEM_SECONDS", 0.01)
 
 

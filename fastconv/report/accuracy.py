@@ -39,11 +39,17 @@ class Accuracy:
         """The error of the algorithm `name`, or None where there is no independent reference."""
         if self.reference_name is None or (self.problem.dtype == "float64" and name == self.reference_name):
             return None
+        return self.error_of(_result(self.problem, self.operands, name))
+
+    def error_of(self, result):
+        """The error of what somebody else computed from `operands`."""
+        if self.reference_name is None:
+            return None
         if self._reference is None:
             wide = [a.astype(np.float64, order="K") for a in self.operands]
             self._reference = _result(self.problem, wide, self.reference_name)
             self._scale = _result(self.problem, [np.abs(a, order="K") for a in wide], self.reference_name)
-        difference = np.abs(_result(self.problem, self.operands, name) - self._reference)
+        difference = np.abs(result - self._reference)
         if not difference.size:
             return 0.0
         with np.errstate(divide="ignore"):

@@ -1,7 +1,8 @@
 """Every algorithm on every layer of a network, as data.
 
-load_layers -> compare -> Comparison -> as_dict (JSON)
+load_layers -> compare -> Comparison -> as_dict -> JSON -> read_record -> Comparison
                                      -> format_comparison (text)
+                                     -> comparison_page -> render (HTML)
 """
 
 from __future__ import annotations
@@ -9,24 +10,24 @@ from __future__ import annotations
 import collections
 import dataclasses
 
-import numpy as np
-
-from ..functional import plan
 from ..selection.heuristic import GOOD_PICK
-from ..selection.measure import survey
-from .accuracy import Accuracy
+from ..selection.rates import Peaks
+from . import notebook
 from .tables import Layer
+from .totals import totals
 
-__all__ = ["Comparison", "Measurement", "Row", "Total", "compare"]
+__all__ = ["SCHEMA", "Comparison", "Measurement", "Row"]
 
 SCHEMA = "fastconv.comparison/1"
 # Whose time speed-ups are relative to, and who does what others cannot, if it does every layer; else the last that does.
 BASELINE = "im2col"
+# What follows a layer's name where a table holds several directions.
+_DIRECTION_MARKS = {"forward": "y", "input_grad": "dx", "weight_grad": "dw"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """One algorithm on one layer.
+    """One algorithm, or another library, on one layer.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ class Measurement:
         Bytes of scratch.
     error, error_bound : float or None
         Measured and published, as fractions of |x| conv |w|.
-    reason : str or None
-        Why it may not or cannot be used; None if it can.
+    kind, reason : str or None
+        Why it may not or cannot be used, as a word and a sentence; None if it can.
     """
 
     algorithm: str
@@ -51,6 +52,7 @@ class Measurement:
     workspace: int | None = None
     error: float | None = None
     error_bound: float | None = None
+    kind: str | None = None
     reason: str | None = None
 
     @property
@@ -61,11 +63,25 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One layer: what every algorithm did, and which the heuristic would take."""
+    """One layer.
+
+    Parameters
+    ----------
+    layer : Layer
+    measurements : tuple of Measurement
+        Of every algorithm, in registry order.
+    heuristic, chosen : str or None
+        The algorithm that is predicted to be fastest, and the one chosen by what was measured: the fastest usable one, or the
+        first of those within 2% of it.
+    peers : tuple of Measurement
+        Of other libraries.
+    """
 
     layer: Layer
     measurements: tuple[Measurement, ...]
     heuristic: str | None = None
+    chosen: str | None = None
+    peers: tuple[Measurement, ...] = ()
 
     @property
     def ranking(self):
@@ -77,11 +93,26 @@ class Row:
         """The fastest usable algorithm's measurement; None if there is none."""
         return next(iter(self.ranking), None)
 
+    @property
+    def best_peer(self):
+        """The fastest other library's measurement; None if there is none."""
+        return min((m for m in self.peers if m.usable), key=lambda m: m.seconds, default=None)
+
+    def front(self, quantity):
+        """Names of the usable algorithms that no other is faster and better than; the quantity is "error" or "workspace"."""
+        names, least = [], None
+        for m in sorted(self.ranking, key=lambda m: (m.seconds, getattr(m, quantity) or 0)):
+            value = getattr(m, quantity)
+            if value is not None and (least is None or value < least):
+                names.append(m.algorithm)
+                least = value
+        return names
+
     def __getitem__(self, algorithm):
-        return next((m for m in self.measurements if m.algorithm == algorithm), Measurement(algorithm))
+        return next((m for m in (*self.measurements, *self.peers) if m.algorithm == algorithm), Measurement(algorithm))
 
     def slowdown(self, algorithm):
-        """How many times slower than the winner an algorithm is; None if it was not timed."""
+        """Its time relative to the winner's; None if it was not timed."""
         seconds = self[algorithm].seconds
         return None if seconds is None or self.winner is None else seconds / self.winner.seconds
 
@@ -89,31 +120,6 @@ class Row:
         """Speed in GFLOP/s, operations counted as direct convolution's; None if it was not timed."""
         seconds = self[algorithm].seconds
         return self.layer.problem.flops / seconds / 1e9 if seconds else None
-
-
-@dataclasses.dataclass(frozen=True)
-class Total:
-    """A whole network's time under one policy.
-
-    Parameters
-    ----------
-    policy : str
-        ``"best"``, ``"heuristic"`` or the name of an algorithm.
-    seconds : float
-        Summed over the layers, each as often as it occurs.
-    convolutions : int
-        In how many of the network's convolutions the algorithm itself runs.
-    fallback : str or None
-        The algorithm that does the others.
-    speedup : float or None
-        Of the baseline's time over this.
-    """
-
-    policy: str
-    seconds: float
-    convolutions: int
-    fallback: str | None
-    speedup: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,12 +133,19 @@ class Comparison:
     settings : dict
         What was asked for: threads, precision, seconds per layer, and so on.
     environment : dict
+    peers, missing_peers : dict of str to str
+        Versions of the other libraries that took part, and why others did not.
+    peaks : Peaks or None
+        The most that the machine does.
     """
 
     title: str
     rows: tuple[Row, ...]
     settings: dict
     environment: dict
+    peers: dict[str, str] = dataclasses.field(default_factory=dict)
+    missing_peers: dict[str, str] = dataclasses.field(default_factory=dict)
+    peaks: Peaks | None = None
 
     @property
     def algorithms(self):
@@ -143,6 +156,12 @@ class Comparison:
     def convolutions(self):
         """Number of convolutions in the network, repeated layers included."""
         return sum(row.layer.occurrences for row in self.rows)
+
+    def label(self, row):
+        """What a row is called: its layer, and what it computes where the comparison has several directions."""
+        if len({r.layer.problem.direction for r in self.rows}) == 1:
+            return row.layer.name
+        return f"{row.layer.name} {_DIRECTION_MARKS[row.layer.problem.direction]}".strip()
 
     @property
     def flops(self):
@@ -175,31 +194,9 @@ class Comparison:
         """Time of the network under each policy, fastest first.
 
         Policies are the best algorithm for each layer, the heuristic's picks, and every algorithm wherever it can be used, with
-        `fallback` for the rest.
+        `fallback` for the rest; then every other library that was timed on all layers, and the best of them for each layer.
         """
-        if not self.rows or any(row.winner is None for row in self.rows):
-            return []
-        baseline = self.baseline
-        policies = {"best": lambda row: row.winner.algorithm, "heuristic": lambda row: row.heuristic}
-        policies |= {name: lambda row, name=name: name for name in self.algorithms}
-        reference = sum(row.layer.occurrences * row[baseline].seconds for row in self.rows) if baseline else None
-        totals = [self._total(policy, choose, self.fallback, reference) for policy, choose in policies.items()]
-        return sorted((t for t in totals if t), key=lambda t: (t.seconds, t.policy != "best"))
-
-    def _total(self, policy, choose, fallback, reference):
-        seconds, own = 0.0, 0
-        for row in self.rows:
-            choice = row[choose(row)]
-            own += row.layer.occurrences if choice.usable else 0
-            used = choice if choice.usable else row[fallback]
-            if not used.usable:
-                return None
-            seconds += row.layer.occurrences * used.seconds
-        if not own:
-            return None
-        return Total(
-            policy, seconds, own, fallback if own < self.convolutions else None, reference / seconds if reference else None
-        )
+        return totals(self)
 
     def good_picks(self):
         """Rows for which the heuristic takes the fastest algorithm, or one within `GOOD_PICK` of it."""
@@ -212,53 +209,16 @@ class Comparison:
             "title": self.title,
             "settings": self.settings,
             "environment": self.environment,
+            "peers": self.peers,
+            "missing_peers": self.missing_peers,
+            "peaks": dataclasses.asdict(self.peaks) if self.peaks else None,
             "layers": [_row_as_dict(row) for row in self.rows],
             "totals": [dataclasses.asdict(total) for total in self.totals()],
             "heuristic_good_share": len(self.good_picks()) / len(self.rows) if self.rows else None,
         }
 
-
-def compare(layers, *, title="", seconds=0.5, settings=None, environment=None, progress=iter, rng=0):
-    """Run every algorithm on every layer.
-
-    Thread count, precision and the other filters are those in force (`fastconv.num_threads`, `fastconv.config`).
-
-    Parameters
-    ----------
-    layers : sequence of Layer
-    title : str
-    seconds : float
-        Time given to the measurement of each layer.
-    settings, environment : dict, optional
-        Kept with the result.
-    progress : callable
-        Wraps the sequence of layers, as `tqdm.tqdm` does.
-    rng : int or numpy.random.Generator
-        Source of the data that errors are measured on.
-
-    Returns
-    -------
-    Comparison
-    """
-    rng = np.random.default_rng(rng)
-    rows = tuple(_row(layer, seconds, rng) for layer in progress(layers))
-    return Comparison(title, rows, settings or {}, environment or {})
-
-
-def _row(layer, seconds, rng):
-    problem = layer.problem
-    accuracy = Accuracy(problem, rng)
-    measurements = tuple(_measurement(candidate, accuracy) for candidate in survey(problem, seconds=seconds).rows)
-    return Row(layer, measurements, plan(problem, effort="heuristic").algorithm.name)
-
-
-def _measurement(candidate, accuracy):
-    refused = candidate.kind not in (None, "slower")
-    return Measurement(
-        candidate.name, candidate.seconds, candidate.spread, candidate.predicted, candidate.pack_seconds, candidate.workspace,
-        None if candidate.seconds is None else accuracy.of(candidate.name), candidate.error,
-        candidate.reason if refused else None,
-    )  # fmt: skip
+    def _repr_html_(self):
+        return notebook.html_of(self)
 
 
 def _row_as_dict(row):
@@ -272,8 +232,11 @@ def _row_as_dict(row):
         "bytes": problem.bytes,
         "winner": row.winner.algorithm if row.winner else None,
         "heuristic": row.heuristic,
-        "algorithms": [
-            dataclasses.asdict(m) | {"gflops": row.gflops(m.algorithm), "slowdown": row.slowdown(m.algorithm)}
-            for m in row.measurements
-        ],
+        "chosen": row.chosen,
+        "algorithms": [_measurement_as_dict(row, m) for m in row.measurements],
+        "peers": [_measurement_as_dict(row, m) for m in row.peers],
     }
+
+
+def _measurement_as_dict(row, m):
+    return dataclasses.asdict(m) | {"gflops": row.gflops(m.algorithm), "slowdown": row.slowdown(m.algorithm)}

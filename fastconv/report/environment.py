@@ -61,7 +61,7 @@ def _blas():
         f"{pathlib.Path(library['filepath']).name})"
         for library in libraries
     ]
-    return "; ".join(texts)
+    return "; ".join(sorted(texts))
 
 
 def _usable_cpus():

@@ -16,9 +16,11 @@ from importlib import resources
 
 from ..errors import FastconvError, InvalidArgumentError
 from ..problem import DIRECTIONS, ConvProblem
+from .sweep import sweep_problems
 
-__all__ = ["Layer", "load_layers", "read_table", "table_names"]
+__all__ = ["SWEEP", "Layer", "load_layers", "read_table", "table_names"]
 
+SWEEP = "sweep"
 _REQUIRED = ("C", "H", "W", "K", "k")
 _DEFAULTS = {"s": 1, "p": 0, "d": 1, "g": 1, "N": 1, "n": 1}
 # The least value of each field.
@@ -44,8 +46,8 @@ class Layer:
 
 
 def table_names():
-    """Names of the tables that ship with the package."""
-    return tuple(sorted(entry.name.removesuffix(".json") for entry in _folder().iterdir() if entry.name.endswith(".json")))
+    """Names of the tables that ship with the package; `SWEEP` is made, the others are files."""
+    return tuple(sorted([SWEEP, *(e.name.removesuffix(".json") for e in _folder().iterdir() if e.name.endswith(".json"))]))
 
 
 def load_layers(source, *, direction="forward", batch=None, dtype="float32", memory_format="nchw", only=None):
@@ -105,6 +107,8 @@ def read_table(text, origin):
 
 
 def _find(source):
+    if source == SWEEP:
+        return [Layer(name, problem) for name, problem in sweep_problems().items()]
     if source in table_names():
         return read_table((_folder() / f"{source}.json").read_text("utf-8"), source)
     if re.match(r"\d+x\d+x", source):

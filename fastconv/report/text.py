@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import textwrap
 
-__all__ = ["format_comparison", "format_heuristic", "format_layer", "format_seconds", "format_table"]
+from .quantities import MISSING, bytes_text, flops_text, number_text, seconds_text
+from .summary import summary, wins_text
+from .totals import BEST, BEST_PEER, HEURISTIC
+
+__all__ = ["format_comparison", "format_heuristic", "format_layer", "format_table"]
 
 WIDTH = 118
 GAP = "  "
-MISSING = "-"
 # Numbers in a reason that are quantities and not part of a shape: bytes, bounds. Reasons that differ in them only are one.
 _QUANTITY = re.compile(r"\d[\d.]*e[+-]?\d+|\d+\.\d+|(?<![\w.])\d+(?![\w.])")
-# What follows a layer's name where a table holds several directions.
-_DIRECTION_MARKS = {"forward": "y", "input_grad": "dx", "weight_grad": "dw"}
 
 
 def format_comparison(comparison, details=False):
@@ -46,26 +47,29 @@ def format_layer(row):
     problem = row.layer.problem
     name = f"{row.layer.name}: " if row.layer.name else ""
     times = f", {row.layer.occurrences} times" if row.layer.occurrences > 1 else ""
-    title = f"{name}{problem}  ({problem.direction}, {problem.memory_format}, {problem.dtype}){times}, {_flops(problem.flops)}"
+    title = (
+        f"{name}{problem}  ({problem.direction}, {problem.memory_format}, {problem.dtype}){times}, {flops_text(problem.flops)}"
+    )
     header = ["", "algorithm", "time", "GFLOP/s", "slower", "predicted", "error", "bound", "workspace", "packing"]
     lines = []
-    ranking = row.ranking
-    for m in ranking + [m for m in row.measurements if not m.usable and m.seconds is not None]:
+    usable = sorted([*row.ranking, *(m for m in row.peers if m.usable)], key=lambda m: m.seconds)
+    for m in usable + [m for m in (*row.measurements, *row.peers) if not m.usable and m.seconds is not None]:
         slower = row.slowdown(m.algorithm)
         lines.append([
             ">" if m is row.winner else "",
             m.algorithm,
-            format_seconds(m.seconds),
-            _number(row.gflops(m.algorithm), ".1f"),
+            seconds_text(m.seconds),
+            number_text(row.gflops(m.algorithm), ".1f"),
             "best" if m is row.winner else MISSING if slower is None else f"{slower:.2f}x",
-            format_seconds(m.predicted_seconds),
-            _number(m.error, ".0e"),
-            _number(m.error_bound, ".0e"),
-            _bytes(m.workspace),
-            format_seconds(m.pack_seconds),
+            seconds_text(m.predicted_seconds),
+            number_text(m.error, ".0e"),
+            number_text(m.error_bound, ".0e"),
+            bytes_text(m.workspace),
+            seconds_text(m.pack_seconds),
         ])  # fmt: skip
     text = title + "\n" + format_table(header, lines, "ll")
-    refused = {m.reason: [n.algorithm for n in row.measurements if n.reason == m.reason] for m in row.measurements if m.reason}
+    everyone = (*row.measurements, *row.peers)
+    refused = {m.reason: [n.algorithm for n in everyone if n.reason == m.reason] for m in everyone if m.reason}
     return "\n".join([text, *(_wrapped("   not used: ", f"{', '.join(names)}: {reason}") for reason, names in refused.items())])
 
 
@@ -78,7 +82,7 @@ def format_heuristic(comparison):
             slower = row.slowdown(row.heuristic)
             slow = "not timed" if slower is None else f"{slower:.2f}x slower"
             lines.append(
-                f"  {_label(comparison, row)} ({row.layer.problem}): {row.heuristic}, {slow} than {row.winner.algorithm}"
+                f"  {comparison.label(row)} ({row.layer.problem}): {row.heuristic}, {slow} than {row.winner.algorithm}"
             )
     return "\n".join(lines)
 
@@ -98,16 +102,6 @@ def format_table(header, rows, left=""):
     return "\n".join(lines)
 
 
-def format_seconds(seconds):
-    """A time with three significant digits and its unit."""
-    if seconds is None:
-        return MISSING
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= 0.9995 * size:
-            return f"{_three_digits(seconds / size)} {unit}"
-    return f"{_three_digits(seconds * 1e6)} us"
-
-
 def _heading(comparison):
     names = ("threads", "direction", "memory_format", "dtype", "precision", "batch")
     settings = ", ".join(f"{name} {comparison.settings[name]}" for name in names if comparison.settings.get(name) is not None)
@@ -115,35 +109,38 @@ def _heading(comparison):
 
 
 def _winners(comparison):
-    header = ["layer", "shape", "n", "fastest", "time", "GFLOP/s", "error", "workspace", "next"]
+    # The workspace gives way to other libraries.
+    last = ["fastest peer"] if comparison.peers else ["workspace", "next"]
+    header = ["layer", "shape", "n", "fastest", "time", "GFLOP/s", "error", *last]
     lines = []
     for row in comparison.rows:
-        best, others = row.winner, row.ranking[1:]
+        best, other = row.winner, row.best_peer if comparison.peers else next(iter(row.ranking[1:]), None)
+        shown = [comparison.label(row), str(row.layer.problem), str(row.layer.occurrences)]
         if best is None:
-            lines.append([_label(comparison, row), str(row.layer.problem), str(row.layer.occurrences), *[MISSING] * 6])
+            lines.append([*shown, *[MISSING] * (len(header) - len(shown))])
             continue
         lines.append([
-            _label(comparison, row),
-            str(row.layer.problem),
-            str(row.layer.occurrences),
+            *shown,
             best.algorithm,
-            format_seconds(best.seconds),
-            _number(row.gflops(best.algorithm), ".0f"),
-            _number(best.error, ".0e"),
-            _bytes(best.workspace),
-            f"{row.slowdown(others[0].algorithm):.2f}x {others[0].algorithm}" if others else MISSING,
+            seconds_text(best.seconds),
+            number_text(row.gflops(best.algorithm), ".0f"),
+            number_text(best.error, ".0e"),
+            *([] if comparison.peers else [bytes_text(best.workspace)]),
+            f"{row.slowdown(other.algorithm):.2f}x {other.algorithm}" if other else MISSING,
         ])  # fmt: skip
-    text = format_table(header, lines, "llrlrrrrl")
+    left = "llrlrrrl" if comparison.peers else "llrlrrrrl"
+    text = format_table(header, lines, left)
     if max(map(len, text.splitlines())) <= WIDTH:
         return text
-    # The next one is what the matrix shows as well.
-    return format_table(header[:-1], [line[:-1] for line in lines], "llrlrrrr")
+    # The last column is what the matrix shows as well.
+    return format_table(header[:-1], [line[:-1] for line in lines], left)
 
 
 def _matrix(comparison):
     """Each algorithm's time relative to the fastest; where it cannot be used, the number of the reason."""
     reasons = _reasons(comparison)
-    used = [name for name in comparison.algorithms if any(row[name].seconds is not None for row in comparison.rows)]
+    everyone = (*comparison.algorithms, *comparison.peers)
+    used = [name for name in everyone if any(row[name].seconds is not None for row in comparison.rows)]
     notes = {}
     for name in used:
         for text in reasons[name].values():
@@ -151,14 +148,17 @@ def _matrix(comparison):
     lines = []
     for row in comparison.rows:
         numbers = {name: notes[reasons[name][row[name].reason]][0] for name in used if row[name].reason}
-        lines.append([_label(comparison, row), *(_cell(row, name, numbers.get(name)) for name in used)])
-    text = "time relative to the fastest; (n): may or can not be used, for the reason below\n"
+        lines.append([comparison.label(row), *(_cell(row, name, numbers.get(name)) for name in used)])
+    fastest = "the fastest algorithm of fastconv" if comparison.peers else "the fastest"
+    text = f"time relative to {fastest}; (n): may or can not be used, for the reason below\n"
     text += "\n\n".join(_in_columns(["layer", *used], lines))
     for reason, (number, names) in notes.items():
         text += "\n" + _wrapped(f"  ({number}) ", f"{', '.join(dict.fromkeys(names))}: {reason}")
-    for name in comparison.algorithms:
+    for name in everyone:
         if name not in used:
             text += "\n" + _wrapped("  ", f"{name}, on no layer: {'; '.join(dict.fromkeys(reasons[name].values()))}")
+    for name, reason in comparison.missing_peers.items():
+        text += "\n" + _wrapped("  ", f"{name} is left out: {reason}")
     return text
 
 
@@ -173,7 +173,7 @@ def _cell(row, name, number):
 def _reasons(comparison):
     """For each algorithm, its reasons and how to say them; those that differ in quantities only are said once."""
     result = {}
-    for name in comparison.algorithms:
+    for name in (*comparison.algorithms, *comparison.peers):
         reasons = list(dict.fromkeys(row[name].reason for row in comparison.rows if row[name].reason))
         alike = {}
         for reason in reasons:
@@ -210,61 +210,28 @@ def _totals(comparison):
     if not totals:
         return "no totals: no algorithm was timed on some layer"
     versus = f"vs {comparison.baseline}" if comparison.baseline else "speed-up"
-    header = [f"{comparison.convolutions} convolutions, {_flops(comparison.flops)}", "time", "GFLOP/s", versus, "convolutions"]
-    names = {"best": "the fastest for each layer", "heuristic": "the heuristic's picks"}
+    header = [
+        f"{comparison.convolutions} convolutions, {flops_text(comparison.flops)}",
+        "time",
+        "GFLOP/s",
+        versus,
+        "convolutions",
+    ]
+    names = {
+        BEST: "the fastest for each layer", HEURISTIC: "the heuristic's picks", BEST_PEER: "the fastest peer for each layer",
+    }  # fmt: skip
     lines = [
         [
             names.get(t.policy, t.policy) + (f", else {t.fallback}" if t.fallback else ""),
-            format_seconds(t.seconds),
+            seconds_text(t.seconds),
             f"{comparison.flops / t.seconds / 1e9:.0f}",
             MISSING if t.speedup is None else f"{t.speedup:.2f}x",
             str(t.convolutions),
         ]
         for t in totals
     ]
-    return format_table(header, lines, "l") + "\n\n" + _summary(comparison, totals)
-
-
-def _summary(comparison, totals):
-    best = next(t for t in totals if t.policy == "best")
-    alone = [t for t in totals if t.policy in comparison.algorithms and t.fallback is None]
-    text = f"{comparison.title} takes {format_seconds(best.seconds)} with the fastest algorithm for each layer"
-    if alone:
-        faster = ", ".join(f"{t.seconds / best.seconds:.2f}x faster than with {t.policy}" for t in alone)
-        text += f": {faster} alone"
-    wins = ", ".join(f"{name} {count}" for name, count in comparison.wins().items())
-    return textwrap.fill(f"{text}. Fastest: {wins} of {comparison.convolutions} convolutions.", WIDTH)
-
-
-def _label(comparison, row):
-    if len({r.layer.problem.direction for r in comparison.rows}) == 1:
-        return row.layer.name
-    return f"{row.layer.name} {_DIRECTION_MARKS[row.layer.problem.direction]}".strip()
+    return format_table(header, lines, "l") + "\n\n" + textwrap.fill(f"{summary(comparison)} {wins_text(comparison)}", WIDTH)
 
 
 def _wrapped(indent, text):
     return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent))
-
-
-def _number(value, format_spec):
-    return MISSING if value is None else format(value, format_spec)
-
-
-def _three_digits(value):
-    return f"{value:.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
-
-
-def _flops(count):
-    for unit, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}FLOP"
-    return f"{count} FLOP"
-
-
-def _bytes(count):
-    if not count:
-        return MISSING if count is None else "0"
-    for unit, size in (("GB", 2**30), ("MB", 2**20), ("KB", 2**10)):
-        if count >= 0.9995 * size:
-            return f"{_three_digits(count / size)} {unit}"
-    return f"{count} B"

@@ -18,12 +18,12 @@ from ..algorithms import get, machine
 from ..algorithms.modelled import Modelled
 from ..kernels import cpu
 from ..problem import DIRECTIONS, MEMORY_FORMATS, ConvProblem
-from ..threads import get_num_threads, num_threads
-from . import calibration, environment, heuristic
+from ..threads import num_threads
+from . import calibration, heuristic
 from .fit import fit
 from .measure import measure
 from .options import get_config
-from .race import race
+from .rates import measured_rates
 
 __all__ = ["Calibration", "calibrate", "calibration_problems"]
 
@@ -61,14 +61,6 @@ _PROBLEM_SECONDS = 0.12
 _PRUNE = 8.0
 # The least weight of an algorithm far behind the best: only near the best do predictions decide.
 _LEAST_WEIGHT = 0.05
-
-_RATE_SECONDS = 0.3
-# Where other programs hold the cores, regions of several threads take any time: these limits keep the figures believable.
-_LEAST_EFFICIENT, _MOST_EFFICIENT = 0.5, 1.0
-_SHORTEST_FORK, _LONGEST_FORK = 5e-7, 5e-5
-# Filters and pixels of this product stay in the second-level cache.
-_PEAK = ConvProblem.parse("1x256x14x16,256x1x1", memory_format="nhwc")
-_EMPTY = ConvProblem.parse("1x1x1x1,1x1x1", memory_format="nhwc")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +109,7 @@ def calibrate(*, time_budget=None, progress=iter):
     """
     end = time.monotonic() + (np.inf if time_budget is None else time_budget)
     before = calibration.load(get_config()) or machine.shipped(cpu.isa())
-    rates = dataclasses.replace(before, **_rates(before))
+    rates = dataclasses.replace(before, **measured_rates(before))
     measured = {}
     with num_threads(1), machine.calibrated(before):
         for problem in progress(calibration_problems()):
@@ -162,47 +154,3 @@ def _good_share(constants, measured):
             pick = min(figures, key=lambda name: get(name).cost(problem))
             good += figures[pick].seconds <= heuristic.GOOD_PICK * min(figure.seconds for figure in figures.values())
     return good / len(measured)
-
-
-# -- rates --------------------------------------------------------------------------------------------------------------
-
-
-def _rates(shipped):
-    with num_threads(1):
-        peak, call = _seconds(_PEAK), _seconds(_EMPTY)
-    found = {"fma": _PEAK.flops / 2 / (peak - call), "call": call}
-    threads = get_num_threads()
-    if threads > 1:
-        parallel = (peak - call) / max(_seconds(_PEAK) - call, 1e-9)
-        found["thread_efficiency"] = min(_MOST_EFFICIENT, max(_LEAST_EFFICIENT, (parallel - 1) / (threads - 1)))
-        found["fork"] = min(_LONGEST_FORK, max(_SHORTEST_FORK, _seconds(_EMPTY) - call))
-    sizes = _cache_bytes()
-    near = sizes.get(2, shipped.near_bytes)
-    far = max(near, sizes.get(3, shipped.far_bytes))
-    # Half a cache, so that other data has room; beyond the last, several times its size.
-    for name, footprint in (("near", near / 2), ("far", min(far / 2, 8 * near)), ("memory", 4 * far)):
-        found[name] = _copy_rate(int(footprint))
-    rounded = {name: float(f"{value:.4g}") for name, value in found.items()}
-    return rounded | {"near_bytes": near, "far_bytes": far}
-
-
-def _seconds(problem):
-    return measure(problem, [get("direct")], _RATE_SECONDS)[0]["direct"].seconds
-
-
-def _copy_rate(footprint):
-    """Bytes read and written per second by copying one half of so many bytes to the other."""
-    source = np.zeros(footprint // 2, np.uint8)
-    target = np.ones_like(source)
-    return 2 * source.size / race({"copy": lambda: np.copyto(target, source)}, _RATE_SECONDS)["copy"].seconds
-
-
-def _cache_bytes():
-    """Sizes by level, of those that the environment tells."""
-    units = {"K": 2**10, "M": 2**20}
-    sizes = {}
-    for entry in filter(None, environment.describe()["caches"].split(", ")):
-        level, size = entry.split()
-        if level[1:].isdigit() and size[:-1].isdigit() and size[-1] in units:
-            sizes[int(level[1:])] = int(size[:-1]) * units[size[-1]]
-    return sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,13 +14,18 @@ from ..algorithms.base import as_activation
 from ..arrays import empty
 from ..memory import aligned_empty
 from . import heuristic, store
-from .explain import Choice, explain
+from .explain import Choice, Explanation, explain
 from .memory import PLANS
 from .options import get_config
-from .race import race
+from .race import Timing, race
 from .record import Measurement, Record, Rejection
 
-__all__ = ["EXHAUSTIVE_SECONDS", "MEASURE_SECONDS", "measure", "measured_record", "measuring", "survey"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..problem import ConvProblem
+
+__all__ = ["EXHAUSTIVE_SECONDS", "MEASURE_SECONDS", "Survey", "Timings", "measure", "measured_record", "measuring", "survey"]
 
 # Seconds given to one problem's timings, in all.
 MEASURE_SECONDS = 0.25
@@ -29,6 +35,8 @@ _SURVEY_LIMIT = 10.0
 
 # Packing is timed for this share of the time given to running.
 _PACK_SHARE = 0.2
+# The OpenMP and other thread pools of guests spin for milliseconds after each call.
+_SETTLE_SECONDS = 0.01
 
 _log = logging.getLogger("fastconv")
 
@@ -36,7 +44,30 @@ _log = logging.getLogger("fastconv")
 measuring = threading.RLock()
 
 
-def measure(problem, algorithms, seconds):
+class Timings(NamedTuple):
+    """What `measure` found: figures by algorithm, why others have none, and the times of guests."""
+
+    measured: dict[str, Measurement]
+    failed: dict[str, Rejection]
+    guests: dict[str, Timing]
+
+    def merged(self, older):
+        """These with what was found earlier for the same problem."""
+        measured, guests = (
+            {name: found.merged(earlier[name]) if name in earlier else found for name, found in later.items()}
+            for later, earlier in ((self.measured, older.measured), (self.guests, older.guests))
+        )
+        return Timings(measured, self.failed, guests)
+
+
+class Survey(NamedTuple):
+    """What `survey` found: every algorithm with its figures or the reason why it has none, and all timings."""
+
+    explanation: Explanation
+    timings: Timings
+
+
+def measure(problem, algorithms, seconds, guests=None):
     """Time algorithms on a problem, on the current number of threads.
 
     Parameters
@@ -46,12 +77,13 @@ def measure(problem, algorithms, seconds):
         All of which support the problem.
     seconds : float
         Aimed at for the problem.
+    guests : dict of str to callable, optional
+        What else takes turns with the algorithms, for comparison; nothing of it is stored.
 
     Returns
     -------
-    measured : dict of str to Measurement
-    failed : dict of str to Rejection
-        Algorithms that raised.
+    Timings
+        Those that failed are the algorithms that raised.
     """
     # Timed on one image where there is none, so that an empty batch has a plan too.
     problem = problem if problem.batch else problem.replace(batch=1)
@@ -59,8 +91,10 @@ def measure(problem, algorithms, seconds):
     out_format = "nchw" if problem.direction == "weight_grad" else problem.memory_format
     out = empty(problem.result_shape, problem.dtype, out_format)
     activation = as_activation(None)
+    guests = guests or {}
     with measuring:
-        token = threads.pin(threads.get_num_threads())
+        n = threads.get_num_threads()
+        token = threads.pin(n)
         try:
             scratch = aligned_empty(max((int(a.workspace(problem)) for a in algorithms), default=0), np.uint8)
             run, pack, failed = {}, {}, {}
@@ -76,7 +110,7 @@ def measure(problem, algorithms, seconds):
                 run[algorithm.name] = call
                 if problem.direction != "weight_grad":
                     pack[algorithm.name] = _pack_call(algorithm, problem, w)
-            timings = race(run, seconds) if run else {}
+            timings = race(run, seconds, guests, _SETTLE_SECONDS if n > 1 else 0.0) if run else {}
             packing = race(pack, _PACK_SHARE * seconds) if pack else {}
         finally:
             threads.unpin(token)
@@ -91,22 +125,28 @@ def measure(problem, algorithms, seconds):
         for a in algorithms
         if a.name in timings
     }
-    return measured, failed
+    return Timings(measured, failed, {name: timings[name] for name in guests if name in timings})
 
 
 def measured_record(problem, candidates, timed, config, n, seconds):
     """Time some of the candidates, store what was found, and drop the plans in memory that rest on less."""
-    measured, failed = measure(problem, [c.algorithm for c in timed], seconds)
+    return _stored(problem, candidates, measure(problem, [c.algorithm for c in timed], seconds), config, n)
+
+
+def _stored(problem, candidates, timings, config, n):
     least = min(c.predicted for c in candidates if c.eligible)
-    rejected = {c.algorithm.name: _rejection(c, least) for c in candidates if c.algorithm.name not in measured}
-    record = Record(problem, n, measured, rejected | failed)
-    if measured:
+    rejected = {c.algorithm.name: _rejection(c, least) for c in candidates if c.algorithm.name not in timings.measured}
+    record = Record(problem, n, timings.measured, rejected | timings.failed)
+    if timings.measured:
         store.save(record, config)
     PLANS.drop(lambda plan: plan.problem == problem)
     return record
 
 
-def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True):
+def survey(
+    problem: ConvProblem, *, seconds: float = EXHAUSTIVE_SECONDS, packed_once: bool = True,
+    guests: dict[str, Callable[[], object]] | None = None, earlier: Survey | None = None,
+) -> Survey:  # fmt: skip
     """Time every algorithm that supports a problem, whatever it is predicted to take, and whether or not it may be chosen.
 
     Left out, with the reason, are only those over the workspace limit and those predicted to take ten times `seconds`.
@@ -118,11 +158,15 @@ def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True):
         Aimed at for all timings together.
     packed_once : bool
         Whether the winner is the fastest with weights packed once, or in every call.
+    guests : dict of str to callable, optional
+        What else takes turns with the algorithms, for comparison: other libraries.
+    earlier : Survey, optional
+        Of the same problem, some time before: its fastest rounds count too, and the spreads take in what changed meanwhile.
 
     Returns
     -------
-    Explanation
-        Its ``source`` is "measured". What may be chosen is stored as well.
+    Survey
+        The ``source`` of its explanation is "measured". What may be chosen is stored as well.
     """
     config = get_config()
     n = threads.get_num_threads()
@@ -131,9 +175,12 @@ def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True):
     wanted = [c for c in candidates if c.kind in (None, "denied", "precision")]
     limit = max(_SURVEY_LIMIT * seconds, min(c.predicted for c in candidates if c.eligible))
     timed = [c for c in wanted if c.predicted <= limit]
-    record = measured_record(problem, candidates, timed, config, n, seconds)
+    timings = measure(problem, [c.algorithm for c in timed], seconds, guests)
+    if earlier is not None:
+        timings = timings.merged(earlier.timings)
+    record = _stored(problem, candidates, timings, config, n)
     choice = Choice(problem, heuristic.best(record, candidates, packed_once), "measured", config, n, packed_once, record)
-    return explain(choice)
+    return Survey(explain(choice), timings)
 
 
 def _rejection(candidate, least):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-__all__ = ["Timing", "race"]
+__all__ = ["Timing", "merged_times", "race"]
 
 # A turn lasts at least this long, so that the clock's resolution and the call's overhead do not show.
 _TURN_SECONDS = 5e-4
@@ -31,8 +31,20 @@ class Timing:
     spread: float
     turns: int
 
+    def merged(self, older):
+        """This timing with an earlier one of the same call: the fastest of all turns, and the larger of the medians."""
+        seconds, spread = merged_times(self, older)
+        return Timing(seconds, spread, self.turns + older.turns)
 
-def race(contenders, seconds):
+
+def merged_times(*figures):
+    """Seconds and spread of several measurements of one thing: the fastest, and how far the largest median lies above it."""
+    fastest = min(figure.seconds for figure in figures)
+    slowest = max(figure.seconds * (1 + figure.spread) for figure in figures)
+    return fastest, slowest / fastest - 1
+
+
+def race(contenders, seconds, guests=None, settle=0.0):
     """Time callables in turns.
 
     Parameters
@@ -41,14 +53,21 @@ def race(contenders, seconds):
         Called without arguments.
     seconds : float
         Aimed at for all turns together; slow contenders may take longer, because each gets a few turns in any case.
+    guests : dict of str to callable, optional
+        Others to compare with: they take turns to the end, and nothing is judged by their times.
+    settle : float
+        Seconds to wait after the turn of a guest: another library's threads spin for a while before they sleep, and would keep
+        the next contender's from their cores.
 
     Returns
     -------
     dict of str to Timing
     """
-    turns = {name: [] for name in contenders}
+    guests = guests or {}
+    everyone = contenders | guests
+    turns = {name: [] for name in everyone}
     calls = {}
-    for name, call in contenders.items():
+    for name, call in everyone.items():
         call()
         calls[name] = max(1, min(_MAX_CALLS, round(_TURN_SECONDS / max(_time(call, 1), 1e-9))))
 
@@ -56,21 +75,23 @@ def race(contenders, seconds):
         # Back and forth, so that nobody always runs after the same neighbour.
         order = list(names) if len(turns[next(iter(names))]) % 2 else list(names)[::-1]
         for name in order:
-            turns[name].append(_time(contenders[name], calls[name]))
+            turns[name].append(_time(everyone[name], calls[name]))
+            if settle and name in guests:
+                time.sleep(settle)
 
-    best = lambda: min(min(t) for t in turns.values())  # noqa: E731
+    best = lambda: min(min(turns[name]) for name in contenders)  # noqa: E731
     end = time.perf_counter() + seconds
     for _ in range(_TRIAL_TURNS):
-        take_turns(contenders)
+        take_turns(everyone)
     running = [name for name in contenders if min(turns[name]) <= _HOPELESS * best()]
     rounds = _TRIAL_TURNS
     while rounds < _MIN_TURNS or time.perf_counter() < end:
-        take_turns(running)
+        take_turns([*running, *guests])
         rounds += 1
     close = [name for name in running if min(turns[name]) <= (1 + _NEAR_TIE) * best()]
     if len(close) > 1:
         for _ in range(rounds):
-            take_turns(close)
+            take_turns([*close, *guests])
     return {name: _timing(t) for name, t in turns.items()}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from .race import merged_times
+
 __all__ = ["TIE", "Measurement", "Record", "Rejection", "fastest"]
 
 # Two times this close, relatively, are taken as equal: the order of the registry decides, so that noise does not.
@@ -38,6 +40,12 @@ class Measurement:
     def total(self, packed_once):
         """Seconds a call takes if weights are packed once, or else in every call."""
         return self.seconds if packed_once else self.seconds + self.pack_seconds
+
+    def merged(self, older):
+        """These figures with those of an earlier measurement of the same."""
+        seconds, spread = merged_times(self, older)
+        pack_seconds = min(self.pack_seconds, older.pack_seconds)
+        return dataclasses.replace(self, seconds=seconds, spread=spread, pack_seconds=pack_seconds)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from fastconv.problem import DIRECTIONS
 from fastconv.report.tables import load_layers, read_table, table_names
 
 # Convolutions in each network, as the papers have them.
-CONVOLUTIONS = {"resnet50": 53, "vgg16": 13, "mobilenet_v1": 27, "cifar": 20, "mixed": 15}
+CONVOLUTIONS = {"resnet50": 53, "vgg16": 13, "mobilenet_v1": 27, "cifar": 20, "mixed": 15, "sweep": 116}
 ROW = {"name": "a", "C": 4, "H": 8, "W": 9, "K": 6, "k": 3}
 
 

@@ -12,7 +12,7 @@ from fastconv.algorithms import get, machine, registered
 from fastconv.algorithms.modelled import Modelled
 from fastconv.kernels import cpu
 from fastconv.report.tables import load_layers, table_names
-from fastconv.selection import calibrate, calibration
+from fastconv.selection import calibrate, calibration, rates
 from fastconv.selection.fit import fit
 from registered_toys import own_store  # noqa: F401 -- a fixture
 from subprocesses import assert_succeeded, python
@@ -133,7 +133,7 @@ def test_shipped_factors_belong_to_terms():
 
 
 def test_calibrating_measures_within_its_budget(monkeypatch):
-    monkeypatch.setattr(calibrate, "_RATE_SECONDS", 0.01)
+    monkeypatch.setattr(rates, "_SECONDS", 0.01)
     monkeypatch.setattr(calibrate, "_PROBLEM_SECONDS", 0.01)
     found = calibrate.calibrate(time_budget=1e-3)
     assert found.problems == 1 and 0 <= found.before <= 1 and 0 <= found.after <= 1

@@ -45,6 +45,23 @@ def test_near_ties_get_twice_the_turns():
     assert timings["a"].turns == timings["b"].turns == 2 * timings["c"].turns
 
 
+def test_guests_stay_to_the_end_and_decide_nothing():
+    timings = race(
+        {"slow": lambda: time.sleep(3e-3), "fast": lambda: time.sleep(1e-3)},
+        seconds=0.05,
+        guests={"slowest": lambda: time.sleep(6e-3), "fastest": lambda: time.sleep(1e-4)},
+    )
+    assert timings["slow"].turns == 2
+    # A guest's time neither stops the others nor is it a near tie with any of them.
+    assert timings["fast"].turns == timings["slowest"].turns == timings["fastest"].turns > 4
+
+
+def test_the_threads_of_a_guest_get_time_to_sleep():
+    start = time.perf_counter()
+    timings = race({"own": lambda: time.sleep(1e-3)}, 1e-3, guests={"guest": lambda: None}, settle=0.01)
+    assert time.perf_counter() - start >= 0.01 * timings["guest"].turns
+
+
 def test_ties_go_to_the_first_in_order():
     times = {"b": 1.0, "a": 1.0 + TIE / 2, "c": 1.0 + 2 * TIE}
     assert fastest(times, ["c", "a", "b"]) == "a"
@@ -56,7 +73,7 @@ def test_ties_go_to_the_first_in_order():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_operands_are_those_of_a_real_call(direction, memory_format, dtype):
     toy = Toy("toy", pack_seconds=1e-3, workspace=300)
-    measured, failed = measure(P.replace(direction=direction, memory_format=memory_format, dtype=dtype), [toy], 0.01)
+    measured, failed, _ = measure(P.replace(direction=direction, memory_format=memory_format, dtype=dtype), [toy], 0.01)
     assert not failed and toy.runs > 4
     m = measured["toy"]
     assert m.workspace == 300 and m.error == 20.0
@@ -84,7 +101,7 @@ def test_a_survey_times_all_that_can_run(register_only):  # noqa: F811
         Toy("direct", cost=0.01, seconds=1e-3),
     )
     with fc.config(deny="denied"):
-        e = survey(P, seconds=0.05)
+        e = survey(P, seconds=0.05).explanation
     assert (e.algorithm, e.source) == ("direct", "measured")
     rows = {row.name: row for row in e.rows}
     assert {name for name, row in rows.items() if row.seconds} == {"imprecise", "denied", "direct", "costly"}
@@ -93,6 +110,26 @@ def test_a_survey_times_all_that_can_run(register_only):  # noqa: F811
         "cannot": "unsupported",
     }  # fmt: skip
     assert "100000000000.0 times" in rows["endless"].reason
+
+
+def test_guests_of_a_survey_are_timed_and_not_stored(register_only):  # noqa: F811
+    register_only(Toy("direct", cost=0.01, seconds=1e-3))
+    found = survey(P, seconds=0.02, guests={"guest": lambda: time.sleep(2e-3)})
+    assert found.timings.guests["guest"].seconds >= 2e-3
+    assert [row.name for row in found.explanation.rows] == ["direct"]
+    assert [row.name for row in fc.plan(P).explain().rows] == ["direct"]
+
+
+def test_a_second_survey_adds_to_the_first(register_only):  # noqa: F811
+    (toy,) = register_only(Toy("direct", cost=0.01, seconds=1e-3))
+    first = survey(P, seconds=0.02, guests={"guest": lambda: time.sleep(3e-3)})
+    toy.seconds = 2e-3
+    second = survey(P, seconds=0.02, guests={"guest": lambda: time.sleep(1e-3)}, earlier=first)
+    (row,) = second.explanation.rows
+    assert row.seconds == first.explanation.rows[0].seconds
+    # What got slower shows in the spread, as does what got faster.
+    assert row.spread >= 0.5 and second.timings.guests["guest"].spread >= 1.0
+    assert second.timings.guests["guest"].turns > first.timings.guests["guest"].turns
 
 
 # -- autotune ---------------------------------------------------------------------------------------------------------
