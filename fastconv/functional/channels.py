@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from .. import threads, workspace
-from ..algorithms.base import Activation
 from ..arrays import as_plain, checked_out, conform, empty, require_shape
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from .figures.training import by_epoch, by_step, of_layers, spread
 from .page import Beside, Cell, Column, Gallery, Line, Page, Section, Table, Text
 from .quantities import MISSING
 from .training_summary import observations, summary
+
+if TYPE_CHECKING:
+    from ..training import RunRecord
 
 __all__ = ["training_page"]
 
@@ -18,7 +22,7 @@ _LONG_FLOAT = re.compile(r"\d+\.\d{7,}(?:e-?\d+)?")
 _FACTS = ("network", "data", "optimizer", "loss", "batch size", "epochs", "samples", "validation samples", "threads")
 
 
-def training_page(run) -> Page:
+def training_page(run: RunRecord) -> Page:
     """The `Page` of a `fastconv.training.RunRecord`.
 
     Raises

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
+from typing import TYPE_CHECKING
 
 from .quantities import seconds_text
+
+if TYPE_CHECKING:
+    from ..training import RunRecord
 
 __all__ = ["observations", "summary"]
 
@@ -22,7 +26,7 @@ _VANISHING = 1e-4
 _MOST_NAMES = 4
 
 
-def summary(run) -> str:
+def summary(run: RunRecord) -> str:
     """What a `RunRecord` tells, in a sentence that can be quoted alone, and how the run ended if it did not end well."""
     settings, epochs = run.settings, run.history.epochs
     subject = str(settings.get("network", "A network"))
@@ -39,7 +43,7 @@ def summary(run) -> str:
     return text + _ending(run)
 
 
-def observations(run) -> list[str]:
+def observations(run: RunRecord) -> list[str]:
     """Whatever asks for a look, each in a sentence with its figures: what it may mean and what may help."""
     found = [*_losses(run), *_watched(run.monitor)]
     return found or ["Nothing stands out: losses, gradients, updates and activations are where they should be."]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ...algorithms import get, names
 from ...arrays import empty
 from ...functional import plan
 from ...selection.race import Timing, race
+
+if TYPE_CHECKING:
+    from ...problem import ConvProblem
 
 __all__ = ["convolutions", "fastest", "operands", "timings"]
 
@@ -35,7 +39,7 @@ def operands(problem):
     return x, w, empty(problem.y_shape, problem.dtype, problem.memory_format)
 
 
-def convolutions(problem, algorithms: Iterable[str] | None = None) -> dict[str, Callable]:
+def convolutions(problem: ConvProblem, algorithms: Iterable[str] | None = None) -> dict[str, Callable]:
     """A call for each algorithm, by default for all that can do the problem, with weights packed before."""
     x, w, out = operands(problem)
     chosen = [name for name in names() if get(name).supports(problem) is None] if algorithms is None else algorithms

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...extras import require
 from ..page import Figure
 from ..svg import ACCENT, MUTED, canvas, series
+
+if TYPE_CHECKING:
+    from ...training import History
 
 __all__ = ["by_epoch", "by_step", "of_layers", "spread"]
 
@@ -29,7 +33,7 @@ _FEW = 6
 _FAINTEST = 0.25
 
 
-def by_epoch(history, name: str) -> Figure | None:
+def by_epoch(history: History, name: str) -> Figure | None:
     """A quantity by epoch in training and validation, the steps behind it, and its best epoch; None if it has no values."""
     epochs, steps = history.epochs, history.steps
     lines = {
