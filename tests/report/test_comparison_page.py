@@ -96,6 +96,12 @@ def test_the_roofline_needs_measured_peaks_and_names_them():
     assert "fastest peer" in roofline(dataclasses.replace(with_peers(), peaks=PEAKS)).svg
 
 
+def test_an_empty_batch_has_no_place_under_a_roof():
+    empty = row("a", "0x3x8x8,8x3x3", 1, None, measured("fast", 1e-3))
+    assert roofline(comparison(empty, peaks=PEAKS)) is None
+    render(comparison_page(comparison(empty, empty, peaks=PEAKS)))
+
+
 def test_winners_are_mapped_by_kernel_channels_and_image():
     maps = winner_maps(comparison())
     assert [figure.title for figure in maps] == ["1x1", "3x3", "5x5"]
