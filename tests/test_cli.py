@@ -1,4 +1,6 @@
+import importlib.util
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ from fastconv.report.tables import table_names
 from fastconv.threads import num_threads
 
 SHAPE = "1x4x9x10,6x3x3,p1"
+PEERS = ("torch", "onnxruntime", "openvino")
 TABLE = [
     {"name": "first", "C": 3, "H": 12, "W": 12, "K": 4, "k": 3, "p": 1, "n": 2},
     {"name": "point", "C": 4, "H": 6, "W": 6, "K": 8, "k": 1},
@@ -29,6 +32,11 @@ def table(tmp_path):
     path = tmp_path / "net.json"
     path.write_text(json.dumps(TABLE))
     return str(path)
+
+
+@pytest.fixture
+def quick_peaks(monkeypatch):
+    monkeypatch.setattr("fastconv.selection.rates._PEAK_SECONDS", 1e-3)
 
 
 def run(*arguments, exit_code=0):
@@ -54,12 +62,12 @@ def test_compare_shows_a_shape_in_full():
     assert SHAPE in out and "direct" in out and "best" in out
 
 
-def test_compare_train_has_all_directions(table):
+def test_compare_train_has_all_directions(table, quick_peaks):
     data = json.loads(run("compare", table, "--direction", "train", "--seconds", "0.01", "--json", "-").stdout)
     assert [layer["problem"]["direction"] for layer in data["layers"]] == ["forward", "input_grad", "weight_grad"] * 2
 
 
-def test_compare_options_reach_the_measurement(table):
+def test_compare_options_reach_the_measurement(table, quick_peaks):
     data = json.loads(
         run("compare", table, "--only", "point", "--batch", "2", "--format", "nhwc", "--dtype", "float64", "--threads", "1",
             "--precision", "highest", "--deny", names()[0], "--direction", "input_grad", "--seconds", "0.01",
@@ -75,11 +83,59 @@ def test_compare_options_reach_the_measurement(table):
     assert data["environment"]["threads"] == "1"
 
 
-def test_compare_writes_json_beside_the_text(table, tmp_path):
+def test_compare_writes_json_beside_the_text(table, tmp_path, quick_peaks):
     path = tmp_path / "out.json"
     out = run("compare", table, "--seconds", "0.01", "--json", str(path)).stdout
     assert "the fastest for each layer" in out
     assert json.loads(path.read_text())["schema"] == "fastconv.comparison/1"
+
+
+def test_compare_writes_a_page_beside_the_text(table, tmp_path, quick_peaks):
+    path = tmp_path / "report.html"
+    out = run("compare", table, "--seconds", "0.01", "--html", str(path)).stdout
+    assert "the fastest for each layer" in out
+    html = path.read_text("utf-8")
+    assert html.startswith("<!doctype html>") and "Roofline" in html and "1x4x6x6,8x1x1" in html
+    # What is saved is shown again, from the page as well as from the record, and has no options of runs.
+    assert run("compare", str(path)).stdout == out
+    assert "--threads: of no use with what was saved" in run("compare", str(path), "--threads", "1", exit_code=2).stderr
+
+
+def test_compare_shows_what_changed_between_two_records(table, tmp_path, quick_peaks):
+    a, b, page, data = (str(tmp_path / name) for name in ("a.json", "b.json", "change.html", "change.json"))
+    for path in (a, b):
+        run("compare", table, "--seconds", "0.01", "--json", path)
+    out = run("compare", a, b, "--html", page, "--json", data, "--details").stdout
+    assert "b.json" in out and "geometric mean" in out and "first" in out
+    assert json.loads(pathlib.Path(data).read_text("utf-8"))["schema"] == "fastconv.comparison_change/1"
+    assert "Time after over time before" in pathlib.Path(page).read_text("utf-8")
+    assert json.loads(run("compare", a, b, "--json", "-").stdout)["before"] == "a.json"
+    for arguments in ((a, b, b), (a, b, "--check-heuristic"), (a, b, "--peers")):
+        assert "Usage" in run("compare", *arguments, exit_code=2).stderr
+
+
+def test_records_of_the_same_name_go_by_their_paths(table, tmp_path, quick_peaks):
+    paths = [tmp_path / folder / "a.json" for folder in ("one", "two")]
+    for path in paths:
+        path.parent.mkdir()
+        run("compare", table, "--seconds", "0.01", "--json", str(path))
+    data = json.loads(run("compare", *map(str, paths), "--json", "-").stdout)
+    assert [data["before"], data["after"]] == list(map(str, paths))
+
+
+def test_compare_with_peers_names_those_that_are_missing(table, monkeypatch):
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, find=importlib.util.find_spec: None if name in PEERS else find(name)
+    )
+    out = run("compare", table, "--seconds", "0.01", "--peers").stdout
+    assert "ONNX Runtime is left out: onnxruntime is not installed" in out and "PyTorch is left out" in out
+
+
+def test_a_page_needs_its_packages_before_anything_is_measured(table, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.setattr("fastconv.cli.comparison.compare_layers", None)
+    error = run("compare", table, "--html", str(tmp_path / "a.html"), exit_code=2).stderr
+    assert 'pip install "fastconv[report]"' in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("share, exit_code", [(0.0, 0), (1.01, 1)])
@@ -88,7 +144,7 @@ def test_check_heuristic_prints_the_share_and_fails_when_it_is_low(table, monkey
     assert "heuristic: " in run("compare", table, "--seconds", "0.01", "--check-heuristic", exit_code=exit_code).stdout
 
 
-def test_check_heuristic_keeps_json_clean(table, monkeypatch):
+def test_check_heuristic_keeps_json_clean(table, monkeypatch, quick_peaks):
     monkeypatch.setattr("fastconv.cli.comparison.GOOD_SHARE", 0.0)
     result = run("compare", table, "--seconds", "0.01", "--check-heuristic", "--json", "-")
     json.loads(result.stdout)
@@ -159,6 +215,10 @@ def test_show_versions_has_what_a_bug_report_needs():
         (("compare", SHAPE, "--only", "("), "only"),
         (("compare", SHAPE, "--deny", "nonesuch"), "nonesuch"),
         (("compare", SHAPE, "--seconds", "0.01", "--json", "no/such/folder.json"), "no/such/folder.json"),
+        (("compare", SHAPE, "--html", "no/such/folder.html"), "no/such/folder.html"),
+        (("compare", "no.json", "such.json"), "no.json"),
+        (("compare", "no.html"), "no.html"),
+        (("compare", "resnet50", "vgg16"), "resnet50"),
         (("tune", "resnet51"), "resnet51"),
         (("tune", SHAPE, "--time-budget", "0.01", "--lock", "no/such/folder.json"), "no/such/folder.json"),
         (("explain", "1x2x3"), "1x2x3"),

@@ -17,6 +17,7 @@ from ..report.comparison_page import comparison_page
 from ..report.environment import describe_environment
 from ..report.page import require_packages
 from ..report.record import is_record, read_record
+from ..report.tables import table_names
 from ..report.text import format_comparison, format_heuristic
 from ..selection.rates import measured_peaks
 from .problem_options import SOURCE_HELP, TABLE_OPTION, filters, layers_of, problem_options, settings_of
@@ -107,7 +108,8 @@ def _run(source, only, seconds, passes, peers, kept, options):
         peaks = measured_peaks(options["dtype"]) if kept else None
         return compare_layers(
             layers,
-            title=source,
+            # A table of one's own goes by its name, not by where it lies.
+            title=source if source in table_names() or "," in source else pathlib.Path(source).stem,
             seconds=seconds,
             passes=passes,
             settings=settings_of(options) | {"seconds": seconds, "passes": passes, "source": source, "only": only},

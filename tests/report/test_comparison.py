@@ -2,11 +2,12 @@ import json
 
 import pytest
 
-from comparison_examples import ROWS, comparison, measured, row
+from comparison_examples import ROWS, comparison, measured, row, with_everything, with_peers
 from fastconv.algorithms import names
 from fastconv.report.comparing import compare
 from fastconv.report.comparison import Measurement
 from fastconv.report.tables import load_layers
+from fastconv.selection.measure import survey
 from fastconv.threads import num_threads
 
 
@@ -106,3 +107,44 @@ def test_every_registered_algorithm_is_timed_or_has_a_reason(memory_format):
             if m.seconds is not None:
                 assert m.seconds > 0
                 assert m.error <= m.error_bound
+
+
+def test_other_libraries_have_totals_and_are_no_algorithms():
+    c = with_peers()
+    assert c.algorithms == ("tiles", "im2col", "direct") and c.wins() == comparison().wins()
+    t = totals(c)
+    assert t["PyTorch"].seconds == pytest.approx(1.5 * 7e-3) and t["PyTorch"].peer
+    assert t["best peer"].seconds == t["PyTorch"].seconds and not t["im2col"].peer
+    assert c.rows[0].best_peer.algorithm == "PyTorch"
+    assert c.rows[0].slowdown("PyTorch") == pytest.approx(3.0)
+    data = json.loads(json.dumps(c.as_dict()))
+    assert data["layers"][0]["peers"][0]["slowdown"] == pytest.approx(3.0) and data["peers"] == {
+        "PyTorch": "1.0",
+        "ONNX Runtime": "1.0",
+    }
+
+
+def test_chosen_is_the_fastest_or_the_first_of_those_nearly_as_fast():
+    layers = load_layers("1x4x9x10,6x3x3,p1")
+    with num_threads(1):
+        (found,) = compare(layers, seconds=0.01, passes=1).rows
+    assert found.slowdown(found.chosen) <= 1.02
+
+
+def test_passes_add_up_and_share_the_time(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "fastconv.report.comparing.survey", lambda problem, **options: seen.append(options) or survey(problem, **options)
+    )
+    with num_threads(1):
+        (found,) = compare(load_layers("1x4x9x10,6x3x3,p1"), seconds=0.03, passes=3).rows
+    assert [options["seconds"] for options in seen] == [pytest.approx(0.01)] * 3
+    assert [options["earlier"] is None for options in seen] == [True, False, False]
+    assert all(m.error is not None for m in found.measurements if m.seconds is not None)
+
+
+def test_a_notebook_shows_the_summary_and_a_line_for_each_layer():
+    html = with_everything()._repr_html_()
+    assert html.count("<tr>") == 5 and "A processor &lt;fast&gt; &amp; hot" in html
+    assert "<td>3.00x PyTorch</td>" in html
+    assert "fastest peer" not in comparison()._repr_html_()

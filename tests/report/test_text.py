@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from comparison_examples import ROWS, comparison, measured, row
+from comparison_examples import ROWS, comparison, measured, row, with_peers
 from fastconv.report.comparison import Measurement
 from fastconv.report.quantities import seconds_text
 from fastconv.report.text import WIDTH, format_comparison, format_heuristic, format_layer, format_table
@@ -124,3 +124,37 @@ def test_seconds_have_three_digits_and_a_unit(seconds, text):
 
 def test_columns_are_as_wide_as_their_widest_cell():
     assert format_table(["a", "bb"], [["ccc", "1"]], "l") == "a    bb\n---  --\nccc   1"
+
+
+def test_other_libraries_stand_beside_the_algorithms():
+    text = format_comparison(with_peers())
+    assert line_of(text, "first").split()[-2:] == ["3.00x", "PyTorch"]
+    matrix = text.split("time relative to the fastest algorithm of fastconv")[1]
+    assert line_of(matrix, "layer").split("  ")[-2:] == ["PyTorch", "ONNX Runtime"]
+    assert line_of(matrix, "point").split()[-2:] == ["1.50x", "2.00x"]
+    assert "OpenVINO is left out: openvino is not installed" in text
+    assert line_of(text, "the fastest peer for each layer").split()[-5:] == ["10.5", "ms", "1", "0.67x", "4"]
+    assert "1.75x faster than the fastest of PyTorch and ONNX Runtime for each layer." in " ".join(text.split())
+
+
+def test_a_layer_in_full_ranks_other_libraries_with_the_algorithms():
+    text = format_layer(with_peers().rows[1])
+    assert [line.split()[0] for line in text.splitlines()[3:7]] == [">", "direct", "PyTorch", "ONNX"]
+
+
+def test_a_layer_that_a_library_cannot_do_leaves_it_without_total():
+    whole = with_peers()
+    point = replace(
+        whole.rows[1], peers=(whole.rows[1].peers[0], Measurement("ONNX Runtime", kind="failed", reason="raised X"))
+    )
+    text = format_comparison(replace(whole, rows=(whole.rows[0], point, whole.rows[2])))
+    assert "ONNX Runtime: raised X" in text
+    totals = text.split("4 convolutions")[1]
+    assert "ONNX Runtime  " not in totals and "PyTorch" in totals
+
+
+def test_single_other_library_is_named():
+    whole = with_peers()
+    rows = [replace(r, peers=r.peers[:1]) for r in whole.rows]
+    text = " ".join(format_comparison(replace(whole, rows=tuple(rows), peers={"PyTorch": "1"})).split())
+    assert "1.75x faster than PyTorch." in text and "fastest of" not in text

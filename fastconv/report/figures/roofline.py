@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ...extras import require
 from ..page import Figure
 from ..svg import INK, MUTED, canvas
-from .style import legend, look
+from .style import legend, logarithmic, look
 
 __all__ = ["roofline"]
 
@@ -24,7 +23,8 @@ _CAPTION = (
 def roofline(comparison):
     """The `Figure` of a comparison that knows the machine's peaks; else None."""
     peaks = comparison.peaks
-    rows = [row for row in comparison.rows if row.winner]
+    # An empty batch has no operations.
+    rows = [row for row in comparison.rows if row.winner and row.layer.problem.flops]
     if peaks is None or not rows:
         return None
     intensity = {id(row): row.layer.problem.flops / row.layer.problem.bytes for row in rows}
@@ -59,10 +59,8 @@ def roofline(comparison):
         bottom, top = min(0.6 * min(speeds), 0.15 * peaks.flops / 1e9), 1.6 * max(*speeds, peaks.flops / 1e9)
         axes.set(xlim=(left, right), ylim=(bottom, top))
         _roofs(axes, peaks, left, right, bottom)
-        for axis, span in ((axes.xaxis, right / left), (axes.yaxis, top / bottom)):
-            axis.set_major_locator(_ticks(span))
-            axis.minorticks_off()
-            axis.set_major_formatter(lambda value, _: f"{value:g}")
+        logarithmic(axes.xaxis, right / left, "{:g}".format)
+        logarithmic(axes.yaxis, top / bottom, "{:g}".format)
         legend(drawing, axes, [*names, *peers], comparison.algorithms, columns)
     best = max(rows, key=lambda row: row.gflops(chosen[id(row)]))
     levels = ", ".join(f"{name} {rate / 1e9:.0f} GB/s" for name, rate in peaks.bandwidth.items())
@@ -88,9 +86,3 @@ def _roofs(axes, peaks, left, right, bottom):
             start, start * rate, f"{label} {rate:.0f} GB/s", fontsize=8, rotation=math.degrees(math.atan(rate)),
             rotation_mode="anchor", transform_rotates_text=True, va="bottom", in_layout=False,
         )  # fmt: skip
-
-
-def _ticks(span):
-    """Every power of ten, and between them 2 and 5 where there is room."""
-    ticker = require("matplotlib.ticker", extra="report")
-    return ticker.LogLocator(subs=(1, 2, 5) if span < 300 else (1,), numticks=20)

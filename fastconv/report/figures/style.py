@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+from ...extras import require
 from ..svg import INK, MUTED, series
 
-__all__ = ["bound_text", "family", "legend", "look", "short_name"]
+__all__ = ["bound_text", "family", "legend", "logarithmic", "look", "short_name"]
 
 # Families that ship have the same colour on every page; those of plug-ins share the one after them.
 _FAMILIES = ("direct", "im2col", "winograd", "fft", "depthwise", "implicit_gemm")
+# Largest over smallest, from which on powers of ten are enough.
+_MANY_TICKS = 300
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
@@ -42,6 +45,14 @@ def legend(drawing, axes, names, algorithms, columns=2):
     drawing.legend(handles=handles, loc="outside lower center", ncols=columns, labelcolor=INK, handletextpad=0.2)
 
 
-def bound_text(value, _=None):
-    """A power of ten as a tick label, without mathematical type."""
-    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e+")
+def logarithmic(axis, span, say):
+    """Ticks of a logarithmic axis at powers of ten, and at 2 and 5 times them where the span leaves room; `say` spells them."""
+    ticker = require("matplotlib.ticker", extra="report")
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if span < _MANY_TICKS else (1,), numticks=20))
+    axis.minorticks_off()
+    axis.set_major_formatter(lambda value, _: say(value))
+
+
+def bound_text(value):
+    """An error as a tick label."""
+    return f"{value:.0e}".replace("e-0", "e-")

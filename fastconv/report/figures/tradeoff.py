@@ -7,7 +7,7 @@ import math
 from ..page import Figure
 from ..quantities import bytes_text
 from ..svg import canvas
-from .style import bound_text, legend, look
+from .style import bound_text, legend, logarithmic, look
 
 __all__ = ["error_tradeoff", "workspace_tradeoff"]
 
@@ -31,7 +31,8 @@ def error_tradeoff(comparison):
 
     def scale(axes):
         axes.set(yscale="log", ylabel="error, fraction of |x| conv |w|")
-        axes.yaxis.set_major_formatter(bound_text)
+        values = [value for *_, value, _ in points]
+        logarithmic(axes.yaxis, max(values) / min(values), bound_text)
 
     return _figure(comparison, points, "Time against error", scale, lambda value: f"error {value:.1e}", caption)
 

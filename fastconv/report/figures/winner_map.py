@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...problem import DIRECTIONS
 from ..page import Figure
 from ..svg import INK, canvas
 from .style import family, look, short_name
@@ -28,13 +29,18 @@ def kernel_kind(problem):
 
 
 def winner_maps(comparison):
-    """A `Figure` for each kind of kernel, in the order of kernel size."""
+    """A `Figure` for each direction and kind of kernel, in the order of kernel size."""
     kinds = {}
     for row in comparison.rows:
         if row.winner:
             kinds.setdefault(kernel_kind(row.layer.problem), []).append(row)
-    order = sorted(kinds.items(), key=lambda item: (item[1][0].layer.problem.taps, item[0]))
-    return [_map(comparison, kind, rows) for kind, rows in order]
+    return [_map(comparison, kind, rows) for kind, rows in sorted(kinds.items(), key=_order)]
+
+
+def _order(item):
+    kind, (row, *_) = item
+    problem = row.layer.problem
+    return DIRECTIONS.index(problem.direction), problem.taps, kind
 
 
 def _map(comparison, kind, rows):
