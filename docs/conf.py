@@ -44,7 +44,7 @@ extensions = [
 exclude_patterns = ["_build", "gallery/*.py", "**/README.rst", "sg_execution_times.rst", "**/sg_execution_times.rst"]
 templates_path = ["_templates"]
 default_role = "py:obj"
-pygments_style = "a11y-light"
+highlight_language = "none"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -59,6 +59,7 @@ autodoc_typehints = "none"  # numpydoc's sections have the types
 autodoc_default_options = {"exclude-members": "set_fit_request, set_score_request"}
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"  # but what follows
 # Types of ours lead to their pages; those of Python and NumPy, whose pages need a network, to none.
 numpydoc_xref_aliases = {name: name for name in DEFAULT_LINKS}
 numpydoc_xref_aliases |= {name: f"fastconv.{name}" for name in fastconv.__all__ if name[0].isupper()}
@@ -73,6 +74,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "show_memory": False,
+    "capture_repr": (),
     "remove_config_comments": True,
     "matplotlib_animations": False,
     "image_srcset": ["2x"],
