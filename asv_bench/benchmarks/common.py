@@ -65,8 +65,13 @@ class Timed:
     warmup_time = 0.05
 
 
-def begin(threads=1):
-    """Set what every measurement sets: the number of threads, and a choice of algorithms that reads no stored plans."""
+def begin(threads=1, needs="selection"):
+    """Set what every measurement sets: the number of threads, and a choice of algorithms that reads no stored plans.
+
+    A commit without the part of fastconv that the measurement `needs` leaves it out.
+    """
+    if not hasattr(fc, needs):
+        raise NotImplementedError(f"this commit has no fastconv.{needs}")
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if threads > cpus:
         raise NotImplementedError(f"{threads} threads on {cpus} CPU")
