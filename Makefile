@@ -33,10 +33,13 @@ test: $(STAMPS)/install
 test-peers: $(STAMPS)/install $(STAMPS)/peers
 	$(BIN)/pytest -W error -m peers
 
-lint: $(STAMPS)/lint
+# Type checkers look at the packages that fastconv imports, hence the install.
+lint: $(STAMPS)/install $(STAMPS)/lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint fastconv
+	$(BIN)/mypy
+	$(BIN)/stubtest fastconv --mypy-config-file pyproject.toml --allowlist tests/stubtest_allowlist.txt --ignore-unused-allowlist
 
 format: $(STAMPS)/lint
 	$(BIN)/ruff check --fix

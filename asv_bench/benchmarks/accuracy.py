@@ -36,9 +36,11 @@ class Accuracy:
     def track_error(self, errors, algorithm, layer):
         return errors[algorithm, layer]
 
-    track_error.unit = "fraction of |x| conv |w|"
+    track_error.pretty_name = "Error, each algorithm"
+    track_error.unit = "of |x| conv |w|"
 
     def track_workspace(self, errors, algorithm, layer):
         return fc.algorithms.get(algorithm).workspace(self.problem)
 
+    track_workspace.pretty_name = "Workspace, each algorithm"
     track_workspace.unit = "bytes"

@@ -16,7 +16,8 @@ class Chosen:
     def track_algorithm(self, *params):
         return ALGORITHMS.index(fc.plan(self.problem).algorithm.name)
 
-    track_algorithm.unit = "position in ALGORITHMS of asv_bench/benchmarks/common.py"
+    track_algorithm.pretty_name = "Algorithm chosen, by its place in ALGORITHMS"
+    track_algorithm.unit = "index"
 
     def track_gflops(self, *params):
         from fastconv.selection.race import race
@@ -24,4 +25,5 @@ class Chosen:
         seconds = race({"chosen": call_of(self.problem)}, seconds=0.1)["chosen"].seconds
         return rounded(self.problem.flops / seconds / 1e9)
 
-    track_gflops.unit = "GFLOP/s, counted as direct convolution; more is better"
+    track_gflops.pretty_name = "Speed of the chosen algorithm, counted as direct convolution"
+    track_gflops.unit = "GFLOP/s"

@@ -17,7 +17,7 @@ from .common import (
 class Forward(Timed):
     """Weights packed and output allocated before; one thread."""
 
-    param_names = ("algorithm", "layer", "memory format")
+    param_names = ("algorithm", "layer", "format")
     params = (ALGORITHMS, tuple(LAYERS), FORMATS)
 
     def setup(self, algorithm, layer, memory_format):
@@ -28,6 +28,8 @@ class Forward(Timed):
 
     def time_forward(self, *params):
         self.call()
+
+    time_forward.pretty_name = "Forward, each algorithm"
 
 
 class Gradients(Timed):
@@ -45,6 +47,8 @@ class Gradients(Timed):
     def time_gradient(self, *params):
         self.call()
 
+    time_gradient.pretty_name = "Gradients, each algorithm"
+
 
 class Threads(Timed):
     """Forward, channels-last."""
@@ -60,3 +64,5 @@ class Threads(Timed):
 
     def time_forward(self, *params):
         self.call()
+
+    time_forward.pretty_name = "Forward on one and two threads, each algorithm"

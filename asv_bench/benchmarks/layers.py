@@ -38,11 +38,11 @@ def layer_and_arrays(layer, memory_format):
 
 
 class Layer(Timed):
-    param_names = ("layer", "memory format")
+    param_names = ("layer", "format")
     params = (tuple(LAYERS), FORMATS)
 
     def setup(self, layer, memory_format):
-        begin()
+        begin(needs="nn")
         if len(LAYERS[layer][1]) == 2 and memory_format != "nchw":
             raise NotImplementedError("rows of features have one format")
         self.layer, self.x, self.gy = layer_and_arrays(layer, memory_format)
@@ -50,8 +50,12 @@ class Layer(Timed):
     def time_forward(self, *params):
         self.layer.forward(self.x)
 
+    time_forward.pretty_name = "Forward, each layer"
+
     def time_backward(self, *params):
         self.layer.backward(self.gy)
+
+    time_backward.pretty_name = "Backward, each layer"
 
 
 @functools.lru_cache(maxsize=1)
@@ -64,12 +68,14 @@ class Loss(Timed):
     """Forward and backward, on 32 rows of 1000 classes."""
 
     def setup(self):
-        begin()
+        begin(needs="nn")
         self.loss, self.scores, self.labels = fc.nn.CrossEntropyLoss(), *scores_and_labels()
 
     def time_cross_entropy(self):
         self.loss.forward(self.scores, self.labels)
         self.loss.backward()
+
+    time_cross_entropy.pretty_name = "Cross-entropy, forward and backward"
 
 
 @functools.lru_cache(maxsize=1)
@@ -91,8 +97,10 @@ class Update(Timed):
     params = (("SGD", "SGD with momentum", "Adam", "AdamW", "RMSprop", "Adagrad"),)
 
     def setup(self, optimizer):
-        begin()
+        begin(needs="nn")
         self.optimizer = bound_optimizer(optimizer)
 
     def time_step(self, optimizer):
         self.optimizer.step()
+
+    time_step.pretty_name = "Update, each optimizer"

@@ -12,3 +12,5 @@ class Convolution:
 
     def peakmem_convolution(self, layer):
         call_of(problem_of(layer, memory_format="channels-last"))
+
+    peakmem_convolution.pretty_name = "Peak memory of a convolution"

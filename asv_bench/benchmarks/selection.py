@@ -28,12 +28,15 @@ class Planning(Timed):
         self.plans.drop()
         fc.plan(self.problem)
 
+    time_first.pretty_name = "Choosing an algorithm"
+
 
 def timeraw_remembered():
     """A plan in memory: microseconds, so many calls in each sample."""
     return "fc.plan(problem)", _REMEMBERED
 
 
+timeraw_remembered.pretty_name = "Finding a plan again"
 timeraw_remembered.number = 1000
 
 
@@ -68,6 +71,8 @@ class PythonOverhead(Timed):
 
     def time_call(self, algorithm):
         self.call()
+
+    time_call.pretty_name = "Python's part of a call, each algorithm"
 
 
 def _recording(function, name, returned):

@@ -34,11 +34,13 @@ class Step(Timed):
     params = (tuple(NETWORKS), THREADS)
 
     def setup(self, network, threads):
-        begin(threads)
+        begin(threads, needs="models")
         self.step = step_of(network)
 
     def time_step(self, *params):
         self.step()
+
+    time_step.pretty_name = "Step of training, batch 32"
 
 
 @functools.lru_cache(maxsize=1)
@@ -55,11 +57,13 @@ class Predict(Timed):
     params = (tuple(NETWORKS), (1, BATCH))
 
     def setup(self, network, batch):
-        begin()
+        begin(needs="models")
         self.predict = prediction_of(network, batch)
 
     def time_predict(self, *params):
         self.predict()
+
+    time_predict.pretty_name = "Prediction"
 
 
 class Memory:
@@ -69,7 +73,9 @@ class Memory:
     params = (tuple(NETWORKS),)
 
     def setup(self, network):
-        begin()
+        begin(needs="models")
 
     def peakmem_steps(self, network):
         step_of(network)()
+
+    peakmem_steps.pretty_name = "Peak memory of training"
