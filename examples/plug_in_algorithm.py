@@ -61,7 +61,7 @@ print(f"error {error:.1e}, published {fc.algorithms.get('tap_products').error(pr
 # And how fast?
 
 with fc.num_threads(1):
-    survey = fc.selection.survey(problem, seconds=0.3)
+    survey = fc.selection.survey(problem, seconds=0.3).explanation
 timed = sorted((row for row in survey.rows if row.seconds is not None), key=lambda row: row.seconds)
 figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
 colors = ["C1" if row.name == "tap_products" else "C0" for row in timed]

@@ -25,7 +25,7 @@ winners, gains = {}, np.full((len(CHANNELS), len(KERNELS)), np.nan)
 for i, channels in enumerate(CHANNELS):
     for j, kernel in enumerate(KERNELS):
         problem = fc.ConvProblem.parse(f"1x{channels}x{SIZE}x{SIZE},{channels}x{kernel}x{kernel},p{kernel // 2}")
-        survey = fc.selection.survey(problem, seconds=SECONDS)
+        survey = fc.selection.survey(problem, seconds=SECONDS).explanation
         seconds = {row.name: row.seconds for row in survey.rows if row.seconds is not None}
         winners[i, j] = survey.algorithm
         gains[i, j] = seconds.get("im2col", np.nan) / seconds[survey.algorithm]

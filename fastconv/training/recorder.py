@@ -83,7 +83,7 @@ class Recorder(Callback):
         self._watches = True
         self._next = 0.0
 
-    def on_train_begin(self, training):
+    def on_train_begin(self, training: Training) -> None:
         given = next((callback for callback in training.callbacks if isinstance(callback, Monitor)), None)
         self._watches = given is None
         self._record = RunRecord(
@@ -98,24 +98,24 @@ class Recorder(Callback):
         )
         self._write()
 
-    def on_step_begin(self, training):
+    def on_step_begin(self, training: Training) -> None:
         if self._watches:
             self._own.on_step_begin(training)
 
-    def on_gradients(self, training):
+    def on_gradients(self, training: Training) -> None:
         if self._watches:
             self._own.on_gradients(training)
 
-    def on_step_end(self, training):
+    def on_step_end(self, training: Training) -> None:
         if self._watches:
             self._own.on_step_end(training)
         if time.monotonic() >= self._next:
             self._write()
 
-    def on_epoch_end(self, training):
+    def on_epoch_end(self, training: Training) -> None:
         self._write()
 
-    def on_train_end(self, training):
+    def on_train_end(self, training: Training) -> None:
         self._own.on_train_end(training)
         self._record.status, self._record.reason = _ending(training)
         self._write()
@@ -130,7 +130,7 @@ class Recorder(Callback):
     def state_dict(self) -> dict[str, Any]:
         return self._own.state_dict()
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._own.load_state_dict(state)
 
 
