@@ -8,11 +8,19 @@ STAMPS := $(VENV)/stamps
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 PIP = $(BIN)/python -m pip --quiet install
 
+ASV = $(BIN)/asv
+CONFIG = --config asv_bench/asv.conf.json
+# What to measure (a regular expression), and what to compare: which commits, and the ratio that counts as a change.
+BENCH ?= .
+BASE ?=
+HEAD ?= HEAD
+FACTOR ?= 1.1
+
 SOURCES := setup.py pyproject.toml MANIFEST.in README.md LICENSE \
     $(shell find fastconv -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.json' -o -name py.typed) \
     $(wildcard fastconv/report/templates/*)
 
-.PHONY: demo test test-peers lint format bench docs dist clean
+.PHONY: demo test test-peers lint format bench bench-check bench-compare docs dist clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMPS)/install
@@ -25,19 +33,30 @@ test: $(STAMPS)/install
 test-peers: $(STAMPS)/install $(STAMPS)/peers
 	$(BIN)/pytest -W error -m peers
 
-lint: $(STAMPS)/lint
+# Type checkers look at the packages that fastconv imports, hence the install.
+lint: $(STAMPS)/install $(STAMPS)/lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint fastconv
+	$(BIN)/mypy
+	$(BIN)/stubtest fastconv --mypy-config-file pyproject.toml --allowlist tests/stubtest_allowlist.txt --ignore-unused-allowlist
 
 format: $(STAMPS)/lint
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMPS)/install $(STAMPS)/bench
-	$(BIN)/asv machine --yes --config asv_bench/asv.conf.json
-	$(BIN)/asv check --python=same --config asv_bench/asv.conf.json
-	$(BIN)/asv run --python=same --quick --show-stderr --config asv_bench/asv.conf.json
+# One call of every benchmark, or of those that match: make bench BENCH=training
+bench: bench-check
+	$(ASV) run --python=same --quick --bench '$(BENCH)' $(CONFIG)
+
+bench-check: $(STAMPS)/install $(STAMPS)/bench
+	$(ASV) check --python=same $(CONFIG)
+
+# make bench-compare BASE=v0.1.0 BENCH='training|layers' FACTOR=1.05; fails if something has become slower by the factor or more.
+bench-compare: $(STAMPS)/bench
+	$(if $(BASE),,$(error BASE: name the commit to compare with, as in make bench-compare BASE=HEAD~1))
+	$(ASV) machine --yes $(CONFIG)
+	$(ASV) continuous --interleave-rounds --factor $(FACTOR) --bench '$(BENCH)' $(CONFIG) $(BASE) $(HEAD)
 
 docs: $(STAMPS)/install $(STAMPS)/docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
@@ -51,8 +70,9 @@ dist: $(STAMPS)/dist
 	build/dist-check/bin/pytest -W error -m "not peers"
 
 clean:
-	rm -rf $(VENV) build dist fastconv.egg-info docs/_build .pytest_cache .hypothesis .ruff_cache .mypy_cache asv_bench/.asv
-	find fastconv tests asv_bench -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist fastconv.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache asv_bench/.asv
+	rm -rf docs/_build docs/gallery docs/reference/generated docs/figures/*.svg docs/sg_execution_times.rst
+	find fastconv tests asv_bench docs examples -name __pycache__ -prune -exec rm -rf {} +
 	find fastconv -name '*.so' -delete
 
 # Symbol tables are of no use in a wheel; Apple's linker has no such option any more.

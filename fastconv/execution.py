@@ -5,14 +5,21 @@ This is the path between a call and a kernel, so it is short: outputs and worksp
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from . import selection, threads, workspace
-from .algorithms.base import as_activation
+from .algorithms.base import Activation as KernelActivation
+from .algorithms.base import ConvAlgorithm, as_activation
 from .arrays import as_bias, as_plain, checked_out, conform, empty, require_shape
 from .errors import InvalidArgumentError, InvalidTypeError
 from .kernels import cpu
 from .problem import as_conv_array
+from .typing import Activation, Array
+
+if TYPE_CHECKING:
+    from .problem import ConvProblem
 
 __all__ = ["Plan", "PreparedConv"]
 
@@ -30,22 +37,22 @@ class Plan:
         Where the choice came from.
     """
 
-    def __init__(self, choice):
+    def __init__(self, choice: selection.Choice) -> None:
         self._choice = choice
         self.problem = problem = choice.problem
         self.algorithm = choice.algorithm
         self.source = choice.source
         # Scratch bytes depend on the number of threads, and with the vectors' length on the instruction set.
-        self._scratch = {}
+        self._scratch: dict[tuple[int, Any], int] = {}
         self.result_format = "nchw" if problem.direction == "weight_grad" else problem.memory_format
         self.result_shape = problem.result_shape
         self.dtype = np.dtype(problem.dtype)
 
-    def explain(self):
+    def explain(self) -> selection.Explanation:
         """Why this algorithm: an `Explanation` of every candidate, which prints as a table."""
         return self._choice.explain()
 
-    def prepare(self, w, b=None, activation=None):
+    def prepare(self, w: Array, b: Array | None = None, activation: Activation = None) -> PreparedConv:
         """Pack the weights once, for many calls.
 
         Parameters
@@ -80,17 +87,24 @@ class Plan:
         bias = as_bias(b, problem)
         return PreparedConv(self, np.array(w, order="C"), None if bias is None else bias.copy(), as_activation(activation))
 
-    def pack(self, w):
+    def pack(self, w: Array) -> Any:
         """`w` as `run` takes it."""
         return self.algorithm.pack(self.problem, conform(w, self.dtype))
 
-    def run(self, x, packed, bias=None, activation=_NO_ACTIVATION, out=None):
+    def run(
+        self,
+        x: Array,
+        packed: Any,
+        bias: Array | None = None,
+        activation: KernelActivation = _NO_ACTIVATION,
+        out: Array | None = None,
+    ) -> Array:
         """Run the algorithm on operands that are in the problem's shapes and format; returns the result.
 
         `out`, if given, has passed `checked_out`; any strides will do.
         """
         direct = out is not None and self._can_write_to(out)
-        y = out if direct else empty(self.result_shape, self.dtype, self.result_format)
+        y: Any = out if direct else empty(self.result_shape, self.dtype, self.result_format)
         if self.problem.batch:
             self._run(x, packed, bias, activation, y)
         elif self.problem.direction == "weight_grad":
@@ -123,9 +137,12 @@ class Plan:
             out = out.transpose(0, 2, 3, 1)
         return out.flags.c_contiguous
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         p = self.problem
         return f"<Plan {p.direction} {p} {p.dtype} {p.memory_format}: {self.algorithm.name}>"
+
+    def _repr_html_(self):
+        return self.explain()._repr_html_()
 
     def __reduce__(self):
         # Elsewhere the algorithm is looked up by its name; how it was chosen here says nothing there.
@@ -142,7 +159,7 @@ class PreparedConv:
     plan : Plan
     """
 
-    def __init__(self, plan, w, bias, activation):
+    def __init__(self, plan: Plan, w: Array, bias: Array | None, activation: KernelActivation) -> None:
         self.plan = plan
         self._w, self._bias, self._activation = w, bias, activation
         problem = plan.problem
@@ -153,14 +170,14 @@ class PreparedConv:
         self._pack()
 
     @property
-    def problem(self):
+    def problem(self) -> ConvProblem:
         return self.plan.problem
 
     @property
-    def algorithm(self):
+    def algorithm(self) -> ConvAlgorithm:
         return self.plan.algorithm
 
-    def __call__(self, x, out=None):
+    def __call__(self, x: Array, out: Array | None = None) -> Array:
         """The convolution of `x`, or the input gradient for the output gradient `x`.
 
         Parameters
@@ -213,7 +230,7 @@ class PreparedConv:
     def __reduce__(self):
         return PreparedConv, (self.plan, self._w, self._bias, self._activation)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<PreparedConv {self.plan!r}>"
 
 

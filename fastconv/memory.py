@@ -24,7 +24,7 @@ _SLACK = 1.25
 # Without a global interpreter lock a reference count does not tell whether an object is in use.
 _counts_tell = getattr(sys, "_is_gil_enabled", lambda: True)()
 _lock = threading.Lock()
-_blocks = []
+_blocks: list[np.ndarray] = []
 
 
 def aligned_empty(size, dtype):

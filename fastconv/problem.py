@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import InvalidArgumentError, InvalidTypeError
+from .typing import MemoryFormat, Padding, Pair
 
 __all__ = ["DIRECTIONS", "DTYPES", "MEMORY_FORMATS", "ConvProblem", "memory_format_of"]
 
@@ -110,7 +114,16 @@ class ConvProblem:
     # -- making one -------------------------------------------------------------------------------------------------
 
     @classmethod
-    def from_arrays(cls, x, w, stride=1, padding=0, dilation=1, groups=1, direction="forward"):
+    def from_arrays(
+        cls,
+        x: np.ndarray,
+        w: np.ndarray,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        direction: str = "forward",
+    ) -> Self:
         """The problem of convolving `x` with `w`.
 
         Parameters
@@ -137,9 +150,18 @@ class ConvProblem:
 
     @classmethod
     def from_shapes(
-        cls, x_shape, w_shape, *, stride=1, padding=0, dilation=1, groups=1, direction="forward", dtype="float32",
-        memory_format="nchw",
-    ):  # fmt: skip
+        cls,
+        x_shape: Sequence[int],
+        w_shape: Sequence[int],
+        *,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        direction: str = "forward",
+        dtype: str = "float32",
+        memory_format: str = "nchw",
+    ) -> Self:
         """The problem of the given shapes; the arguments are those of `from_arrays`."""
         n, c, h, width = _shape("x", x_shape)
         k, c_per_group, kh, kw = _shape("w", w_shape)
@@ -156,7 +178,7 @@ class ConvProblem:
         )  # fmt: skip
 
     @classmethod
-    def parse(cls, text, *, direction="forward", dtype="float32", memory_format="nchw"):
+    def parse(cls, text: str, *, direction: str = "forward", dtype: str = "float32", memory_format: str = "nchw") -> Self:
         """Read a shape such as ``1x64x56x56,64x3x3,p1``.
 
         The first field is N x C x H x W, the second filters x kernel height x kernel width; then, in any order, ``s`` stride,
@@ -170,7 +192,7 @@ class ConvProblem:
             raise InvalidArgumentError(f"shape: cannot read {text!r}; write it as 1x64x56x56,64x3x3,s1,p1,d1,g1")
         n, c, h, width = map(int, fields[0].split("x"))
         k, kh, kw = map(int, fields[1].split("x"))
-        options = {}
+        options: dict[str, list[tuple[int, ...]]] = {}
         for field in fields[2:]:
             match = re.fullmatch(r"([spdg])([\d.x]+)", field)
             if not match or match[1] in options:
@@ -182,24 +204,24 @@ class ConvProblem:
             options[match[1]] = values
         pad = options.pop("p", [(0,)])
         pad = pad * 2 if len(pad) == 1 else pad
-        sides = tuple((side[0], side[-1]) for side in pad)
-        scalars = {name: tuple(v[0] for v in values) for name, values in options.items()}
-        groups = scalars.get("g", (1,))[0]
+        sides: Any = tuple((side[0], side[-1]) for side in pad)
+        scalars = {name: [v[0] for v in values] for name, values in options.items()}
+        groups = scalars.get("g", [1])[0]
         if groups < 1 or c % groups:
             raise InvalidArgumentError(f"groups: {groups} does not divide the {c} channels of {text!r}")
         return cls.from_shapes(
-            (n, c, h, width), (k, c // groups, kh, kw), stride=scalars.get("s", (1,)), padding=sides,
-            dilation=scalars.get("d", (1,)), groups=groups, direction=direction, dtype=dtype, memory_format=memory_format,
+            (n, c, h, width), (k, c // groups, kh, kw), stride=scalars.get("s", [1]), padding=sides,
+            dilation=scalars.get("d", [1]), groups=groups, direction=direction, dtype=dtype, memory_format=memory_format,
         )  # fmt: skip
 
     @classmethod
-    def from_dict(cls, entry):
+    def from_dict(cls, entry: Mapping[str, Any]) -> Self:
         """The problem that `to_dict` described; other keys are ignored."""
         return cls.parse(
             entry["problem"], direction=entry["direction"], dtype=entry["dtype"], memory_format=entry["memory_format"]
         )
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, str]:
         """The problem as plain values, its shape as text."""
         return {
             "problem": str(self),
@@ -208,70 +230,70 @@ class ConvProblem:
             "memory_format": self.memory_format,
         }
 
-    def replace(self, **changes):
+    def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
     # -- what follows from the fields -------------------------------------------------------------------------------
 
     @cached_property
-    def extent(self):
+    def extent(self) -> tuple[int, int]:
         """(height, width) of the window a dilated kernel covers, in pixels."""
-        kernel = (self.kernel_height, self.kernel_width)
-        return tuple((k - 1) * d + 1 for k, d in zip(kernel, self.dilation, strict=True))
+        dh, dw = self.dilation
+        return (self.kernel_height - 1) * dh + 1, (self.kernel_width - 1) * dw + 1
 
     @cached_property
-    def out_height(self):
+    def out_height(self) -> int:
         return (self.height + sum(self.padding[0]) - self.extent[0]) // self.stride[0] + 1
 
     @cached_property
-    def out_width(self):
+    def out_width(self) -> int:
         return (self.width + sum(self.padding[1]) - self.extent[1]) // self.stride[1] + 1
 
     @property
-    def x_shape(self):
+    def x_shape(self) -> tuple[int, int, int, int]:
         return (self.batch, self.in_channels, self.height, self.width)
 
     @property
-    def w_shape(self):
+    def w_shape(self) -> tuple[int, int, int, int]:
         return (self.out_channels, self.in_channels // self.groups, self.kernel_height, self.kernel_width)
 
     @property
-    def y_shape(self):
+    def y_shape(self) -> tuple[int, int, int, int]:
         return (self.batch, self.out_channels, self.out_height, self.out_width)
 
     @property
-    def result_shape(self):
+    def result_shape(self) -> tuple[int, int, int, int]:
         """Shape of what this direction computes: y, dx or dw."""
         return {"forward": self.y_shape, "input_grad": self.x_shape, "weight_grad": self.w_shape}[self.direction]
 
     @property
-    def taps(self):
+    def taps(self) -> int:
         """Number of kernel positions."""
         return self.kernel_height * self.kernel_width
 
     @property
-    def is_depthwise(self):
+    def is_depthwise(self) -> bool:
         """One input channel per group."""
         return self.groups == self.in_channels and self.groups > 1
 
     @property
-    def itemsize(self):
+    def itemsize(self) -> int:
         """Bytes per element."""
         return 4 if self.dtype == "float32" else 8
 
     @cached_property
-    def flops(self):
+    def flops(self) -> int:
         """Floating-point operations of direct convolution, two per multiply-add; the same for all three directions."""
         return 2 * _product(self.y_shape) * self.w_shape[1] * self.taps
 
     @cached_property
-    def bytes(self):
+    def bytes(self) -> int:
         """Bytes that have to move at least once: input, weights and output."""
         return self.itemsize * sum(_product(s) for s in (self.x_shape, self.w_shape, self.y_shape))
 
     @cached_property
-    def geometry(self):
+    def geometry(self) -> NDArray[np.int64]:
         """The problem as the int64 array that kernels take (`kernels/geometry.h` names the fields)."""
         (top, _), (left, _) = self.padding
         return np.array(
@@ -283,11 +305,11 @@ class ConvProblem:
             dtype=np.int64,
         )  # fmt: skip
 
-    def key(self):
+    def key(self) -> dict[str, Any]:
         """The fields as a dict of plain values, for files."""
         return dataclasses.asdict(self)
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = f"{self.batch}x{self.in_channels}x{self.height}x{self.width},"
         text += f"{self.out_channels}x{self.kernel_height}x{self.kernel_width}"
         for letter, pair in (("s", self.stride), ("d", self.dilation)):
@@ -308,7 +330,7 @@ class ConvProblem:
 # -- reading arguments ------------------------------------------------------------------------------------------------
 
 
-def memory_format_of(a):
+def memory_format_of(a: np.ndarray) -> MemoryFormat:
     """`"nhwc"` for a 4-D array whose channels are contiguous, `"nchw"` for any other.
 
     Where an array is both (one channel, or a single pixel), its strides tell which it was made as; one channel of one pixel is
@@ -334,22 +356,22 @@ def as_conv_array(name, a):
     return a if a.dtype.isnative else a.astype(a.dtype.newbyteorder("="))
 
 
-def as_integer(name, value):
+def as_integer(name: str, value: Any) -> int:
     """`value` as an int; booleans and floats are refused."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise InvalidTypeError(f"{name}: got {value!r}, expected an integer")
     return int(value)
 
 
-def as_pair(name, value, minimum):
+def as_pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
     """`value`, an int or a pair of ints, as a pair of ints of at least `minimum`."""
     values = value if isinstance(value, (tuple, list)) else (value,)
     if len(values) not in (1, 2):
         raise InvalidArgumentError(f"{name}: got {value!r}, expected an integer or a pair of integers")
-    pair = tuple(as_integer(name, v) for v in values)
-    for v in pair:
+    first, second = (as_integer(name, values[i]) for i in (0, -1))
+    for v in (first, second):
         require_at_least(name, v, minimum)
-    return pair * 2 if len(pair) == 1 else pair
+    return first, second
 
 
 def as_padding(padding, size, kernel, stride, dilation):
@@ -378,7 +400,7 @@ def _shape(name, shape):
     return tuple(as_integer(name, v) for v in shape)
 
 
-def require_at_least(name, value, minimum):
+def require_at_least(name: str, value: Any, minimum: int) -> None:
     if value < minimum:
         raise InvalidArgumentError(f"{name}: got {value}, expected at least {minimum}")
 

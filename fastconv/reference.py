@@ -6,12 +6,21 @@ float64 on some platforms), so that what is left of a difference is the error of
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+from .typing import ActivationLike
+
+if TYPE_CHECKING:
+    from .problem import ConvProblem
 
 __all__ = ["activate", "compute", "forward", "input_grad", "scale", "weight_grad"]
 
 
-def forward(problem, x, w, bias=None, activation=None):
+def forward(
+    problem: ConvProblem, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None = None, activation: ActivationLike = None
+) -> np.ndarray:
     """The convolution of `x` with `w`.
 
     Parameters
@@ -48,7 +57,7 @@ def forward(problem, x, w, bias=None, activation=None):
         return activate(y, activation)
 
 
-def input_grad(problem, gy, w):
+def input_grad(problem: ConvProblem, gy: np.ndarray, w: np.ndarray) -> np.ndarray:
     """The gradient with respect to x of ``sum(gy * forward(x, w))``, of shape ``problem.x_shape``.
 
     The transpose of `forward`: every window of the padded input receives what it gave.
@@ -63,7 +72,7 @@ def input_grad(problem, gy, w):
     return np.ascontiguousarray(padded[:, :, top : top + height, left : left + width])
 
 
-def weight_grad(problem, gy, x):
+def weight_grad(problem: ConvProblem, gy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The gradient with respect to w of ``sum(gy * forward(x, w))``, of shape ``problem.w_shape``."""
     padded, gy = _pad(problem, _widen(x)), _split_channels(problem, _widen(gy))
     dw = np.zeros(problem.w_shape, padded.dtype)
@@ -74,14 +83,29 @@ def weight_grad(problem, gy, x):
     return dw
 
 
-def compute(problem, *, x=None, w=None, gy=None, bias=None, activation=None):
+def compute(
+    problem: ConvProblem,
+    *,
+    x: np.ndarray | Any = None,
+    w: np.ndarray | Any = None,
+    gy: np.ndarray | Any = None,
+    bias: np.ndarray | None = None,
+    activation: ActivationLike = None,
+) -> np.ndarray:
     """The result of ``problem.direction``, from the two operands that it needs."""
     if problem.direction == "forward":
         return forward(problem, x, w, bias, activation)
     return input_grad(problem, gy, w) if problem.direction == "input_grad" else weight_grad(problem, gy, x)
 
 
-def scale(problem, *, x=None, w=None, gy=None, bias=None):
+def scale(
+    problem: ConvProblem,
+    *,
+    x: np.ndarray | Any = None,
+    w: np.ndarray | Any = None,
+    gy: np.ndarray | Any = None,
+    bias: np.ndarray | None = None,
+) -> np.ndarray:
     """``|x| conv |w|`` of ``problem.direction``: the sum of the magnitudes of the terms of every element of the result.
 
     A published error constant c promises ``|y - y_ref| <= c * eps * scale``. The magnitude of the bias counts as a term.
@@ -90,7 +114,7 @@ def scale(problem, *, x=None, w=None, gy=None, bias=None):
     return compute(problem, **{name: np.abs(a) for name, a in operands.items() if a is not None})
 
 
-def activate(y, activation):
+def activate(y: np.ndarray, activation: ActivationLike) -> np.ndarray:
     """An activation, by its name, ``("leaky_relu", slope)`` or None, applied to every element; a NaN stays a NaN."""
     name, slope = activation if isinstance(activation, tuple) else (activation, 0.01)
     with np.errstate(invalid="ignore", over="ignore"):

@@ -14,6 +14,7 @@ import contextvars
 import ctypes
 import os
 import threading
+from collections.abc import Iterator
 
 from .problem import as_integer, require_at_least
 
@@ -24,14 +25,14 @@ _global = 0
 _forked = False
 
 
-def get_num_threads():
+def get_num_threads() -> int:
     """Threads that the next call will use."""
     if _forked:
         return 1
     return _local.get() or _global or _default()
 
 
-def set_num_threads(n):
+def set_num_threads(n: int) -> None:
     """Use `n` threads from now on, in the whole process.
 
     Parameters
@@ -44,7 +45,7 @@ def set_num_threads(n):
 
 
 @contextlib.contextmanager
-def num_threads(n):
+def num_threads(n: int) -> Iterator[None]:
     """Use `n` threads inside a ``with`` block, in this Python thread or task only.
 
     Examples
@@ -61,12 +62,12 @@ def num_threads(n):
         _local.reset(token)
 
 
-def pin(n):
+def pin(n: int) -> contextvars.Token[int]:
     """Fix the number of threads in this Python thread until `unpin`; the cheap form of `num_threads`, without checks."""
     return _local.set(n)
 
 
-def unpin(token):
+def unpin(token: contextvars.Token[int]) -> None:
     """Undo `pin`."""
     _local.reset(token)
 

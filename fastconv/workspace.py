@@ -34,12 +34,12 @@ class _ThreadLocal(threading.local):
 
 
 _lock = threading.Lock()
-_arenas = weakref.WeakSet()
+_arenas: weakref.WeakSet[_Arena] = weakref.WeakSet()
 _local = _ThreadLocal()
 _NOTHING = aligned_empty(0, np.uint8)
 
 
-def take(nbytes):
+def take(nbytes: int) -> np.ndarray:
     """A buffer of at least `nbytes` bytes, this thread's until `give_back`.
 
     Parameters
@@ -62,7 +62,7 @@ def take(nbytes):
     return aligned_empty(max(nbytes, int(buffer.nbytes * _GROWTH)), np.uint8)
 
 
-def give_back(buffer):
+def give_back(buffer: np.ndarray) -> None:
     """Return a buffer that `take` handed out in this thread; only the largest one is kept."""
     if buffer is _NOTHING:
         return
@@ -74,7 +74,7 @@ def give_back(buffer):
     free.append(buffer if buffer.nbytes >= other.nbytes else other)
 
 
-def release_workspaces():
+def release_workspaces() -> None:
     """Free the scratch memory of all threads, and the large results kept for reuse, that are not in use at this moment.
 
     Examples

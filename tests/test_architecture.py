@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(fastconv.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 KERNELS = sorted(path for path in (PACKAGE / "kernels").rglob("*") if path.suffix in {".py", ".pyx", ".pxi", ".h", ".c"})
 # Anyone may import these.
-FREE = {"problem", "errors", "memory", "files"}
+FREE = {"problem", "errors", "memory", "files", "typing"}
 # From the bottom up; each part imports parts below its own line. A part that is not named here is a leaf: it imports nothing of
 # ours but what is free, and anyone may import it.
 LAYERS = (
@@ -30,19 +30,31 @@ LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 # Parts with a shorter list than their line gives them.
 ONLY = {
     "nn": {"functional", *FREE},
-    "optim": {"errors"},
+    "optim": {"errors", "typing"},
     "errors": set(),
-    "problem": {"errors"},
+    "typing": set(),
+    "problem": {"errors", "typing"},
     "memory": {"errors", "problem"},
 }
 # What no library module imports: test helpers and test tools.
 TEST_ONLY = {"tests", "harness", "problems", "subprocesses", "conftest", "pytest", "hypothesis", "unittest"}
 
 
+def running(node):
+    """The nodes of a syntax tree but for those that only type checkers read."""
+    yield node
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        children = node.orelse
+    else:
+        children = ast.iter_child_nodes(node)
+    for child in children:
+        yield from running(child)
+
+
 def imports(path):
-    """(line, absolute dotted name) of every import in a file, wherever it stands; of ``from a import b``, a.b."""
+    """(line, absolute dotted name) of every import in a file that can run, wherever it stands; of ``from a import b``, a.b."""
     package = ("fastconv", *path.relative_to(PACKAGE).parts[:-1])
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    for node in running(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name

@@ -1,51 +1,158 @@
-"""The pages of the documentation: their Python runs as written, in order, and prints what the pages say it prints."""
+"""The pages of the documentation: their Python runs as written, in order, and prints what the pages say it prints.
+
+On pages that a newcomer walks along, the commands of the shell run too.
+"""
 
 import contextlib
 import io
-import pathlib
-import re
+import os
+import shlex
+import subprocess
+import sys
 
+import click
 import numpy as np
 import pytest
 
 import fastconv as fc
+from fastconv import threads
+from fastconv.cli import main
+from pages import DOCS, ROOT, blocks, name_of, pages
 
-ROOT = pathlib.Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"])
-# A block of Python, and a block of text right behind it, which is what it prints.
-BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```)?", re.DOTALL | re.MULTILINE)
-
-
-def blocks(page):
-    return list(BLOCK.finditer(page.read_text("utf-8")))
+# Pages whose shell commands run as well.
+WALKED = ("docs/getting_started/first_steps.md", "docs/how_to/add_algorithm.md", "docs/how_to/train_on_your_images.md")
 
 
 def of_selection():
-    """What the page about selection takes for granted: a small problem, and a lock file of somebody's."""
+    """What the page about selection takes for granted: a small problem and its arrays."""
     problem = fc.ConvProblem.parse("1x8x12x12,8x3x3,p1")
-    fc.autotune([problem], lock="plans.json")
     return {"fc": fc, "problem": problem, "x": np.ones(problem.x_shape, "f4"), "w": np.ones(problem.w_shape, "f4")}
 
 
 # Names that the examples of a page begin with.
 BEGIN = {
-    "selection.md": of_selection,
-    "data.md": lambda: {"image": np.random.default_rng(0).random((3, 250, 300), dtype=np.float32)},
+    "docs/user_guide/selection.md": of_selection,
+    "docs/user_guide/data.md": lambda: {"image": np.random.default_rng(0).random((3, 250, 300), dtype=np.float32)},
 }
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
-def test_examples_run_and_print_what_the_page_says(page, tmp_path, monkeypatch):
+@pytest.fixture
+def surroundings(tmp_path, monkeypatch):
+    """A folder of the page's own, from which it can import; afterwards everything is as it was before."""
     monkeypatch.chdir(tmp_path)
-    effort = fc.get_config().effort
-    names = BEGIN.get(page.name, dict)()
-    try:
-        for block in blocks(page):
-            line = page.read_text("utf-8")[: block.start()].count("\n") + 1
-            code = compile("\n" * line + block["code"], str(page), "exec")
-            with contextlib.redirect_stdout(io.StringIO()) as printed:
-                exec(code, names)
-            if block["output"] is not None:
-                assert printed.getvalue() == block["output"], f"{page.name}, line {line}"
-    finally:
-        fc.set_config(effort=effort)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("FASTCONV_CACHE_DIR", str(tmp_path / "store"))
+    monkeypatch.setattr(threads, "_global", threads.get_num_threads())
+    fc.selection.PLANS.drop()
+    effort, algorithms, modules = fc.get_config().effort, fc.algorithms.names(), set(sys.modules)
+    yield tmp_path
+    fc.set_config(effort=effort)
+    fc.selection.PLANS.drop()
+    for name in set(fc.algorithms.names()) - set(algorithms):
+        fc.algorithms.unregister(name)
+    for name in set(sys.modules) - modules:
+        if (tmp_path / f"{name}.py").exists():
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if any(b.language == "python" for b in blocks(page))], ids=name_of)
+def test_examples_run_and_print_what_the_page_says(page, surroundings):
+    names = BEGIN.get(name_of(page), dict)()
+    shell = Shell(surroundings) if name_of(page) in WALKED else None
+    for block in blocks(page):
+        where = f"{name_of(page)}, line {block.line}"
+        if block.file:
+            (surroundings / block.file).write_text(block.text)
+        elif block.language == "python":
+            printed = run_python(block, page, names)
+            if block.output is not None:
+                assert printed == block.output, where
+        elif block.language == "sh" and shell:
+            shell.run(block.text, where)
+
+
+def run_python(block, page, names):
+    code = compile("\n" * block.line + block.text, str(page), "exec")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, names)
+    return printed.getvalue()
+
+
+class Shell:
+    """Runs commands in a folder; `fastconv`, `python` and `pip` are those of this Python, and pip installs beside the page."""
+
+    def __init__(self, folder):
+        self.folder, self.outputs = folder, []
+        shims = folder / "bin"
+        shims.mkdir()
+        for name, arguments in (("python", ""), ("fastconv", "-m fastconv"), ("pip", "-m pip")):
+            (shims / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n')
+            (shims / name).chmod(0o755)
+        site = folder / "site"
+        self.environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(shims), os.environ["PATH"]]),
+            "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]),
+            "PIP_TARGET": str(site),
+            "PIP_NO_DEPS": "1",
+            "PIP_NO_INDEX": "1",
+            "PIP_NO_BUILD_ISOLATION": "0",  # this variable's name is turned around: isolation off
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "OMP_WAIT_POLICY": "passive",
+        }
+
+    def run(self, commands, where):
+        process = subprocess.run(
+            ["bash", "-e"], input=commands, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+        assert process.returncode == 0, f"{where}\n{process.stdout[-2000:]}\n{process.stderr[-2000:]}"
+        self.outputs.append(process.stdout)
+        return process.stdout
+
+
+def test_the_plug_in_of_the_how_to_wins_where_it_should_and_only_there(surroundings):
+    page = DOCS / "how_to" / "add_algorithm.md"
+    for block in blocks(page):
+        if block.file:
+            (surroundings / block.file).write_text(block.text)
+    shell = Shell(surroundings)
+    shell.run("pip install .", "the package of the page")
+    for shape, winner in (("1x3x512x512,4x301x301,p150", "plane_fft"), ("1x3x224x224,8x31x31,p15", "fft")):
+        explained = shell.run(f"fastconv explain {shape} --effort measure --threads 1", shape)
+        assert f"\n{winner}: fastest of the measurements" in explained
+        assert "plane_fft" in explained
+
+
+def commands():
+    """Every `fastconv` command in a block of shell, as (page, line)."""
+    return [
+        pytest.param(line.strip(), id=f"{name_of(page)}-{line.strip()}")
+        for page in pages()
+        for block in blocks(page)
+        if block.language == "sh"
+        for line in block.text.splitlines()
+        if "fastconv" in shlex.split(line, comments=True) or ".venv/bin/fastconv" in line
+    ]
+
+
+@pytest.mark.parametrize("line", commands())
+def test_commands_exist_with_these_arguments(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(line, comments=True)
+    while words[0].rpartition("/")[2] != "fastconv":  # variables of the environment
+        assert "=" in words.pop(0)
+    command, arguments = main, words[1:]
+    while isinstance(command, click.Group):
+        command = command.commands[arguments.pop(0)]
+    for word in arguments:
+        if not word.startswith("-"):
+            make(tmp_path, word)
+    command.make_context(command.name, list(arguments))
+
+
+def make(folder, word):
+    """A file or folder of this name, in case that a command wants one."""
+    path = folder / word
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch() if path.suffix else path.mkdir(exist_ok=True)

@@ -49,3 +49,9 @@ assert threads == running()
 
 def test_touches_neither_environment_nor_threads():
     assert_succeeded(python("-c", COMPARES_BEFORE_AND_AFTER))
+
+
+def test_the_first_plan_of_a_process_is_kept():
+    """Loading the algorithms that come with the package does not put plans out of date."""
+    program = "import fastconv as fc\np = fc.ConvProblem.parse('1x3x8x8,4x3x3')\nassert fc.plan(p) is fc.plan(p)"
+    assert_succeeded(python("-c", program))

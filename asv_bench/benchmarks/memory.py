@@ -1,17 +1,16 @@
-"""Peak memory of a process that runs one layer with the algorithm chosen for it."""
+"""Peak memory of a process that runs one layer with the algorithm chosen for it, on one thread."""
 
-import fastconv as fc
-
-from .common import LAYERS, call_of, problem_of
+from .common import LAYERS, begin, call_of, problem_of
 
 
-class PeakMemory:
+class Convolution:
     param_names = ("layer",)
     params = (tuple(LAYERS),)
 
     def setup(self, layer):
-        fc.set_num_threads(1)
-        self.call = call_of(problem_of(layer), "auto")
+        begin()
 
-    def peakmem_conv(self, layer):
-        self.call()
+    def peakmem_convolution(self, layer):
+        call_of(problem_of(layer, memory_format="channels-last"))
+
+    peakmem_convolution.pretty_name = "Peak memory of a convolution"

@@ -1,37 +1,46 @@
-"""What choosing costs, and what is chosen."""
+"""What choosing an algorithm costs, and what a planned call costs beside the kernels."""
 
 import fastconv as fc
-from fastconv.kernels import cpu
 
-from .common import ALGORITHMS, LAYERS, call_of, problem_of, require_support
+from .common import ALGORITHMS, Timed, begin, call_of, require_support
 
-SMALL = fc.ConvProblem.parse("1x16x16x16,16x3x3,p1")
-
-
-class Chosen:
-    param_names = ("layer", "direction")
-    params = (tuple(LAYERS), ("forward", "input_grad", "weight_grad"))
-
-    def setup(self, layer, direction):
-        fc.set_num_threads(1)
-
-    def track_chosen(self, layer, direction):
-        plan = fc.plan(problem_of(layer, direction=direction), effort="heuristic")
-        return ALGORITHMS.index(plan.algorithm.name)
-
-    track_chosen.unit = "index in fastconv.algorithms.names()"
+SMALL = "1x16x16x16,16x3x3,p1"
 
 
-class Planning:
+_REMEMBERED = f"""
+import fastconv as fc
+fc.set_num_threads(1)
+fc.set_config(effort="heuristic")
+problem = fc.ConvProblem.parse("{SMALL}")
+fc.plan(problem)
+"""
+
+
+class Planning(Timed):
     def setup(self):
-        fc.set_num_threads(1)
-        fc.plan(SMALL, effort="heuristic")
+        begin()
+        self.problem = fc.ConvProblem.parse(SMALL)
+        self.plans = fc.selection.PLANS
+        fc.plan(self.problem)
 
-    def time_plan_again(self):
-        fc.plan(SMALL, effort="heuristic")
+    def time_first(self):
+        """The cost models of all algorithms."""
+        self.plans.drop()
+        fc.plan(self.problem)
+
+    time_first.pretty_name = "Choosing an algorithm"
 
 
-class PythonOverhead:
+def timeraw_remembered():
+    """A plan in memory: microseconds, so many calls in each sample."""
+    return "fc.plan(problem)", _REMEMBERED
+
+
+timeraw_remembered.pretty_name = "Finding a plan again"
+timeraw_remembered.number = 1000
+
+
+class PythonOverhead(Timed):
     """A planned small convolution whose compiled kernels only repeat what they returned before: the time left is Python's.
 
     Arithmetic that an algorithm does elsewhere is included.
@@ -41,12 +50,14 @@ class PythonOverhead:
     params = (ALGORITHMS,)
 
     def setup(self, algorithm):
-        fc.set_num_threads(1)
+        from fastconv.kernels import cpu
+
+        begin()
         self.kernels = cpu.kernels()
         self.functions = {name: f for name, f in vars(self.kernels).items() if callable(f) and not name.startswith("_")}
-        require_support(algorithm, SMALL)
-        self.call = call_of(SMALL, algorithm)
-        self.call()
+        problem = fc.ConvProblem.parse(SMALL)
+        require_support(algorithm, problem)
+        self.call = call_of(problem, algorithm)
         returned = {}
         for name, function in self.functions.items():
             setattr(self.kernels, name, _recording(function, name, returned))
@@ -60,6 +71,8 @@ class PythonOverhead:
 
     def time_call(self, algorithm):
         self.call()
+
+    time_call.pretty_name = "Python's part of a call, each algorithm"
 
 
 def _recording(function, name, returned):

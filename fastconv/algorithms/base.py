@@ -15,8 +15,15 @@ second. Add one by writing a file with a subclass and registering an instance (s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import InvalidArgumentError, InvalidTypeError
+from ..typing import ActivationLike
+
+if TYPE_CHECKING:
+    from ..problem import ConvProblem
 
 __all__ = ["ACTIVATIONS", "Activation", "ConvAlgorithm", "as_activation"]
 
@@ -31,17 +38,19 @@ class Activation:
 
     __slots__ = ("code", "name", "slope")
 
-    def __init__(self, name, slope=0.0):
+    def __init__(self, name: str | None, slope: float = 0.0) -> None:
         self.name, self.slope, self.code = name, slope, ACTIVATIONS.index(name)
 
     def __repr__(self):
         return f"Activation({self.name!r}, {self.slope})"
 
 
-_NAMED = {name: Activation(name, LEAKY_RELU_SLOPE if name == "leaky_relu" else 0.0) for name in ACTIVATIONS}
+_NAMED: dict[Any, Activation] = {
+    name: Activation(name, LEAKY_RELU_SLOPE if name == "leaky_relu" else 0.0) for name in ACTIVATIONS
+}
 
 
-def as_activation(activation):
+def as_activation(activation: Activation | ActivationLike) -> Activation:
     """The `Activation` meant by a name, ``("leaky_relu", slope)`` or None."""
     if isinstance(activation, Activation):
         return activation
@@ -75,40 +84,40 @@ class ConvAlgorithm(ABC):
     local_non_finite = True
 
     @abstractmethod
-    def supports(self, problem):
+    def supports(self, problem: ConvProblem) -> str | None:
         """None if this algorithm can do `problem`; else the reason why not, in a few words.
 
         Constant time; runs nothing.
         """
 
     @abstractmethod
-    def cost(self, problem):
+    def cost(self, problem: ConvProblem) -> float:
         """Predicted seconds of one call with packed operands, on the current number of threads.
 
         Constant time; runs nothing; called only for supported problems.
         """
 
-    def pack_cost(self, problem):
+    def pack_cost(self, problem: ConvProblem) -> float:
         """Predicted seconds of `pack`, which calls pay that come with weights not packed before. Constant time."""
         return 0.0
 
-    def workspace(self, problem):
+    def workspace(self, problem: ConvProblem) -> int:
         """Bytes of scratch that `run` needs on the current number of threads."""
         return 0
 
     @abstractmethod
-    def error(self, problem):
-        """The published error constant c: |y - y_ref| <= c * eps * (|x| conv |w|), with eps of the dtype.
+    def error(self, problem: ConvProblem) -> float:
+        """The published error constant c: ``|y - y_ref| <= c * eps * (|x| conv |w|)``, with eps of the dtype.
 
         Algorithms that are not `local_non_finite` compute a tile or a plane together, and its values share their rounding
-        errors: for them |x| conv |w| is its largest value in the image's plane (for ``weight_grad``, the norm of x times that
-        of gy, summed over the images), which on ordinary images is about the value itself.
+        errors: for them ``|x| conv |w|`` is its largest value in the image's plane (for ``weight_grad``, the norm of x times
+        that of gy, summed over the images), which on ordinary images is about the value itself.
 
         y_ref is computed in float64; for gradients the bound is of the same form with the operands of the gradient. A bias
-        counts as a term of |x| conv |w|.
+        counts as a term of ``|x| conv |w|``.
         """
 
-    def pack(self, problem, w):
+    def pack(self, problem: ConvProblem, w: np.ndarray) -> Any:
         """The weights arranged as `run` wants them; independent of the number of threads.
 
         Parameters
@@ -119,7 +128,16 @@ class ConvAlgorithm(ABC):
         return w
 
     @abstractmethod
-    def run(self, problem, x, packed, bias, activation, out, workspace):
+    def run(
+        self,
+        problem: ConvProblem,
+        x: np.ndarray,
+        packed: Any,
+        bias: np.ndarray | None,
+        activation: Activation,
+        out: np.ndarray,
+        workspace: np.ndarray,
+    ) -> None:
         """Compute `out`; every element of it is written. Never called for an empty batch.
 
         Parameters

@@ -21,11 +21,8 @@ _BLOCK_PIXELS = 8 * TILE_ROWS
 # A strip of rows of the weight gradient, in bytes, and its least number of pixels (kernels/direct_weight.h).
 _STRIP_BYTES = 768 * 1024
 _STRIP_PIXELS = 256
-# Input channels below which strips of rows are copied to planes; steps of the reduction that transposing a tile takes as long
-# as (kernels/direct_few.h).
-_FEW_CHANNELS, _TRANSPOSE_STEPS = 16, 8
-# Bytes of input rows that one output row may span where only the filters are few.
-_STRIP_OF_FEW = 256 * 1024
+# Steps of the reduction that transposing a tile takes as long as (kernels/direct_few.h).
+_TRANSPOSE_STEPS = 8
 # Vectors for few filters (kernels/direct.h).
 _NARROW_BYTES = 32
 
@@ -120,27 +117,12 @@ class Direct(DirectKernels):
 
 
 def _few_channels_shape(problem):
-    """(channels, filters, output width) of the convolution that kernels/direct_few.h computes; None: `has_few_channels`."""
-    backward, item = problem.direction == "input_grad", problem.itemsize
-    channels, filters, width = problem.in_channels, problem.out_channels, problem.out_width
-    few = not backward and channels < _FEW_CHANNELS and not _tiles_rows(problem)
-    if backward:
-        channels, filters, width = filters, channels, problem.width
-    narrow = filters <= _NARROW_BYTES // item
-    if problem.groups > 1 or problem.taps == 1 or (narrow and problem.memory_format == "nhwc"):
+    """(channels, filters, output width) of the convolution, if it is one that kernels/direct_few.h computes; else None."""
+    backward = problem.direction == "input_grad"
+    if not cpu.kernels().direct_has_few_channels(problem.geometry, backward, problem.dtype == "float64"):
         return None
-    if backward and (problem.stride != (1, 1) or not _is_padded_within(problem)):
-        return None
-    extent = (problem.kernel_height - 1) * problem.dilation[0] + 1
-    row = channels * (width * problem.stride[1] + (problem.kernel_width - 1) * problem.dilation[1]) * item
-    return (channels, filters, width) if few or (narrow and extent * row <= _STRIP_OF_FEW) else None
-
-
-def _is_padded_within(problem):
-    """Whether the padding at the top and the left is less than the kernel's extent."""
-    kernel = (problem.kernel_height, problem.kernel_width)
-    sizes = zip(kernel, problem.dilation, problem.padding, strict=True)
-    return all((size - 1) * dilation >= before for size, dilation, (before, _) in sizes)
+    shape = (problem.in_channels, problem.out_channels, problem.out_width)
+    return (problem.out_channels, problem.in_channels, problem.width) if backward else shape
 
 
 def _tiles_rows(problem):

@@ -26,7 +26,7 @@ _loaded = False
 _generation = 0
 
 
-def register(algorithm):
+def register(algorithm: ConvAlgorithm) -> None:
     """Add an algorithm to the registry.
 
     Parameters
@@ -43,11 +43,14 @@ def register(algorithm):
     """
     if not isinstance(algorithm, ConvAlgorithm):
         raise InvalidTypeError(f"algorithm: got {algorithm!r}, expected an instance of a ConvAlgorithm subclass")
+    global _generation
     _load()
-    _add(algorithm)
+    with _lock:
+        _add(algorithm)
+        _generation += 1
 
 
-def unregister(name):
+def unregister(name: str) -> None:
     """Take an algorithm out of the registry."""
     global _generation
     with _lock:
@@ -56,18 +59,18 @@ def unregister(name):
         _generation += 1
 
 
-def generation():
-    """A number that changes with every registration; plans made under another one are out of date."""
+def generation() -> int:
+    """A number that changes with every `register` and `unregister`; plans made under another one are out of date."""
     return _generation
 
 
-def names():
+def names() -> tuple[str, ...]:
     """Names of all algorithms, in the order in which ties are broken."""
     _load()
     return tuple(_algorithms)
 
 
-def get(name):
+def get(name: str) -> ConvAlgorithm:
     """The algorithm called `name`; an unknown name raises an error that lists those there are."""
     _load()
     try:
@@ -76,14 +79,13 @@ def get(name):
         raise UnknownAlgorithmError(f"algorithm: {name!r} is not registered; there are {', '.join(_algorithms)}") from None
 
 
-def registered():
+def registered() -> tuple[ConvAlgorithm, ...]:
     """All algorithms, in order."""
     _load()
     return tuple(_algorithms.values())
 
 
-def _add(algorithm):
-    global _generation
+def _add(algorithm: ConvAlgorithm) -> None:
     name = getattr(algorithm, "name", None)
     if not isinstance(name, str) or not name or name == "auto":
         raise InvalidArgumentError(f"algorithm: {algorithm!r} needs a name of its own, a string other than 'auto'")
@@ -95,7 +97,6 @@ def _add(algorithm):
         _algorithms[name] = algorithm
         if fallback is not None:
             _algorithms["direct"] = fallback
-        _generation += 1
 
 
 def _load():

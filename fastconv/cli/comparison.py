@@ -8,7 +8,6 @@ import pathlib
 
 import click
 
-from ..files import write_whole
 from ..problem import DIRECTIONS
 from ..report.change_page import change_page
 from ..report.change_text import format_change
@@ -16,13 +15,13 @@ from ..report.changes import change
 from ..report.comparing import compare as compare_layers
 from ..report.comparison_page import comparison_page
 from ..report.environment import describe_environment
-from ..report.page import render, require_packages
+from ..report.page import require_packages
 from ..report.record import is_record, read_record
 from ..report.tables import table_names
 from ..report.text import format_comparison, format_heuristic
 from ..selection.rates import measured_peaks
 from .problem_options import SOURCE_HELP, TABLE_OPTION, filters, layers_of, problem_options, settings_of
-from .shared import progress, require_writable, write_json, writing
+from .shared import progress, require_writable, write_json, write_page
 
 __all__ = ["compare"]
 
@@ -81,7 +80,7 @@ def compare(context, sources, only, seconds, passes, peers, details, json_path, 
     if json_path:
         write_json(json_path, result.as_dict())
     if html_path:
-        _write_page(html_path, comparison_page(result))
+        write_page(html_path, comparison_page(result))
     if check_heuristic:
         click.echo("\n" * (json_path != "-") + format_heuristic(result), err=json_path == "-")
         context.exit(0 if len(result.good_picks()) >= GOOD_SHARE * len(result.rows) else 1)
@@ -93,7 +92,7 @@ def _show_change(found, details, json_path, html_path):
     if json_path:
         write_json(json_path, found.as_dict())
     if html_path:
-        _write_page(html_path, change_page(found))
+        write_page(html_path, change_page(found))
 
 
 def _names(before, after):
@@ -131,8 +130,3 @@ def _refuse_options(context, known):
     ]
     if given:
         raise click.UsageError(f"{', '.join(given)}: of no use with what was saved")
-
-
-def _write_page(path, page):
-    with writing("html", path):
-        write_whole(path, render(page))

@@ -11,8 +11,10 @@ import click
 from tqdm import tqdm
 
 from ..errors import InvalidArgumentError
+from ..files import write_whole
+from ..report.page import render
 
-__all__ = ["progress", "require_writable", "write_json", "writing"]
+__all__ = ["progress", "require_writable", "write_json", "write_page", "writing"]
 
 
 def progress(items, unit):
@@ -27,6 +29,12 @@ def write_json(path, data):
         return
     with writing("json", path), open(path, "w", encoding="utf-8") as file:
         file.write(text + "\n")
+
+
+def write_page(path, page):
+    """A page of `fastconv.report.page`, as --html names it."""
+    with writing("html", path):
+        write_whole(path, render(page))
 
 
 def require_writable(option, path):

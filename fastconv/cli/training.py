@@ -19,6 +19,7 @@ from ..errors import InvalidArgumentError
 from ..functional import softmax
 from ..nn.serialization import describe, load_arrays, rebuild, save_arrays
 from ..report.curves import format_curves
+from ..report.environment import describe_environment
 from ..report.text import format_table
 from ..threads import get_num_threads, num_threads
 from .shared import require_writable, writing
@@ -64,7 +65,8 @@ _SMALL = 96
 @click.option("--checkpoint", type=click.Path(dir_okay=False), help="Write the state of training there after every epoch.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint, if it is there.")
 @click.option("--log-csv", type=click.Path(dir_okay=False), help="Write a table of the epochs.")
-def train(source, folder, seed, threads, output, checkpoint, resume, log_csv, **options):
+@click.option("--record", type=click.Path(dir_okay=False), help="Write what fastconv report train shows (JSON).")
+def train(source, folder, seed, threads, output, checkpoint, resume, log_csv, record, **options):
     """Train a network on images, and show its accuracy on images that it has not seen.
 
     SOURCE is digits (scikit-learn's), or mnist, fashion-mnist, cifar10 or cifar100 with the FOLDER of their files, or folder
@@ -74,7 +76,7 @@ def train(source, folder, seed, threads, output, checkpoint, resume, log_csv, **
         raise click.UsageError(f"{source} {'needs a' if folder is None else 'takes no'} FOLDER")
     if resume and checkpoint is None:
         raise click.UsageError("--resume needs --checkpoint")
-    for option, path in (("output", output), ("checkpoint", checkpoint), ("log-csv", log_csv)):
+    for option, path in (("output", output), ("checkpoint", checkpoint), ("log-csv", log_csv), ("record", record)):
         require_writable(option, path)
     with num_threads(threads or get_num_threads()):
         train_set, test_set = _read(source, folder, options["size"], options["validation"], seed)
@@ -88,6 +90,9 @@ def train(source, folder, seed, threads, output, checkpoint, resume, log_csv, **
             callbacks.append(training.ProgressBar(leave=False))
         if log_csv:
             callbacks.append(training.CSVLogger(log_csv))
+        if record:
+            named = {"network": options["model"], "data": source, "schedule": options["schedule"]}
+            callbacks.append(training.Recorder(record, settings=named, environment=describe_environment()))
         if checkpoint:
             callbacks.append(training.Checkpoint(checkpoint, resume=resume))
         steps = options["epochs"] * -(-len(train_set) // options["batch_size"])
@@ -185,7 +190,7 @@ def _as_numbers(images, invert, dtype):
     return 1 - images if invert else images
 
 
-def _network(name, shape, num_classes, seed) -> nn.Network:
+def _network(name: str, shape: tuple[int, ...], num_classes: int, seed: int) -> nn.Network:
     model = getattr(models, name)
     small = {"stem": "cifar"} if "stem" in inspect.signature(model).parameters and min(shape[1:]) < _SMALL else {}
     return model((None, *shape), num_classes, rng=seed, **small)

@@ -73,7 +73,9 @@ def dead_relus(network: Layer, x: np.ndarray, batch_size: int = 256) -> DeadReLU
     >>> report.rows[0].dead, report.rows[0].sparsity
     ((1, 3), 0.5)
     """
-    active, positive, seen = {}, {}, {}
+    active: dict[Layer, np.ndarray] = {}
+    positive: dict[Layer, int] = {}
+    seen: dict[Layer, int] = {}
 
     def watch(layer, phase, function, array):
         y = function(array)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..errors import InvalidArgumentError
 from ..nn import Layer
+from ..typing import Rng
 from .table import Table
 
 __all__ = ["ArrayCheck", "GradientCheck", "gradient_check"]
@@ -18,7 +19,8 @@ __all__ = ["ArrayCheck", "GradientCheck", "gradient_check"]
 _NEGLIGIBLE = 1e-3
 
 
-class ArrayCheck(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class ArrayCheck:
     """One array: the largest absolute difference, the same relative to the largest gradient, where, and how many were compared.
 
     `index` is None if it is the slope along the random direction that differs most.
@@ -73,7 +75,13 @@ class GradientCheck(Table):
 
 
 def gradient_check(
-    layer: Layer, x, *, eps: float = 1e-6, tolerance: float = 1e-6, samples: int | None = 50, rng=0
+    layer: Layer,
+    x: np.ndarray | Sequence[np.ndarray],
+    *,
+    eps: float = 1e-6,
+    tolerance: float = 1e-6,
+    samples: int | None = 50,
+    rng: Rng = 0,
 ) -> GradientCheck:
     """Compare the gradients of any layer or network with central differences, in float64.
 

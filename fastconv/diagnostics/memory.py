@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import MissingExtraError
 from ..nn import Network
 from .table import Table, as_bytes
+
+if TYPE_CHECKING:
+    from ..nn.losses import Loss
+    from ..optim.optimizer import Optimizer
 
 __all__ = ["MemoryMonitor", "MemoryPhase", "MemoryProfile", "memory_profile"]
 
@@ -84,7 +89,7 @@ class MemoryMonitor:
         return MemoryProfile(list(self._phases))
 
     @contextlib.contextmanager
-    def phase(self, name: str):
+    def phase(self, name: str) -> Iterator[None]:
         """A block whose memory is noted under a name."""
         before = peak = self._now()
         done = threading.Event()
@@ -108,7 +113,9 @@ class MemoryMonitor:
         return self._process.memory_info().rss
 
 
-def memory_profile(network: Network, x: np.ndarray, y: np.ndarray, optimizer=None, loss_fn=None) -> MemoryProfile:
+def memory_profile(
+    network: Network, x: np.ndarray, y: np.ndarray, optimizer: Optimizer | None = None, loss_fn: Loss | None = None
+) -> MemoryProfile:
     """Run one training step and note the process's memory in its phases.
 
     Parameters

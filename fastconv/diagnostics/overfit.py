@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from ..errors import InvalidArgumentError
 from ..nn import Network
 from ..optim import Adam
 from .table import Table
+
+if TYPE_CHECKING:
+    from ..optim.optimizer import Optimizer
 
 __all__ = ["OverfitTest", "overfit_single_batch"]
 
@@ -52,9 +56,15 @@ class OverfitTest(Table):
 
 
 def overfit_single_batch(
-    network: Network, x: np.ndarray, y: np.ndarray, *, optimizer=None, steps: int = 200, target: float = 0.05,
+    network: Network,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    optimizer: Optimizer | None = None,
+    steps: int = 200,
+    target: float = 0.05,
     dropout: bool = False,
-) -> OverfitTest:  # fmt: skip
+) -> OverfitTest:
     """Train a copy of a network on one small batch, which it must be able to learn by heart.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -123,6 +124,6 @@ def profile(network: Layer, x: np.ndarray, gy: np.ndarray | None = None, *, seco
         network.train()
         y = timed(network, "forward", network.forward, x)
         gy = np.ones_like(y) if gy is None else gy
-        options = {"input_grad": False} if network.skips_input_grad else {}
+        options: dict[str, Any] = {"input_grad": False} if network.skips_input_grad else {}
         timed(network, "backward", functools.partial(network.backward, **options), gy)
     return Profile(list(rows.values()))

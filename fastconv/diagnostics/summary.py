@@ -9,6 +9,7 @@ from ..errors import InvalidArgumentError
 from ..nn import Conv2D, Flatten, Layer, Reshape
 from ..nn.observation import visit_shapes
 from ..problem import DIRECTIONS
+from ..typing import InputShape
 from .table import Table, as_bytes, as_count
 
 __all__ = ["Summary", "SummaryRow", "summary"]
@@ -91,7 +92,7 @@ class Summary(Table):
         ]
 
 
-def summary(network: Layer, input_shape=None) -> Summary:
+def summary(network: Layer, input_shape: InputShape | None = None) -> Summary:
     """Describe a network; builds it if need be, and runs nothing.
 
     Parameters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-
 __all__ = ["Table", "as_bytes", "as_count", "as_seconds"]
 
 _GAP = "  "
@@ -32,12 +30,9 @@ class Table:
         return "\n".join([header, rule, *lines, *self._remarks()])
 
     def _repr_html_(self) -> str:
-        def row(tag, cells):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in cells) + "</tr>"
+        from .. import notebook  # in a notebook only
 
-        body = "".join(row("td", cells) for cells in self._cells())
-        remarks = "".join(f"<p>{html.escape(line)}</p>" for line in self._remarks())
-        return f"<table><thead>{row('th', self._headers)}</thead><tbody>{body}</tbody></table>{remarks}"
+        return notebook.table(self._headers, self._cells(), notes=self._remarks())
 
 
 def as_count(value: float) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..algorithms.base import ACTIVATIONS, LEAKY_RELU_SLOPE
+from ..algorithms.base import ACTIVATIONS, LEAKY_RELU_SLOPE, Activation
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
 from . import channels
-from .channels import ActivationLike, Array
+from ..typing import ActivationLike, Array
 
 __all__ = ["FUNCTIONS", "SAVED", "activate", "activation_bias_grad", "activation_grad", "add", "bias_grad"]
 
@@ -39,7 +39,9 @@ class _Function(NamedTuple):
     code: int
 
 
-_NAMED = {name: _Function(name, LEAKY_RELU_SLOPE if name == "leaky_relu" else 0.0, code) for code, name in enumerate(FUNCTIONS)}
+_NAMED: dict[Any, _Function] = {
+    name: _Function(name, LEAKY_RELU_SLOPE if name == "leaky_relu" else 0.0, code) for code, name in enumerate(FUNCTIONS)
+}
 
 
 def activate(x: Array, activation: ActivationLike, *, out: Array | None = None) -> Array:
@@ -51,7 +53,8 @@ def activate(x: Array, activation: ActivationLike, *, out: Array | None = None) 
         Of any shape.
     activation : {None, "relu", "relu6", "leaky_relu", "sigmoid", "silu", "tanh", "gelu", "gelu_tanh", "softplus"} \
 or ("leaky_relu", slope)
-        ``"gelu"`` is the exact one, x Phi(x); ``"gelu_tanh"`` its approximation by tanh (Hendrycks and Gimpel 2016).
+        ``"gelu"`` is the exact one, x Phi(x); ``"gelu_tanh"`` its approximation by tanh (Hendrycks and Gimpel 2016). An
+        `Activation`, as convolution algorithms are given it, serves as well.
     out : ndarray, optional
         Receives the result. It may be `x` itself.
 
@@ -233,7 +236,9 @@ def add(a: Array, b: Array, activation: ActivationLike = None, *, out: Array | N
 
 
 def as_function(activation: ActivationLike) -> _Function:
-    """The function meant by a name, ``("leaky_relu", slope)`` or None."""
+    """The function meant by a name, ``("leaky_relu", slope)``, None or an `Activation`."""
+    if isinstance(activation, Activation):
+        return _Function(activation.name, activation.slope, activation.code)
     if isinstance(activation, tuple) and len(activation) == 2 and activation[0] == "leaky_relu":
         try:
             return _NAMED["leaky_relu"]._replace(slope=float(activation[1]))

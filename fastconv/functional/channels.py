@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import threads, workspace
 from ..arrays import as_plain, checked_out, conform, empty, require_shape
@@ -14,8 +11,6 @@ from ..kernels import cpu
 from ..problem import memory_format_of
 
 __all__ = [
-    "ActivationLike",
-    "Array",
     "as_channels",
     "as_float",
     "as_parameter",
@@ -29,8 +24,6 @@ __all__ = [
     "team",
 ]
 
-Array: TypeAlias = NDArray[Any]
-ActivationLike: TypeAlias = str | tuple[str, float] | None
 # Elements for which starting another thread pays: some microseconds' work.
 _ELEMENTS_PER_THREAD = 2**14
 

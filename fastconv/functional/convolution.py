@@ -5,6 +5,8 @@ A repeated call finds its plan by the arrays' shapes, strides and dtypes and all
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import selection, threads
 from ..algorithms import registry
 from ..algorithms.base import as_activation
@@ -13,6 +15,7 @@ from ..errors import InvalidArgumentError, InvalidTypeError
 from ..execution import Plan
 from ..kernels import cpu
 from ..problem import ConvProblem, as_conv_array, as_integer, memory_format_of
+from ..typing import Activation, Array, Effort, Padding, Pair
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "plan"]
 
@@ -20,8 +23,18 @@ _NO_ACTIVATION = as_activation(None)
 
 
 def conv2d(
-    x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, activation=None, algorithm="auto", out=None
-):  # fmt: skip
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    activation: Activation = None,
+    algorithm: str = "auto",
+    out: Array | None = None,
+) -> Array:
     """Two-dimensional convolution (cross-correlation), with the fastest algorithm for its shape.
 
     Parameters
@@ -72,13 +85,23 @@ def conv2d(
     if plan is None:
         plan = _plan_call(key, ConvProblem.from_arrays(x, w, stride, padding, dilation, groups), algorithm)
     bias = None if b is None else as_bias(b, plan.problem)
-    activation = _NO_ACTIVATION if activation is None else as_activation(activation)
+    fused = _NO_ACTIVATION if activation is None else as_activation(activation)
     if out is not None:
         out = checked_out(out, plan.result_shape, plan.dtype, x=x, w=w, b=b)
-    return plan.run(conform(x, plan.dtype, plan.problem.memory_format), plan.pack(w), bias, activation, out)
+    return plan.run(conform(x, plan.dtype, plan.problem.memory_format), plan.pack(w), bias, fused, out)
 
 
-def conv2d_input_grad(gy, w, x_shape, *, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
+def conv2d_input_grad(
+    gy: Array,
+    w: Array,
+    x_shape: Sequence[int],
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    algorithm: str = "auto",
+) -> Array:
     """Gradient of `conv2d` with respect to its input.
 
     Parameters
@@ -114,7 +137,17 @@ def conv2d_input_grad(gy, w, x_shape, *, stride=1, padding=0, dilation=1, groups
     return plan.run(conform(gy, plan.dtype, plan.problem.memory_format), plan.pack(w))
 
 
-def conv2d_weight_grad(gy, x, w_shape, *, stride=1, padding=0, dilation=1, groups=1, algorithm="auto"):
+def conv2d_weight_grad(
+    gy: Array,
+    x: Array,
+    w_shape: Sequence[int],
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    algorithm: str = "auto",
+) -> Array:
     """Gradient of `conv2d` with respect to its weights.
 
     Parameters
@@ -152,7 +185,7 @@ def conv2d_weight_grad(gy, x, w_shape, *, stride=1, padding=0, dilation=1, group
     return plan.run(conform(x, plan.dtype, memory_format), conform(gy, plan.dtype, memory_format))
 
 
-def plan(problem, algorithm="auto", effort=None):
+def plan(problem: ConvProblem, algorithm: str = "auto", effort: Effort | None = None) -> Plan:
     """Choose the algorithm for a problem.
 
     Parameters

@@ -11,12 +11,12 @@ import math
 import numpy as np
 
 from .. import workspace
-from ..arrays import require_shape
+from ..arrays import conform, require_shape
 from ..errors import InvalidArgumentError
 from ..kernels import cpu
 from ..problem import as_integer, require_at_least
+from ..typing import ActivationLike, Array
 from . import channels
-from .channels import ActivationLike, Array
 from .normalization import as_fused, checked_eps, mask_of
 
 __all__ = ["group_norm", "group_norm_grad", "instance_norm", "instance_norm_grad", "layer_norm", "layer_norm_grad"]
@@ -68,15 +68,13 @@ def group_norm(
     (array([[-1.,  1., -1.,  1.]]), array([[ 1., 20.]]))
     """
     x, layout, groups, gamma, beta = _operands(x, groups, gamma, beta)
-    activation, eps = as_fused(activation), checked_eps(eps)
+    fused, eps = as_fused(activation), checked_eps(eps)
     y, result = channels.result_for(x, out, x=x, gamma=gamma, beta=beta)
     mean, inv_std = np.empty((x.shape[0], groups)), np.empty((x.shape[0], groups))
     if x.size:
         threads = channels.team(x.size)
         with channels.scratch(layout, x, threads) as w:
-            cpu.kernels().group_norm(
-                layout, groups, x, gamma, beta, eps, activation.code, activation.slope, y, mean, inv_std, w, threads
-            )
+            cpu.kernels().group_norm(layout, groups, x, gamma, beta, eps, fused.code, fused.slope, y, mean, inv_std, w, threads)
     channels.deliver(y, result)
     return result, mean, inv_std
 
@@ -126,7 +124,7 @@ def group_norm_grad(
     array([1., 1., 1., 1.])
     """
     x, layout, groups, gamma, beta = _operands(x, groups, gamma, beta)
-    activation = as_fused(activation)
+    fused = as_fused(activation)
     gy = channels.like("gy", gy, x)
     shape = x.shape[0], groups
     mean, inv_std = _statistics("mean", mean, shape), _statistics("inv_std", inv_std, shape)
@@ -136,8 +134,8 @@ def group_norm_grad(
         threads, kernels = channels.team(x.size), cpu.kernels()
         with channels.scratch(layout, x, threads) as w:
             kernels.group_norm_grad(
-                layout, groups, gy, x, gamma, beta, mean, inv_std, getattr(kernels, mask_of(activation)), activation.code,
-                activation.slope, dx, dgamma, dbeta, w, threads,
+                layout, groups, gy, x, gamma, beta, mean, inv_std, getattr(kernels, mask_of(fused)), fused.code,
+                fused.slope, dx, dgamma, dbeta, w, threads,
             )  # fmt: skip
     channels.deliver(dx, result)
     return result, dgamma, dbeta
@@ -195,7 +193,7 @@ def layer_norm(
 
     Parameters
     ----------
-    x : ndarray of float32 or float64, shape (..., *normalized_shape)
+    x : ndarray of float32 or float64, shape ``(..., *normalized_shape)``
     normalized_shape : int or tuple of int
         The last dimensions of x, as PyTorch has it.
     gamma, beta : ndarray, shape `normalized_shape`, or None
@@ -280,7 +278,7 @@ def layer_norm_grad(
     x, shape, gamma, _ = _rows(x, normalized_shape, gamma, None)
     gy = channels.as_float("gy", gy)
     require_shape("gy", gy, x.shape, "the shape of x")
-    gy = channels.conform(gy, x.dtype)
+    gy = conform(gy, x.dtype)
     outer = x.shape[: x.ndim - len(shape)]
     mean, inv_std = _statistics("mean", mean, outer), _statistics("inv_std", inv_std, outer)
     dx, result = channels.result_for(x, out, gy=gy, x=x, gamma=gamma)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..arrays import as_plain, conform, empty
 from ..errors import InvalidArgumentError
 from ..kernels import cpu
 from ..problem import memory_format_of
 from ..threads import get_num_threads
+from ..typing import Array
 
 __all__ = ["to_memory_format"]
 
@@ -17,7 +19,7 @@ _THREADED = 2**17
 _FORMATS = {"channels_last": "nhwc", "nchw": "nchw"}
 
 
-def to_memory_format(x, memory_format, dtype=None):
+def to_memory_format(x: np.ndarray, memory_format: str, dtype: DTypeLike | None = None) -> Array:
     """An image array in another memory format; its shape stays (n, c, h, w).
 
     Parameters

@@ -10,6 +10,7 @@ from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
 from ..memory import aligned_empty
 from ..threads import get_num_threads
+from ..typing import Activation, Array
 
 __all__ = ["linear", "linear_input_grad", "linear_weight_grad"]
 
@@ -18,7 +19,7 @@ _THREADED = 2**20
 _NO_ACTIVATION = as_activation(None)
 
 
-def linear(x, w, b=None, activation=None):
+def linear(x: Array, w: Array, b: Array | None = None, activation: Activation = None) -> Array:
     """x W + b.
 
     Parameters
@@ -44,14 +45,14 @@ def linear(x, w, b=None, activation=None):
         raise InvalidArgumentError(
             f"x, w, b: got shapes {x.shape}, {w.shape}, {None if b is None else b.shape}; expected (n, in), (in, out), (out,)"
         )
-    activation = _NO_ACTIVATION if activation is None else as_activation(activation)
+    fused = _NO_ACTIVATION if activation is None else as_activation(activation)
     y = _empty(x.shape[0], w.shape[1], x.dtype)
     bias = None if b is None else np.ascontiguousarray(b)
-    _product(x, False, w, y, bias, activation)
+    _product(x, False, w, y, bias, fused)
     return y
 
 
-def linear_weight_grad(gy, x):
+def linear_weight_grad(gy: Array, x: Array) -> Array:
     """Gradient of `linear` with respect to its weights.
 
     Parameters
@@ -72,7 +73,7 @@ def linear_weight_grad(gy, x):
     return dw
 
 
-def linear_input_grad(gy, w):
+def linear_input_grad(gy: Array, w: Array) -> Array:
     """Gradient of `linear` with respect to its input.
 
     Parameters

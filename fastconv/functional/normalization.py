@@ -17,7 +17,7 @@ from ..arrays import require_shape
 from ..errors import InvalidArgumentError
 from ..kernels import cpu
 from . import channels
-from .channels import ActivationLike, Array
+from ..typing import ActivationLike, Array
 
 __all__ = ["batch_norm", "batch_norm_grad", "batch_norm_inference", "batch_norm_inference_grad", "batch_variance"]
 
@@ -74,7 +74,7 @@ def batch_norm(
     (array([3., 4.]), array([0.   , 0.   , 0.447, 1.342], dtype=float32))
     """
     x, layout, gamma, beta = _operands(x, gamma, beta)
-    activation, eps = as_fused(activation), checked_eps(eps)
+    fused, eps = as_fused(activation), checked_eps(eps)
     n, c, plane, _ = layout
     if n * plane < 2:
         raise InvalidArgumentError(
@@ -86,7 +86,7 @@ def batch_norm(
     threads = channels.team(x.size)
     with channels.scratch(layout, x, threads) as w:
         cpu.kernels().batch_norm(
-            layout, x, gamma, beta, residual, eps, activation.code, activation.slope, y, mean, inv_std, w, threads
+            layout, x, gamma, beta, residual, eps, fused.code, fused.slope, y, mean, inv_std, w, threads
         )
     channels.deliver(y, result)
     return result, mean, inv_std
@@ -154,7 +154,7 @@ def batch_norm_inference(
     array([[2., 3.]])
     """
     x, layout, gamma, beta = _operands(x, gamma, beta)
-    activation = as_activation(activation)
+    fused = as_activation(activation)
     mean, inv_std = _statistics(mean, var, layout[1], checked_eps(eps))
     residual = None if residual is None else channels.like("residual", residual, x)
     y, result = channels.result_for(x, out, x=x, gamma=gamma, beta=beta, residual=residual)
@@ -162,7 +162,7 @@ def batch_norm_inference(
         threads = channels.team(x.size)
         with channels.scratch(layout, x, threads) as w:
             cpu.kernels().scale_shift(
-                layout, x, gamma, beta, residual, mean, inv_std, activation.code, activation.slope, y, w, threads
+                layout, x, gamma, beta, residual, mean, inv_std, fused.code, fused.slope, y, w, threads
             )
     channels.deliver(y, result)
     return result
@@ -313,17 +313,17 @@ def _operands(x, gamma, beta):
     return x, layout, channels.as_parameter("gamma", gamma, x, (c,)), channels.as_parameter("beta", beta, x, (c,))
 
 
-def as_fused(activation):
+def as_fused(activation: ActivationLike) -> Activation:
     """An activation that can be fused in training."""
-    activation = as_activation(activation)
-    if activation.name not in _FUSED:
+    fused = as_activation(activation)
+    if fused.name not in _FUSED:
         names = ", ".join(str(name) for name in _FUSED)
         raise InvalidArgumentError(
-            f"activation: got {activation.name!r}, whose gradient needs more than its sign; expected one of {names}"
+            f"activation: got {fused.name!r}, whose gradient needs more than its sign; expected one of {names}"
         )
-    if not activation.slope >= 0:
-        raise InvalidArgumentError(f"activation: got the slope {activation.slope}, expected one that is not negative")
-    return activation
+    if not fused.slope >= 0:
+        raise InvalidArgumentError(f"activation: got the slope {fused.slope}, expected one that is not negative")
+    return fused
 
 
 def checked_eps(eps):

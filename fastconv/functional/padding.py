@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..arrays import empty, require_shape
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..problem import memory_format_of
+from ..typing import Array, Margins, MemoryFormat, PadMode
 from .windows import as_image_shape, as_images, as_margins, format_of_result
 
 __all__ = ["pad2d", "pad2d_grad"]
 
-Array: TypeAlias = NDArray[np.floating]
-Margins: TypeAlias = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
-PadMode: TypeAlias = Literal["constant", "reflect", "replicate"]
-MemoryFormat: TypeAlias = Literal["nchw", "nhwc"] | None
 
 _MODES = ("constant", "reflect", "replicate")
 
@@ -70,7 +65,12 @@ def pad2d(x: Array, padding: Margins, mode: PadMode = "constant", value: float =
 
 
 def pad2d_grad(
-    gy: Array, x_shape: Sequence[int], padding: Margins, mode: PadMode = "constant", *, memory_format: MemoryFormat = None
+    gy: Array,
+    x_shape: Sequence[int],
+    padding: Margins,
+    mode: PadMode = "constant",
+    *,
+    memory_format: MemoryFormat | None = None,
 ) -> Array:
     """Gradient of `pad2d` with respect to its input.
 

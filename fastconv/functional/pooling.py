@@ -7,7 +7,7 @@ PyTorch's flat indices are made from these where they are asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..arrays import as_plain, conform, empty, require_shape
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..problem import as_conv_array, memory_format_of
+from ..typing import Array, MemoryFormat, OutputSize, Pair
 from .windows import Windows, adaptive_windows, as_image_shape, as_images, format_of_result, sliding_windows
 
 __all__ = [
@@ -32,11 +33,7 @@ __all__ = [
     "max_pool2d_with_taps",
 ]
 
-Array: TypeAlias = NDArray[np.floating]
 Taps: TypeAlias = NDArray[np.uint8] | NDArray[np.int32]
-Pair: TypeAlias = int | tuple[int, int] | list[int]
-OutputSize: TypeAlias = int | tuple[int | None, int | None] | list[int | None]
-MemoryFormat: TypeAlias = Literal["nchw", "nhwc"] | None
 PoolActivation: TypeAlias = Literal["relu"] | None
 
 
@@ -141,7 +138,7 @@ def max_pool2d_grad(
     ceil_mode: bool = False,
     y: Array | None = None,
     activation: PoolActivation = None,
-    memory_format: MemoryFormat = None,
+    memory_format: MemoryFormat | None = None,
 ) -> Array:
     """Gradient of `max_pool2d` with respect to its input.
 
@@ -237,7 +234,7 @@ def adaptive_max_pool2d_grad(
     *,
     y: Array | None = None,
     activation: PoolActivation = None,
-    memory_format: MemoryFormat = None,
+    memory_format: MemoryFormat | None = None,
 ) -> Array:
     """Gradient of `adaptive_max_pool2d` with respect to its input; the arguments are those of `max_pool2d_grad`.
 
@@ -310,7 +307,7 @@ def avg_pool2d_grad(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
-    memory_format: MemoryFormat = None,
+    memory_format: MemoryFormat | None = None,
 ) -> Array:
     """Gradient of `avg_pool2d` with respect to its input.
 
@@ -368,7 +365,7 @@ def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
     return _average(x, adaptive_windows(x.shape, output_size))
 
 
-def adaptive_avg_pool2d_grad(gy: Array, x_shape: Sequence[int], *, memory_format: MemoryFormat = None) -> Array:
+def adaptive_avg_pool2d_grad(gy: Array, x_shape: Sequence[int], *, memory_format: MemoryFormat | None = None) -> Array:
     """Gradient of `adaptive_avg_pool2d` with respect to its input; the arguments are those of `avg_pool2d_grad`.
 
     Examples
@@ -404,7 +401,7 @@ def global_avg_pool2d(x: Array) -> Array:
     return adaptive_avg_pool2d(x, 1)
 
 
-def global_avg_pool2d_grad(gy: Array, x_shape: Sequence[int], *, memory_format: MemoryFormat = None) -> Array:
+def global_avg_pool2d_grad(gy: Array, x_shape: Sequence[int], *, memory_format: MemoryFormat | None = None) -> Array:
     """Gradient of `global_avg_pool2d` with respect to its input; the arguments are those of `avg_pool2d_grad`.
 
     Examples
@@ -421,7 +418,7 @@ def global_avg_pool2d_grad(gy: Array, x_shape: Sequence[int], *, memory_format: 
 # -- any windows --------------------------------------------------------------------------------------------------------------
 
 
-def _max(x: Array, windows: Windows, return_indices: bool, activation: PoolActivation):
+def _max(x: Array, windows: Windows, return_indices: bool, activation: PoolActivation) -> Any:
     if return_indices:
         y, taps = _max_with_taps(x, windows, activation)
         return y, windows.indices(taps)
@@ -468,7 +465,7 @@ def _average(x: Array, windows: Windows) -> Array:
     return y
 
 
-def _average_grad(gy, x_shape, windows, memory_format) -> Array:
+def _average_grad(gy: Array, x_shape: Sequence[int], windows: Windows, memory_format: MemoryFormat | None) -> Array:
     gy = _gradient(gy, x_shape, windows)
     memory_format = format_of_result(memory_format, gy)
     dx = empty(x_shape, gy.dtype, memory_format)

@@ -10,23 +10,17 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..arrays import conform, empty, require_shape
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..problem import as_pair, memory_format_of
+from ..typing import Array, MemoryFormat, Pair, Scale, UpsampleMode
 from .windows import Axis, Windows, as_image_shape, as_images, format_of_result, pair_lists, sliding_axis
 
 __all__ = ["upsample2d", "upsample2d_grad"]
 
-Array: TypeAlias = NDArray[np.floating]
-Scale: TypeAlias = float | tuple[float, float] | list[float]
-Size: TypeAlias = int | tuple[int, int] | list[int]
-Mode: TypeAlias = Literal["nearest", "bilinear"]
-MemoryFormat: TypeAlias = Literal["nchw", "nhwc"] | None
 
 # The most an axis may have: sizes are held in 32 bits by formats that networks are stored in.
 _MOST_PIXELS = 2**31 - 1
@@ -36,8 +30,8 @@ _REMEMBERED = 256
 def upsample2d(
     x: Array,
     scale_factor: Scale | None = None,
-    size: Size | None = None,
-    mode: Mode = "nearest",
+    size: Pair | None = None,
+    mode: UpsampleMode = "nearest",
     align_corners: bool = False,
 ) -> Array:
     """Images of another size, by interpolation.
@@ -87,11 +81,11 @@ def upsample2d_grad(
     gy: Array,
     x_shape: Sequence[int],
     scale_factor: Scale | None = None,
-    size: Size | None = None,
-    mode: Mode = "nearest",
+    size: Pair | None = None,
+    mode: UpsampleMode = "nearest",
     align_corners: bool = False,
     *,
-    memory_format: MemoryFormat = None,
+    memory_format: MemoryFormat | None = None,
 ) -> Array:
     """Gradient of `upsample2d` with respect to its input.
 

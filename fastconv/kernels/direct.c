@@ -19,6 +19,11 @@ static geometry merged_patches(const geometry *s, int input_grad) {
     return m;
 }
 
+int direct_has_few_channels(const geometry *s, int input_grad, int is_double) {
+    const geometry m = merged_patches(s, input_grad);
+    return has_few_channels(&m, input_grad, is_double ? 8 : 4);
+}
+
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double) {
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, is_double ? 8 : 4);

@@ -1,6 +1,7 @@
 # Direct convolution: see direct.h.
 
 cdef extern from "direct_api.h" nogil:
+    int c_direct_has_few_channels "direct_has_few_channels"(const geometry *, int, int)
     int64_t c_direct_packed_size "direct_packed_size"(const geometry *, int, int, int)
     int64_t c_direct_pack_workspace "direct_pack_workspace"(const geometry *)
     void c_direct_pack "direct_pack"(const geometry *, int, int, int, const void *, void *, void *)
@@ -9,6 +10,11 @@ cdef extern from "direct_api.h" nogil:
                                    void *, void *, int)
     int64_t c_direct_weight_grad_workspace "direct_weight_grad_workspace"(const geometry *, int, int, int)
     void c_direct_weight_grad "direct_weight_grad"(const geometry *, int, int, const void *, const void *, void *, void *, int)
+
+
+def direct_has_few_channels(cnp.ndarray shape not None, bint input_grad, bint double):
+    """Whether strips of rows are copied to planes: there are few channels or, for the input gradient, few filters."""
+    return bool(c_direct_has_few_channels(shape_of(shape), input_grad, double))
 
 
 def direct_packed_size(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, bint double):

@@ -3,6 +3,7 @@
 #define FASTCONV_DIRECT_API_H
 #include "geometry.h"
 
+int direct_has_few_channels(const geometry *s, int input_grad, int is_double); /* whether direct_few.h computes it */
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double); /* elements */
 int64_t direct_pack_workspace(const geometry *s); /* bytes */
 void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace);

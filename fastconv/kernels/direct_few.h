@@ -102,6 +102,7 @@ static void NAME(few_row_tiles)(const NAME(direct_job) *job, int64_t n, int64_t 
             for (int64_t m = 0; m < count; m++) out[m] = to + m * (s->channels_last ? s->k : NR);
             sink.columns = MIN(NR, s->k - u * NR);
             if (job->bias) sink.bias = job->bias + u * NR;
+            sink.ahead = !s->channels_last ? 0 : u + 1 < u1 ? NR : count * s->k - (u1 - 1 - u0) * NR;
             NAME(window_rows)((int)count, x + first, at, steps, job->packed + u * steps * NR, &sink);
             if (!s->channels_last)
                 NAME(transpose)(tile, NR, count, sink.columns, job->out + (n * s->k + u * NR) * plane + pixel, plane);
@@ -121,6 +122,7 @@ static void NAME(few_lane_tiles)(const NAME(direct_job) *job, int64_t n, int64_t
         for (int64_t first = 0; first < s->ow; first += WINDOW_VECTORS * VL) {
             for (int64_t m = 0; m < rows; m++) out[m] = job->out + (n * s->k + filter + m) * plane + q * s->ow + first;
             sink.columns = MIN(WINDOW_VECTORS * VL, s->ow - first);
+            sink.ahead = first + sink.columns < s->ow ? sink.columns : b + 1 < blocks ? rows * plane - first : 0;
             NAME(window_lanes)((int)rows, job->packed + filter * steps, x + first, at, steps, &sink);
         }
     }

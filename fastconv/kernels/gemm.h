@@ -37,6 +37,7 @@ typedef struct {
     int accumulate;     /* add to what out holds instead of replacing it */
     int activation;     /* ACT_ code */
     REAL slope;
+    int64_t ahead;      /* windows: from this tile's rows to those of the next, which are asked for */
 } NAME(sink);
 
 /* A segment of an outer product's reduction: `length` steps from a and b. */

@@ -32,12 +32,13 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
         NAME(finish_tile)(sink, rows, tile, vectors * VL);                                                                \
     }
 
-/* The lines the tile will be stored to, asked for while it is computed: they rarely are in the first-level cache. */
-#define FETCH_TILE(rows, vectors)                                                                           \
-    UNROLL for (int i = 0; i < rows; i++) {                                                                 \
-        UNROLL for (int j = 0; j < vectors; j++) __builtin_prefetch(sink->out[i] + j * VL, 1);              \
-        __builtin_prefetch(sink->out[i] + vectors * VL - 1, 1);                                             \
-    }
+/* The lines that a row of a tile will be stored to, asked for before: they rarely are in the first-level cache. */
+#define FETCH_ROW(i, vectors, ahead)                                                                        \
+    do {                                                                                                    \
+        UNROLL for (int j = 0; j < vectors; j++) __builtin_prefetch(sink->out[i] + (ahead) + j * VL, 1);    \
+        __builtin_prefetch(sink->out[i] + (ahead) + vectors * VL - 1, 1);                                   \
+    } while (0)
+#define FETCH_TILE(rows, vectors) UNROLL for (int i = 0; i < rows; i++) FETCH_ROW(i, vectors, 0)
 
 INLINE void NAME(dot_tile)(const int rows, const int vectors, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,
                            const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
@@ -83,9 +84,9 @@ INLINE void NAME(window_rows_tile)(const int rows, const int vectors, const REAL
                                    const NAME(sink) *sink) {
     vec acc[GEMM_MR][2];
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
-    FETCH_TILE(rows, vectors);
     for (int64_t p = 0; p < steps; p++, b += NR) {
         const REAL *a = x + at[p];
+        if (p < rows) FETCH_ROW(p, vectors, sink->ahead);
         vec b0 = *(const vec *)b, b1 = vectors > 1 ? *(const vec *)(b + VL) : (vec){0};
         UNROLL for (int i = 0; i < rows; i++) {
             vec v = NAME(splat)(a[i]);
@@ -100,9 +101,9 @@ INLINE void NAME(window_lanes_tile)(const int rows, const int vectors, const REA
                                     const NAME(sink) *sink) {
     vec acc[WINDOW_ROWS][WINDOW_VECTORS];
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = (vec){0};
-    FETCH_TILE(rows, vectors);
     for (int64_t p = 0; p < steps; p++, a += rows) {
         vec b[WINDOW_VECTORS];
+        if (p < rows) FETCH_ROW(p, vectors, sink->ahead);
         UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load)(x + at[p] + j * VL);
         UNROLL for (int i = 0; i < rows; i++) {
             vec v = NAME(splat)(a[i]);

@@ -9,7 +9,8 @@ cdef extern from "pool.h" nogil:
         const double *col_weight
         int wide
         int relu
-    int64_t pool_workspace_bytes "pool_workspace"(const geometry *g, const int64_t *rows, int backward, int itemsize, int threads)
+    int64_t pool_workspace_bytes "pool_workspace"(const geometry *g, const int64_t *rows, int backward, int itemsize,
+                                                  int threads)
     void pool_forward_f32(const pool_call *a, const float *x, float *y, void *taps, void *workspace, int threads)
     void pool_forward_f64(const pool_call *a, const double *x, double *y, void *taps, void *workspace, int threads)
     void pool_backward_f32(const pool_call *a, const float *gy, const float *y, const void *taps, float *dx, void *workspace,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..nn import CNN, BatchNormalization, Conv2D, Flatten, MaxPool2D, ReLU
+from ..typing import InputShape, Rng
 from .assembly import assemble, hidden
 
 __all__ = ["advanced_cnn"]
 
 
-def advanced_cnn(input_shape, num_classes: int, dropout: float = 0.5, *, rng=None, dtype=np.float32) -> CNN:
+def advanced_cnn(
+    input_shape: InputShape, num_classes: int, dropout: float = 0.5, *, rng: Rng = None, dtype: DTypeLike = np.float32
+) -> CNN:
     """Convolutions of 32, 64 and 128 filters, each with batch normalisation, ReLU and 2x2 max-pooling; then dense layers.
 
     The convolutions have biases. The hidden dense layer has 256 units, ReLU, dropout and no normalisation. Images are of 8 x 8

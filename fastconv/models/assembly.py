@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..nn import CNN, Dense, Dropout, Layer, ReLU
+from ..typing import InputShape, Rng
 
 __all__ = ["assemble", "hidden"]
 
 
-def assemble(name: str, layers: Iterable[Layer], input_shape, num_classes, smallest: int, rng, dtype) -> CNN:
+def assemble(
+    name: str, layers: Iterable[Layer], input_shape: InputShape, num_classes: int, smallest: int, rng: Rng, dtype: DTypeLike
+) -> CNN:
     """A network of `layers` and a dense one of `num_classes`, built for `input_shape`.
 
     Parameters
@@ -44,7 +48,7 @@ def assemble(name: str, layers: Iterable[Layer], input_shape, num_classes, small
     return network.build(tuple(input_shape))
 
 
-def hidden(units: int, dropout: float, dtype) -> list[Layer]:
+def hidden(units: int, dropout: float, dtype: DTypeLike) -> list[Layer]:
     """A dense layer, ReLU, and dropout unless it is 0."""
     if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise InvalidArgumentError(f"dropout: got {dropout!r}, expected a number from 0 to less than 1")

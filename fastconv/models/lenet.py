@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..nn import CNN, AvgPool2D, Conv2D, Dense, Flatten, Tanh
+from ..typing import InputShape, Rng
 from .assembly import assemble
 
 __all__ = ["lenet"]
 
 
-def lenet(input_shape, num_classes: int, *, rng=None, dtype=np.float32) -> CNN:
+def lenet(input_shape: InputShape, num_classes: int, *, rng: Rng = None, dtype: DTypeLike = np.float32) -> CNN:
     """LeNet-5 with complete connections (LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998).
 
     Convolutions of 6 and 16 filters of 5x5, each with tanh and average pooling, then dense layers of 120 and 84 with tanh. The

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
 from ..nn import CNN, BatchNormalization, Conv2D, GlobalAvgPool2D, ReLU
+from ..typing import InputShape, Rng
 from .assembly import assemble
 
 __all__ = ["mobilenet_v1"]
@@ -14,7 +16,9 @@ __all__ = ["mobilenet_v1"]
 _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
 
 
-def mobilenet_v1(input_shape, num_classes: int, alpha: float = 1.0, *, rng=None, dtype=np.float32) -> CNN:
+def mobilenet_v1(
+    input_shape: InputShape, num_classes: int, alpha: float = 1.0, *, rng: Rng = None, dtype: DTypeLike = np.float32
+) -> CNN:
     """MobileNet (Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications", 2017).
 
     A 3x3 convolution of stride 2, thirteen pairs of a 3x3 depthwise and a 1x1 convolution, global average pooling, scores. Each

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
 from ..nn import CNN, BatchNormalization, Bottleneck, Conv2D, GlobalAvgPool2D, Layer, MaxPool2D, ReLU, ResidualBlock
+from ..typing import InputShape, Rng
 from .assembly import assemble
 
 __all__ = ["resnet18", "resnet50"]
@@ -14,7 +16,9 @@ __all__ = ["resnet18", "resnet50"]
 _FILTERS = (64, 128, 256, 512)
 
 
-def resnet18(input_shape, num_classes: int, *, stem: str = "imagenet", rng=None, dtype=np.float32) -> CNN:
+def resnet18(
+    input_shape: InputShape, num_classes: int, *, stem: str = "imagenet", rng: Rng = None, dtype: DTypeLike = np.float32
+) -> CNN:
     """ResNet-18 (He et al., "Deep Residual Learning for Image Recognition", 2015): four stages of two residual blocks.
 
     Parameters
@@ -49,7 +53,9 @@ def resnet18(input_shape, num_classes: int, *, stem: str = "imagenet", rng=None,
     return _resnet("resnet18", ResidualBlock, (2, 2, 2, 2), input_shape, num_classes, stem, rng, dtype)
 
 
-def resnet50(input_shape, num_classes: int, *, stem: str = "imagenet", rng=None, dtype=np.float32) -> CNN:
+def resnet50(
+    input_shape: InputShape, num_classes: int, *, stem: str = "imagenet", rng: Rng = None, dtype: DTypeLike = np.float32
+) -> CNN:
     """ResNet-50: four stages of 3, 4, 6 and 3 bottleneck blocks, whose 3x3 convolutions have the strides (v1.5).
 
     For the arguments see `resnet18`; 25,557,032 parameters for 3x224x224 images and 1000 classes.
@@ -73,7 +79,7 @@ def _resnet(name, block, depths, input_shape, num_classes, stem, rng, dtype):
     return assemble(name, [*layers, GlobalAvgPool2D(dtype=dtype)], input_shape, num_classes, 1, rng, dtype)
 
 
-def _stem(stem, dtype) -> list[Layer]:
+def _stem(stem: str, dtype: DTypeLike) -> list[Layer]:
     norm_relu = [BatchNormalization(dtype=dtype), ReLU(dtype=dtype)]
     if stem == "imagenet":
         conv = Conv2D(_FILTERS[0], 7, stride=2, padding=3, bias=False, dtype=dtype)

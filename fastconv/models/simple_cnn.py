@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..nn import CNN, Conv2D, Flatten, MaxPool2D, ReLU
+from ..typing import InputShape, Rng
 from .assembly import assemble, hidden
 
 __all__ = ["simple_cnn"]
 
 
-def simple_cnn(input_shape, num_classes: int, dropout: float = 0.5, *, rng=None, dtype=np.float32) -> CNN:
+def simple_cnn(
+    input_shape: InputShape, num_classes: int, dropout: float = 0.5, *, rng: Rng = None, dtype: DTypeLike = np.float32
+) -> CNN:
     """Convolutions of 32 and 64 filters, each with ReLU and 2x2 max-pooling; a dense layer of 128; dropout; scores.
 
     Parameters

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..nn import CNN, Conv2D, Flatten, MaxPool2D, ReLU
+from ..typing import InputShape, Rng
 from .assembly import assemble, hidden
 
 __all__ = ["vgg16"]
@@ -13,7 +15,9 @@ __all__ = ["vgg16"]
 _STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
 
-def vgg16(input_shape, num_classes: int, dropout: float = 0.5, *, rng=None, dtype=np.float32) -> CNN:
+def vgg16(
+    input_shape: InputShape, num_classes: int, dropout: float = 0.5, *, rng: Rng = None, dtype: DTypeLike = np.float32
+) -> CNN:
     """VGG-16 (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014).
 
     Thirteen convolutions with ReLU, with 2x2 max-pooling after the 2nd, 4th, 7th, 10th and 13th; two dense layers of 4096 with

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..functional import SAVED, activate, activation_grad, softmax, softmax_grad
 from .layer import Layer
@@ -25,13 +26,14 @@ class Activation(Layer):
 
     activation: str | tuple[str, float]
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         y = activate(x, self.activation)
         self._saved = (y if SAVED[activation_name(self.activation)] == "output" else x,)
         return y
 
-    def backward(self, gy):
-        return activation_grad(gy, *self.saved(), self.activation)
+    def backward(self, gy: np.ndarray) -> np.ndarray:
+        (saved,) = self.saved()
+        return activation_grad(gy, saved, self.activation)
 
 
 class ReLU(Activation):
@@ -61,7 +63,7 @@ class LeakyReLU(Activation):
     slope : float
     """
 
-    def __init__(self, slope=0.01, *, name=None, dtype=np.float32):
+    def __init__(self, slope: float = 0.01, *, name: str | None = None, dtype: DTypeLike = np.float32) -> None:
         super().__init__(name=name, dtype=dtype)
         self.slope = slope
         self.activation = "leaky_relu", float(slope)
@@ -108,14 +110,15 @@ class Softmax(Layer):
     array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
     """
 
-    def __init__(self, axis=1, *, name=None, dtype=np.float32):
+    def __init__(self, axis: int = 1, *, name: str | None = None, dtype: DTypeLike = np.float32) -> None:
         super().__init__(name=name, dtype=dtype)
         self.axis = axis
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         y = softmax(x, self.axis)
         self._saved = (y,)
         return y
 
-    def backward(self, gy):
-        return softmax_grad(gy, *self.saved(), self.axis)
+    def backward(self, gy: np.ndarray) -> np.ndarray:
+        (y,) = self.saved()
+        return softmax_grad(gy, y, self.axis)

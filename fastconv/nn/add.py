@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..errors import InvalidArgumentError
 from ..functional import activation_grad, add
+from ..typing import ActivationLike, InputShape, Shape
 from .activations import FUSED
 from .layer import Layer
 
@@ -25,7 +28,7 @@ class Add(Layer):
 
     fuses = FUSED
 
-    def forward(self, *xs, activation=None):
+    def forward(self, *xs: np.ndarray, activation: ActivationLike = None) -> np.ndarray:
         self._require_equal([x.shape for x in xs])
         *front, last = xs
         y = front[0]
@@ -35,18 +38,18 @@ class Add(Layer):
         self._saved = len(xs), None if activation is None else y, activation
         return y
 
-    def infer(self, *xs, activation=None):
+    def infer(self, *xs: np.ndarray, activation: ActivationLike = None) -> np.ndarray:
         y = self.forward(*xs, activation=activation)
         self._saved = None
         return y
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> tuple[np.ndarray, ...]:
         count, y, activation = self.saved()
         if activation is not None:
             gy = activation_grad(gy, y, activation)
         return (gy,) * count
 
-    def output_shape(self, *input_shapes):
+    def output_shape(self, *input_shapes: InputShape) -> Shape:
         self._require_equal(input_shapes)
         return tuple(input_shapes[0])
 

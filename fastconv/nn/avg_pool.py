@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..functional import (
     adaptive_avg_pool2d,
@@ -14,6 +17,7 @@ from ..functional import (
 )
 from ..functional.windows import adaptive_windows, sliding_windows
 from ..problem import memory_format_of
+from ..typing import InputShape, OutputSize, Padding, Pair, Shape
 from .layer import Layer
 
 __all__ = ["AdaptiveAvgPool2D", "AvgPool2D", "GlobalAvgPool2D"]
@@ -39,24 +43,37 @@ class AvgPool2D(Layer):
     """
 
     def __init__(
-        self, pool_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, *, name=None, dtype=np.float32
-    ):  # fmt: skip
+        self,
+        pool_size: Pair,
+        stride: Pair | None = None,
+        padding: Padding = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        *,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.pool_size, self.stride, self.padding = pool_size, stride, padding
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
-        self._geometry = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode, "count_include_pad": count_include_pad}
+        self._geometry: dict[str, Any] = {
+            "stride": stride,
+            "padding": padding,
+            "ceil_mode": ceil_mode,
+            "count_include_pad": count_include_pad,
+        }
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         self._require_images(x.shape)
         y = avg_pool2d(x, self.pool_size, **self._geometry)
         self._saved = x.shape, memory_format_of(x)
         return y
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> np.ndarray:
         x_shape, memory_format = self.saved()
         return avg_pool2d_grad(gy, x_shape, self.pool_size, **self._geometry, memory_format=memory_format)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape)
         windows = sliding_windows(input_shape, self.pool_size, self.stride, self.padding, 1, self.ceil_mode)
         return windows.y_shape(tuple(input_shape))
@@ -79,21 +96,21 @@ class AdaptiveAvgPool2D(Layer):
     [[2.0, 3.0], [5.0, 6.0]]
     """
 
-    def __init__(self, output_size, *, name=None, dtype=np.float32):
+    def __init__(self, output_size: OutputSize, *, name: str | None = None, dtype: DTypeLike = np.float32) -> None:
         super().__init__(name=name, dtype=dtype)
         self.output_size = output_size
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         self._require_images(x.shape)
         y = adaptive_avg_pool2d(x, self.output_size)
         self._saved = x.shape, memory_format_of(x)
         return y
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> np.ndarray:
         x_shape, memory_format = self.saved()
         return adaptive_avg_pool2d_grad(gy, x_shape, memory_format=memory_format)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape)
         return adaptive_windows(input_shape, self.output_size).y_shape(tuple(input_shape))
 
@@ -110,15 +127,15 @@ class GlobalAvgPool2D(Layer):
     array([[1.5, 5.5]], dtype=float32)
     """
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         self._require_images(x.shape)
         self._saved = x.shape, memory_format_of(x)
         return global_avg_pool2d(x).reshape(x.shape[:2])
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> np.ndarray:
         x_shape, memory_format = self.saved()
         return global_avg_pool2d_grad(gy.reshape(*gy.shape, 1, 1), x_shape, memory_format=memory_format)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape)
         return tuple(input_shape[:2])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..functional import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad, batch_variance
+from ..typing import ActivationLike, InputShape, Shape
 from .layer import Layer
 
 __all__ = ["BatchNormalization"]
@@ -38,7 +42,15 @@ class BatchNormalization(Layer):
 
     fuses = frozenset({"relu", "relu6", "leaky_relu"})
 
-    def __init__(self, channels=None, momentum=0.9, eps=1e-5, *, name=None, dtype=np.float32):
+    def __init__(
+        self,
+        channels: int | None = None,
+        momentum: float = 0.9,
+        eps: float = 1e-5,
+        *,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.channels, self.momentum, self.eps = channels, momentum, eps
         if channels is not None:
@@ -52,10 +64,15 @@ class BatchNormalization(Layer):
         self._buffers["running_mean"] = np.zeros(channels, self.dtype)
         self._buffers["running_var"] = np.ones(channels, self.dtype)
 
-    running_mean = property(lambda self: self._buffers["running_mean"])
-    running_var = property(lambda self: self._buffers["running_var"])
+    @property
+    def running_mean(self) -> np.ndarray:
+        return self._buffers["running_mean"]
 
-    def forward(self, x, activation=None, residual=None):
+    @property
+    def running_var(self) -> np.ndarray:
+        return self._buffers["running_var"]
+
+    def forward(self, x: np.ndarray, activation: ActivationLike = None, residual: np.ndarray | None = None) -> np.ndarray:
         """The result; `residual`, if given, is added before the activation, and `backward` returns its gradient too."""
         self._prepare(x)
         gamma, beta = self.gamma.array, self.beta.array
@@ -72,7 +89,7 @@ class BatchNormalization(Layer):
         self._saved = x, kept, statistics, activation, residual is not None
         return y
 
-    def infer(self, x, activation=None, residual=None):
+    def infer(self, x: np.ndarray, activation: ActivationLike = None, residual: np.ndarray | None = None) -> np.ndarray:
         self._prepare(x)
         self._saved = None
         return self._infer(x, activation, residual)
@@ -92,21 +109,22 @@ class BatchNormalization(Layer):
             residual=residual,
         )  # fmt: skip
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> Any:
         x, y, statistics, activation, residual = self.saved()
         gamma, beta, options = self.gamma.array, self.beta.array, {"activation": activation, "y": y, "residual": residual}
         if statistics is None:
             constants = self.running_mean, self.running_var
             dx, dgamma, dbeta, skip = batch_norm_inference_grad(gy, x, gamma, beta, *constants, eps=self.eps, **options)
         else:
-            dx, dgamma, dbeta, skip = batch_norm_grad(gy, x, *statistics, gamma, beta, **options)
+            mean, inv_std = statistics
+            dx, dgamma, dbeta, skip = batch_norm_grad(gy, x, mean, inv_std, gamma, beta, **options)
         self.gamma.grad, self.beta.grad = dgamma, dbeta
         return (dx, skip) if residual else dx
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._check(input_shape)
         return tuple(input_shape)
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: InputShape) -> int:
         # One multiplication and one addition for each value, as at inference.
         return int(np.prod([1 if n is None else n for n in input_shape]))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
+from ..typing import Initializer, InputShape, Rng, Shape
 from .activations import ReLU, Sigmoid
 from .avg_pool import GlobalAvgPool2D
 from .dense import Dense
@@ -36,12 +40,21 @@ class ChannelAttention(Layer):
     ((1, 32, 8, 8), [(32, 8), (8,), (8, 32), (32,)])
     """
 
-    def __init__(self, reduction=16, channels=None, *, init="he_normal", rng=None, name=None, dtype=np.float32):
+    def __init__(
+        self,
+        reduction: int = 16,
+        channels: int | None = None,
+        *,
+        init: Initializer = "he_normal",
+        rng: Rng = None,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.reduction, self.channels, self.init, self.rng = reduction, channels, init, rng
         if reduction < 1:
             raise InvalidArgumentError(f"reduction: got {reduction}, expected at least 1")
-        self.gate = None
+        self.gate: Sequential | Any = None
         if channels is not None:
             self.build((None, channels, None, None), rng)
 
@@ -63,33 +76,33 @@ class ChannelAttention(Layer):
             dtype=self.dtype,
         )
 
-    def sublayers(self):
+    def sublayers(self) -> list[Layer]:
         return [self.gate] if self.built else []
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         self.build(x.shape)
         self._require_images(x.shape, self.channels)
         gate = self.gate.forward(x)
         self._saved = x, gate
         return _times(x, gate)
 
-    def infer(self, x):
+    def infer(self, x: np.ndarray) -> np.ndarray:
         self.build(x.shape)
         self._require_images(x.shape, self.channels)
         self._saved = None
         return _times(x, self.gate.infer(x))
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> np.ndarray:
         x, gate = self.saved()
         dx = _times(gy, gate)
         dx += self.gate.backward((gy * x).sum(axis=(2, 3)))
         return dx
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape, self.channels)
         return tuple(input_shape)
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: InputShape) -> int:
         self._require_images(input_shape, self.channels)
         n, c = input_shape[:2]
         hidden = max(1, c // self.reduction)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..typing import Rng
 from .network import Network
 from .sequential import Sequential
+
+if TYPE_CHECKING:
+    from .layer import Layer
+    from .losses import Loss
 
 __all__ = ["CNN"]
 
@@ -37,11 +46,20 @@ class CNN(Network, Sequential):
     True
     """
 
-    def __init__(self, layers=(), *, loss=None, memory_format="channels_last", rng=None, name=None, dtype=np.float32):
+    def __init__(
+        self,
+        layers: Iterable[Layer] = (),
+        *,
+        loss: Loss | None = None,
+        memory_format: str = "channels_last",
+        rng: Rng = None,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(layers=layers, loss=loss, memory_format=memory_format, rng=rng, name=name, dtype=dtype)
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         return super().forward(self.as_input(x))
 
-    def infer(self, x):
+    def infer(self, x: np.ndarray) -> np.ndarray:
         return super().infer(self.as_input(x))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
 from ..problem import memory_format_of
+from ..typing import InputShape, Shape
 from .layer import Layer
 
 __all__ = ["Concat"]
@@ -30,28 +32,28 @@ class Concat(Layer):
     (1, 5, 4, 4)
     """
 
-    def __init__(self, axis=1, *, name=None, dtype=np.float32):
+    def __init__(self, axis: int = 1, *, name: str | None = None, dtype: DTypeLike = np.float32) -> None:
         super().__init__(name=name, dtype=dtype)
         self.axis = axis
 
-    def forward(self, *xs):
+    def forward(self, *xs: np.ndarray) -> np.ndarray:
         shape = self.output_shape(*(x.shape for x in xs))
         y = np.concatenate(xs, self.axis, out=_like(xs[0], shape))
         self._saved = ([x.shape[self.axis] for x in xs],)
         return y
 
-    def infer(self, *xs):
+    def infer(self, *xs: np.ndarray) -> np.ndarray:
         y = self.forward(*xs)
         self._saved = None
         return y
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> tuple[np.ndarray, ...]:
         (sizes,) = self.saved()
         gradients = np.split(gy, np.cumsum(sizes[:-1]), self.axis)
         # Parts of an array are contiguous in neither format.
         return tuple(_copy(g, _like(gy, g.shape)) for g in gradients)
 
-    def output_shape(self, *input_shapes):
+    def output_shape(self, *input_shapes: InputShape) -> Shape:
         first = tuple(input_shapes[0]) if input_shapes else ()
         axis = self.axis % len(first) if -len(first) <= self.axis < len(first) else 0
         if axis == 0 or any(_without(shape, axis) != _without(first, axis) for shape in input_shapes):

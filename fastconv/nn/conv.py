@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
 from ..functional import (
@@ -12,7 +15,14 @@ from ..functional import (
     plan,
 )
 from ..problem import DIRECTIONS, ConvProblem
+from ..typing import Activation, Initializer, InputShape, Padding, Pair, Rng, Shape
 from .weighted import Weighted
+
+if TYPE_CHECKING:
+    from ..execution import PreparedConv
+
+if TYPE_CHECKING:
+    from ..execution import Plan
 
 __all__ = ["Conv2D"]
 
@@ -55,19 +65,34 @@ class Conv2D(Weighted):
     """
 
     def __init__(
-        self, filters, kernel_size, *, in_channels=None, stride=1, padding=0, dilation=1, groups=1, bias=True, activation=None,
-        algorithm="auto", init="he_normal", rng=None, name=None, dtype=np.float32,
-    ):  # fmt: skip
+        self,
+        filters: int,
+        kernel_size: Pair,
+        *,
+        in_channels: int | None = None,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        activation: Activation = None,
+        algorithm: str | dict[str, str] = "auto",
+        init: Initializer = "he_normal",
+        rng: Rng = None,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(bias, activation, init, rng, name=name, dtype=dtype)
         self.filters, self.kernel_size, self.in_channels = filters, kernel_size, in_channels
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.algorithm = algorithm
-        self._geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        self._geometry: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         self._algorithms = dict.fromkeys(DIRECTIONS, "auto")
         self._algorithms.update(algorithm if isinstance(algorithm, dict) else {"forward": algorithm})
         # Packed filters by plan and activation, and the state of the parameters they were made from.
-        self._packed_for, self._packed = None, {}
-        kh, kw = (kernel_size, kernel_size) if np.ndim(kernel_size) == 0 else kernel_size
+        self._packed_for: list[Any] | None = None
+        self._packed: dict[Any, PreparedConv] = {}
+        kh, kw = (kernel_size, kernel_size) if isinstance(kernel_size, int | np.integer) else kernel_size
         self._kernel = int(kh), int(kw)
         if in_channels is not None:
             self.build((None, in_channels, None, None), rng)
@@ -82,7 +107,7 @@ class Conv2D(Weighted):
             )
         self._add_weights((self.filters, channels // self.groups, *self._kernel), self.filters, rng)
 
-    def forward(self, x, activation=None):
+    def forward(self, x: np.ndarray, activation: Activation = None) -> np.ndarray:
         self._prepare(x)
         activation = self.activation or activation
         y = conv2d(
@@ -91,7 +116,7 @@ class Conv2D(Weighted):
         self._saved = x, None if activation is None else y, activation
         return y
 
-    def infer(self, x, activation=None):
+    def infer(self, x: np.ndarray, activation: Activation = None) -> np.ndarray:
         self._prepare(x)
         self._saved = None
         stamp = [parameter.stamp() for parameter in self._parameters.values()]
@@ -104,7 +129,7 @@ class Conv2D(Weighted):
             self._packed[key] = key[0].prepare(self.weight.array, self._bias(), activation)
         return self._packed[key](x)
 
-    def backward(self, gy, input_grad=True):
+    def backward(self, gy: np.ndarray, input_grad: bool = True) -> np.ndarray | Any:
         x, y, activation = self.saved()
         gy, weight = self._sums_gradient(gy, y, activation), self.weight
         if weight.trainable:
@@ -117,26 +142,26 @@ class Conv2D(Weighted):
         self.build(x.shape)
         self._require_images(x.shape, self.in_channels)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape, self.in_channels)
         n, c, h, w = input_shape
         shape = 1 if n is None else n, c, h, w
         problem = ConvProblem.from_shapes(shape, (self.filters, c // self.groups, *self._kernel), **self._geometry)
         return n, *problem.y_shape[1:]
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: InputShape) -> int:
         n, k, oh, ow = self.output_shape(input_shape)
         kh, kw = self._kernel
         return (1 if n is None else n) * k * oh * ow * (input_shape[1] // self.groups * kh * kw + bool(self.bias))
 
-    def problem(self, input_shape, memory_format="nhwc", direction="forward") -> ConvProblem:
+    def problem(self, input_shape: InputShape, memory_format: str = "nhwc", direction: str = "forward") -> ConvProblem:
         """What `fastconv.plan` takes, for inputs (n, c, h, w) of a memory format, in a direction."""
         return ConvProblem.from_shapes(
             input_shape, self.weight.shape, direction=direction, dtype=self.dtype.name, memory_format=memory_format,
             **self._geometry,
         )  # fmt: skip
 
-    def plan(self, input_shape, memory_format="nhwc", direction="forward"):
+    def plan(self, input_shape: InputShape, memory_format: str = "nhwc", direction: str = "forward") -> Plan:
         """The `Plan` with which the layer works on such inputs."""
         return plan(self.problem(input_shape, memory_format, direction), self._algorithms[direction])
 

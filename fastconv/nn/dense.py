@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
 from ..functional import linear, linear_input_grad, linear_weight_grad
+from ..typing import Activation, Initializer, InputShape, Rng, Shape
 from .weighted import Weighted
 
 __all__ = ["Dense"]
@@ -38,8 +42,17 @@ class Dense(Weighted):
     """
 
     def __init__(
-        self, units, in_features=None, *, bias=True, activation=None, init="he_normal", rng=None, name=None, dtype=np.float32
-    ):  # fmt: skip
+        self,
+        units: int,
+        in_features: int | None = None,
+        *,
+        bias: bool = True,
+        activation: Activation = None,
+        init: Initializer = "he_normal",
+        rng: Rng = None,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(bias, activation, init, rng, name=name, dtype=dtype)
         self.units, self.in_features = units, in_features
         if units < 1:
@@ -57,7 +70,7 @@ class Dense(Weighted):
             expected = self.in_features or "features"
             raise self._shape_error(shape, f"(n, {expected}); images go through Flatten or pooling")
 
-    def forward(self, x, activation=None):
+    def forward(self, x: np.ndarray, activation: Activation = None) -> np.ndarray:
         self.build(x.shape)
         self._check(x.shape)
         activation = self.activation or activation
@@ -65,22 +78,22 @@ class Dense(Weighted):
         self._saved = x, None if activation is None else y, activation
         return y
 
-    def infer(self, x, activation=None):
+    def infer(self, x: np.ndarray, activation: Activation = None) -> np.ndarray:
         y = self.forward(x, activation)
         self._saved = None
         return y
 
-    def backward(self, gy, input_grad=True):
+    def backward(self, gy: np.ndarray, input_grad: bool = True) -> np.ndarray | Any:
         x, y, activation = self.saved()
         gy, weight = self._sums_gradient(gy, y, activation), self.weight
         if weight.trainable:
             weight.grad = linear_weight_grad(gy, x)
         return linear_input_grad(gy, weight.array) if input_grad else None
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._check(input_shape)
         return input_shape[0], self.units
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: InputShape) -> int:
         n = 1 if input_shape[0] is None else input_shape[0]
         return n * self.units * (input_shape[1] + bool(self.bias))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
 from ..problem import memory_format_of
+from ..typing import InputShape, Rng, Shape
 from .layer import Layer
 
 __all__ = ["Dropout", "SpatialDropout"]
@@ -36,7 +40,7 @@ class Dropout(Layer):
 
     random = True
 
-    def __init__(self, rate=0.5, rng=None, *, name=None, dtype=np.float32):
+    def __init__(self, rate: float = 0.5, rng: Rng = None, *, name: str | None = None, dtype: DTypeLike = np.float32) -> None:
         super().__init__(name=name, dtype=dtype)
         if not 0 <= rate <= 1:
             raise InvalidArgumentError(f"rate: got {rate}, expected a probability from 0 to 1")
@@ -45,13 +49,13 @@ class Dropout(Layer):
         if rng is not None:
             self.generator = np.random.default_rng(rng)
 
-    def build(self, input_shape, rng=None):
+    def build(self, input_shape: InputShape, rng: Rng = None) -> Self:
         if self.generator is None:
             # A stream of its own: what other layers draw, and when, changes nothing here.
             self.generator = np.random.default_rng(np.random.default_rng(rng).integers(2**63, size=2))
         return super().build(input_shape, rng)
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         if not self.training or not self._dropped:
             self._saved = None, 1.0
             return x
@@ -60,11 +64,11 @@ class Dropout(Layer):
         self._saved = keep, 2**16 / kept if kept else 0.0
         return self._apply(x)
 
-    def infer(self, x):
+    def infer(self, x: np.ndarray) -> np.ndarray:
         self._saved = None
         return x
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> np.ndarray:
         return self._apply(gy)
 
     def _apply(self, x):
@@ -108,15 +112,15 @@ class SpatialDropout(Dropout):
     [1]
     """
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         self._require_images(x.shape)
         return super().forward(x)
 
-    def infer(self, x):
+    def infer(self, x: np.ndarray) -> np.ndarray:
         self._require_images(x.shape)
         return super().infer(x)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape)
         return tuple(input_shape)
 

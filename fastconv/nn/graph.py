@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..functional import add
+from ..typing import InputShape, Rng, Shape
 from .activations import Activation, activation_name
 from .layer import Layer
 from .network import Network
 from .sequential import unused_name
+
+if TYPE_CHECKING:
+    from .losses import Loss
 
 __all__ = ["Graph"]
 
@@ -70,9 +75,16 @@ class Graph(Network):
     skips_input_grad = True
 
     def __init__(
-        self, nodes: Iterable[tuple] = (), outputs: str | Iterable[str] | None = None, *, loss=None,
-        memory_format="channels_last", rng=None, name=None, dtype=np.float32,
-    ):  # fmt: skip
+        self,
+        nodes: Iterable[tuple] = (),
+        outputs: str | Iterable[str] | None = None,
+        *,
+        loss: Loss | None = None,
+        memory_format: str = "channels_last",
+        rng: Rng = None,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(loss=loss, memory_format=memory_format, name=name, dtype=dtype)
         self.rng = rng
         # See `observed`.
@@ -123,7 +135,7 @@ class Graph(Network):
         """(layer, input, ...) of each layer in the order they were added in."""
         return [(node.layer, *node.inputs) for node in self._nodes.values()]
 
-    def sublayers(self):
+    def sublayers(self) -> list[Layer]:
         return [node.layer for node in self._nodes.values()]
 
     # -- structure ------------------------------------------------------------------------------------------------------
@@ -207,32 +219,32 @@ class Graph(Network):
             shapes[name] = layer.output_shape(*given)
         return shapes
 
-    def build(self, input_shape, rng=None):
+    def build(self, input_shape: InputShape, rng: Rng = None) -> Self:
         rng = np.random.default_rng(self.rng if rng is None else rng)
         self._shapes(input_shape, lambda layer, given: layer.build(given[0] if len(given) == 1 else tuple(given), rng))
         self.built = True
         self.input_shape = None, *input_shape[1:]
         return self
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         """The output's shape, or a tuple of them where outputs are a sequence."""
         shapes = self._shapes(input_shape, lambda layer, given: None)
         return self._as_outputs([shapes[name] for name in self._results()])
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: InputShape) -> int:
         counts = []
         self._shapes(input_shape, lambda layer, given: counts.append(layer.multiply_adds(*given)))
         return sum(counts)
 
     # -- passes ---------------------------------------------------------------------------------------------------------
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         """The output, or a tuple of them where outputs are a sequence."""
         y = self._run("forward", x)
         self._saved = self._plan()
         return y
 
-    def infer(self, x):
+    def infer(self, x: np.ndarray) -> np.ndarray:
         self._saved = None
         return self._run("infer", x)
 
@@ -260,7 +272,7 @@ class Graph(Network):
             return self.observer(step.layer, phase, function, inputs[0])
         return self.observer(step.layer, phase, lambda arrays: function(*arrays), inputs)
 
-    def backward(self, gy, input_grad=True):
+    def backward(self, gy: np.ndarray, input_grad: bool = True) -> np.ndarray | Any:
         """The gradient with respect to the input; with ``input_grad=False`` None, and no layer does more than it must.
 
         Parameters
@@ -294,7 +306,7 @@ class Graph(Network):
             step.layer.release()
         return grads.pop(_INPUT) if input_grad else None
 
-    def fused_layers(self):
+    def fused_layers(self) -> list[Layer]:
         """The layers left out because the one before applies them."""
         run = {id(step.layer) for step in self._fused()}
         return [layer for layer in self.sublayers() if id(layer) not in run]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
 from ..functional import group_norm, group_norm_grad
+from ..typing import ActivationLike, InputShape, Shape
 from .layer import Layer
 
 __all__ = ["GroupNormalization", "InstanceNormalization"]
@@ -18,7 +20,8 @@ class GroupNormalization(Layer):
 
     Parameters
     ----------
-    groups : int
+    groups : int or None
+        None: one a channel.
         Of neighbouring channels; divides their number. 1: all of an image together.
     channels : int, optional
         Taken from the first input if left out.
@@ -36,7 +39,15 @@ class GroupNormalization(Layer):
 
     fuses = frozenset({"relu", "relu6", "leaky_relu"})
 
-    def __init__(self, groups, channels=None, eps=1e-5, *, name=None, dtype=np.float32):
+    def __init__(
+        self,
+        groups: int | None,
+        channels: int | None = None,
+        eps: float = 1e-5,
+        *,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.groups, self.channels, self.eps = groups, channels, eps
         if channels is not None:
@@ -55,27 +66,27 @@ class GroupNormalization(Layer):
             c = self.channels or "c"
             raise self._shape_error(shape, f"(n, {c}) or (n, {c}, h, w)")
 
-    def forward(self, x, activation=None):
+    def forward(self, x: np.ndarray, activation: ActivationLike = None) -> np.ndarray:
         self.build(x.shape)
         self._check(x.shape)
-        groups = self.groups or self.channels
+        groups = self.groups or x.shape[1]
         y, mean, inv_std = group_norm(x, groups, self.gamma.array, self.beta.array, eps=self.eps, activation=activation)
         self._saved = x, groups, mean, inv_std, activation
         return y
 
-    def infer(self, x, activation=None):
+    def infer(self, x: np.ndarray, activation: ActivationLike = None) -> np.ndarray:
         y = self.forward(x, activation)
         self._saved = None
         return y
 
-    def backward(self, gy):
-        *statistics, activation = self.saved()
+    def backward(self, gy: np.ndarray) -> np.ndarray:
+        x, groups, mean, inv_std, activation = self.saved()
         dx, self.gamma.grad, self.beta.grad = group_norm_grad(
-            gy, *statistics, self.gamma.array, self.beta.array, activation=activation
+            gy, x, groups, mean, inv_std, self.gamma.array, self.beta.array, activation=activation
         )  # fmt: skip
         return dx
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._check(input_shape)
         return tuple(input_shape)
 
@@ -96,7 +107,9 @@ class InstanceNormalization(GroupNormalization):
     [[[[-1.0, 1.0]], [[-1.0, 1.0]]]]
     """
 
-    def __init__(self, channels=None, eps=1e-5, *, name=None, dtype=np.float32):
+    def __init__(
+        self, channels: int | None = None, eps: float = 1e-5, *, name: str | None = None, dtype: DTypeLike = np.float32
+    ) -> None:
         super().__init__(None, channels, eps, name=name, dtype=dtype)
 
     def _check(self, shape):

@@ -13,11 +13,14 @@ layer out and pass it as ``forward(x, activation=...)``.
 from __future__ import annotations
 
 import inspect
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import InvalidArgumentError, InvalidTypeError, NotReadyError
+from ..typing import InputShape, Rng, Shape
 from .parameter import Parameter
 
 __all__ = ["Layer"]
@@ -53,8 +56,6 @@ class Layer:
     array([[2., 2.]], dtype=float32)
     """
 
-    # Names of activations that forward(x, activation=...) takes.
-    fuses: frozenset[str] = frozenset()
     # Whether relu(f(x)) = f(relu(x)).
     commutes_with_relu = False
     # Whether backward(gy, input_grad=False) is understood: it may then return None instead of the gradient of x.
@@ -66,11 +67,11 @@ class Layer:
     # Class by name, for reading saved networks; classes derived from Layer enter themselves.
     kinds: ClassVar[dict[str, type[Layer]]] = {}
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         Layer.kinds[cls.__name__] = cls
 
-    def __init__(self, *, name=None, dtype=np.float32):
+    def __init__(self, *, name: str | None = None, dtype: DTypeLike = np.float32) -> None:
         self.name = name
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
@@ -78,35 +79,40 @@ class Layer:
         self.training = True
         self.built = False
         self.path = name or ""
-        self._parameters = {}
-        self._buffers = {}
-        self._saved = None
+        self._parameters: dict[str, Parameter] = {}
+        self._buffers: dict[str, np.ndarray] = {}
+        self._saved: Any = None
+
+    @property
+    def fuses(self) -> frozenset[str]:
+        """Names of activations that ``forward(x, activation=...)`` takes; a class attribute will do."""
+        return frozenset()
 
     # -- what layers define ---------------------------------------------------------------------------------------------
 
     def _build(self, input_shape, rng):
         """Create the parameters for inputs of `input_shape`; layers without parameters need not define it."""
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} defines no forward")
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray, *options: Any, **named: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} defines no backward")
 
-    def infer(self, *x):
+    def infer(self, *x: Any, **options: Any) -> np.ndarray:
         """The result as in evaluation (running statistics, no dropout); nothing is kept for `backward`."""
         before, self.training = self.training, False
         try:
-            return self.forward(*x)
+            return self.forward(*x, **options)
         finally:
             self.training = before
             self._saved = None
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         """Shape of the result for inputs of `input_shape`: the same, unless a layer says otherwise."""
         return tuple(input_shape)
 
-    def multiply_adds(self, *input_shapes):
+    def multiply_adds(self, *input_shapes: Any, **options: Any) -> int:
         """Multiply-adds of a forward pass, bias included, as the guide counts them: one per product and one per bias."""
         return 0
 
@@ -116,7 +122,7 @@ class Layer:
 
     # -- parameters -----------------------------------------------------------------------------------------------------
 
-    def build(self, input_shape, rng=None):
+    def build(self, input_shape: InputShape, rng: Rng = None) -> Self:
         """Create the parameters, if that has not been done, and return self.
 
         Parameters
@@ -137,7 +143,7 @@ class Layer:
                     layer.train(self.training)
         return self
 
-    def add_parameter(self, name, data) -> Parameter:
+    def add_parameter(self, name: str, data: ArrayLike) -> Parameter:
         """Make `data` a parameter of this layer, in its dtype."""
         parameter = Parameter(np.asarray(data, self.dtype), name)
         self._parameters[name] = parameter
@@ -153,19 +159,19 @@ class Layer:
     def _lacks_parameters(self):
         return not self.built and type(self)._build is not Layer._build
 
-    def layers_inside(self):
+    def layers_inside(self) -> Iterator[tuple[str, Layer]]:
         """(path, layer) of this layer and of all within it, depth first."""
         yield self.path, self
         for layer in self.sublayers():
             yield from layer.layers_inside()
 
-    def set_path(self, path):
+    def set_path(self, path: str) -> None:
         """Tell the layer its place in the network; its parameters and the layers within are named after it."""
         self.path = path
         for name, parameter in self._parameters.items():
             parameter.name = f"{path}.{name}" if path else name
         for layer in self.sublayers():
-            layer.set_path(f"{path}.{layer.name}" if path else layer.name)
+            layer.set_path(f"{path}.{layer.name}" if path else str(layer.name))
 
     def buffers(self) -> dict[str, np.ndarray]:
         """Arrays that belong to the state but are not trained, by path: running statistics."""
@@ -181,7 +187,7 @@ class Layer:
         state.update((name, value.copy()) for name, value in self.buffers().items())
         return state
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over all parameters and buffers; names and shapes must be this layer's, else nothing is changed.
 
         Raises
@@ -201,11 +207,11 @@ class Layer:
         for parameter in self.parameters():
             parameter.version += 1
 
-    def freeze(self):
+    def freeze(self) -> Self:
         """Keep optimizers from changing this layer's parameters; returns self. See `unfreeze`."""
         return self._set_trainable(False)
 
-    def unfreeze(self):
+    def unfreeze(self) -> Self:
         """Let optimizers change this layer's parameters again; returns self."""
         return self._set_trainable(True)
 
@@ -219,7 +225,7 @@ class Layer:
         """Whether there are no parameters here that an optimizer would change."""
         return not any(parameter.trainable for parameter in self.parameters())
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> Self:
         """Convert parameters and buffers to float32 or float64; returns self."""
         for _, layer in self.layers_inside():
             layer.dtype = np.dtype(dtype)
@@ -230,7 +236,7 @@ class Layer:
             layer._saved = None
         return self
 
-    def random_states(self) -> dict[str, dict | None]:
+    def random_states(self) -> dict[str, dict[str, Any] | None]:
         """The state of each random layer's generator by the layer's path, as data that JSON can hold.
 
         With parameters, buffers and the optimizer's state this is what resuming training exactly takes. None stands for a
@@ -252,7 +258,7 @@ class Layer:
             if layer.random
         }
 
-    def load_random_states(self, states):
+    def load_random_states(self, states: Mapping[str, Any]) -> None:
         """Take over what `random_states` returned; the paths must be the same, else nothing is changed.
 
         Raises
@@ -270,23 +276,23 @@ class Layer:
 
     # -- modes ----------------------------------------------------------------------------------------------------------
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Behave as in training (or, with False, as in evaluation); returns self."""
         for _, layer in self.layers_inside():
             layer.training = bool(mode)
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """Behave as in evaluation; returns self."""
         return self.train(False)
 
-    def saved(self):
+    def saved(self) -> Any:
         """What the last `forward` kept for `backward`."""
         if self._saved is None:
             raise NotReadyError(f"{self._label()}: backward without a forward before it")
         return self._saved
 
-    def release(self):
+    def release(self) -> None:
         """Let go of what the last `forward` kept; containers do it as they go back."""
         self._saved = None
 
@@ -306,7 +312,7 @@ class Layer:
 
     # -- description ----------------------------------------------------------------------------------------------------
 
-    def config(self) -> dict:
+    def config(self) -> dict[str, Any]:
         """The constructor's arguments, from the attributes of the same names, without those that have their default."""
         parameters = inspect.signature(type(self).__init__).parameters.values()
         wanted = [p for p in parameters if p.name not in _NOT_CONFIGURATION and p.kind is not p.VAR_KEYWORD]
@@ -321,7 +327,7 @@ class Layer:
         # What a pass keeps is not part of the state; neither are packed weights, which layers put there too.
         return self.__dict__ | {"_saved": None}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.config().items() if key != "name")
         return f"{type(self).__name__}({arguments})"
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..functional import (
     adaptive_max_pool2d,
@@ -12,8 +15,9 @@ from ..functional import (
     max_pool2d_grad,
     max_pool2d_with_taps,
 )
-from ..functional.windows import adaptive_windows, sliding_windows
+from ..functional.windows import Windows, adaptive_windows, sliding_windows
 from ..problem import memory_format_of
+from ..typing import ActivationLike, InputShape, OutputSize, Padding, Pair, Shape
 from .layer import Layer
 
 __all__ = ["AdaptiveMaxPool2D", "MaxPool2D"]
@@ -26,22 +30,28 @@ class MaxPool(Layer):
     fuses = frozenset({"relu"})
     commutes_with_relu = True
 
-    def forward(self, x, activation=None):
+    # What those derived from it define: windows of an input's shape, the maxima without and with the taps, and the gradient.
+    _windows: Callable[..., Windows]
+    _pool: Callable[..., np.ndarray]
+    _pool_with_taps: Callable[..., tuple[np.ndarray, np.ndarray]]
+    _grad: Callable[..., np.ndarray]
+
+    def forward(self, x: np.ndarray, activation: ActivationLike = None) -> np.ndarray:
         self._require_images(x.shape)
         y, taps = self._pool_with_taps(x, activation)
         self._saved = x.shape, memory_format_of(x), taps, None if activation is None else y, activation
         return y
 
-    def infer(self, x, activation=None):
+    def infer(self, x: np.ndarray, activation: ActivationLike = None) -> np.ndarray:
         self._require_images(x.shape)
         self._saved = None
         return self._pool(x, activation)
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> np.ndarray:
         x_shape, memory_format, taps, y, activation = self.saved()
         return self._grad(gy, taps, x_shape, {"y": y, "activation": activation, "memory_format": memory_format})
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape)
         return self._windows(input_shape).y_shape(tuple(input_shape))
 
@@ -70,7 +80,17 @@ class MaxPool2D(MaxPool):
     [[5.0, 7.0], [13.0, 15.0]]
     """
 
-    def __init__(self, pool_size, stride=None, padding=0, dilation=1, ceil_mode=False, *, name=None, dtype=np.float32):
+    def __init__(
+        self,
+        pool_size: Pair,
+        stride: Pair | None = None,
+        padding: Padding = 0,
+        dilation: Pair = 1,
+        ceil_mode: bool = False,
+        *,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.pool_size, self.stride, self.padding, self.dilation = pool_size, stride, padding, dilation
         self.ceil_mode = ceil_mode
@@ -107,7 +127,7 @@ class AdaptiveMaxPool2D(MaxPool):
     [[4.0, 5.0], [7.0, 8.0]]
     """
 
-    def __init__(self, output_size, *, name=None, dtype=np.float32):
+    def __init__(self, output_size: OutputSize, *, name: str | None = None, dtype: DTypeLike = np.float32) -> None:
         super().__init__(name=name, dtype=dtype)
         self.output_size = output_size
 

@@ -6,18 +6,27 @@ What is done by parts of the library that build on this one (the training loop, 
 from __future__ import annotations
 
 import importlib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from ..errors import InvalidArgumentError, InvalidTypeError, NotReadyError
 from ..functional import to_memory_format
 from ..problem import DIRECTIONS, ConvProblem
+from ..typing import InputShape, PathLike, Rng
 from . import serialization
 from .conv import Conv2D
 from .layer import Layer
 from .losses import CrossEntropyLoss
 from .observation import visit_shapes
+
+if TYPE_CHECKING:
+    from ..diagnostics.summary import Summary
+    from ..optim.optimizer import Optimizer
+    from ..training.history import History
+
+if TYPE_CHECKING:
+    from .losses import Loss
 
 __all__ = ["Evaluation", "Network"]
 
@@ -44,20 +53,20 @@ class Network(Layer):
         What the network was built for last, with None for the batch.
     """
 
-    def __init__(self, *, loss=None, memory_format="channels_last", **options):
+    def __init__(self, *, loss: Loss | None = None, memory_format: str = "channels_last", **options: Any) -> None:
         super().__init__(**options)
         if memory_format not in _MEMORY_FORMATS:
             raise InvalidArgumentError(f"memory_format: got {memory_format!r}, expected one of {', '.join(_MEMORY_FORMATS)}")
         self.loss_fn = CrossEntropyLoss() if loss is None else loss
         self.memory_format = memory_format
-        self.input_shape = None
+        self.input_shape: tuple[int | None, ...] | None = None
 
-    def build(self, input_shape, rng=None):
+    def build(self, input_shape: InputShape, rng: Rng = None) -> Self:
         super().build(input_shape, rng)
         self.input_shape = None, *input_shape[1:]
         return self
 
-    def as_input(self, x):
+    def as_input(self, x: np.ndarray) -> np.ndarray:
         """`x` in the network's dtype and memory format; converted only if it is not so already."""
         x = np.asarray(x)
         if x.dtype.kind != "f":
@@ -66,7 +75,7 @@ class Network(Layer):
             return to_memory_format(x, self.memory_format, self.dtype)
         return np.ascontiguousarray(x, self.dtype)
 
-    def train_step(self, x, y, optimizer, loss_fn=None) -> float:
+    def train_step(self, x: np.ndarray, y: np.ndarray, optimizer: Optimizer, loss_fn: Loss | None = None) -> float:
         """Forward, loss, backward, update.
 
         Parameters
@@ -88,21 +97,21 @@ class Network(Layer):
         optimizer.step()
         return loss
 
-    def gradients(self, x, y, loss_fn=None) -> float:
+    def gradients(self, x: np.ndarray, y: np.ndarray, loss_fn: Loss | None = None) -> float:
         """The part of `train_step` before the update: sets the parameters' gradients and returns the loss."""
         return self.loss_and_scores(x, y, loss_fn)[0]
 
-    def loss_and_scores(self, x, y, loss_fn=None) -> tuple[float, np.ndarray]:
+    def loss_and_scores(self, x: np.ndarray, y: np.ndarray, loss_fn: Loss | None = None) -> tuple[float, np.ndarray]:
         """`gradients`, and the network's results for the batch as well."""
         loss_fn = loss_fn or self.loss_fn
         if not self.training:
             self.train()
         scores = self.forward(x)
-        loss = loss_fn.forward(scores, y)
+        loss: Any = loss_fn.forward(scores, y)
         self.backward(loss_fn.backward(), input_grad=False)
         return loss, scores
 
-    def predict(self, x, batch_size=256) -> np.ndarray:
+    def predict(self, x: np.ndarray, batch_size: int = 256) -> np.ndarray:
         """The network's results for all of `x`, as in evaluation, batch by batch.
 
         Returns
@@ -116,7 +125,7 @@ class Network(Layer):
         parts = [self.infer(x[i : i + batch_size]) for i in range(0, max(len(x), 1), batch_size)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def evaluate(self, x, y, batch_size=256) -> Evaluation:
+    def evaluate(self, x: np.ndarray, y: np.ndarray, batch_size: int = 256) -> Evaluation:
         """Mean loss and accuracy on labelled data, as in evaluation.
 
         Returns
@@ -127,7 +136,8 @@ class Network(Layer):
         y = np.asarray(y)
         if len(x) != len(y) or not len(y):
             raise InvalidArgumentError(f"x, y: got {len(x)} samples and {len(y)} targets; expected as many, and at least one")
-        total, correct = 0.0, 0
+        total: Any = 0.0
+        correct = 0
         for i in range(0, len(y), batch_size):
             targets = y[i : i + batch_size]
             scores = self.infer(np.asarray(x[i : i + batch_size]))
@@ -136,15 +146,15 @@ class Network(Layer):
             correct += int(np.count_nonzero(scores.argmax(axis=1) == labels)) if scores.ndim == 2 else 0
         return Evaluation(total / len(y), correct / len(y))
 
-    def fit(self, x, y=None, **options):
+    def fit(self, x: Any, y: np.ndarray | None = None, **options: Any) -> History:
         """Train on data, see `fastconv.training.fit`, whose options are these."""
         return _above("training").fit(self, x, y, **options)
 
-    def summary(self, input_shape=None):
+    def summary(self, input_shape: InputShape | None = None) -> Summary:
         """Shapes, parameters, multiply-adds, memory and algorithms by layer, see `fastconv.diagnostics.summary`."""
         return _above("diagnostics").summary(self, input_shape)
 
-    def problems(self, input_shape=None) -> list[ConvProblem]:
+    def problems(self, input_shape: InputShape | None = None) -> list[ConvProblem]:
         """Every convolution of a training step on such inputs, in all directions: what `fastconv.autotune` takes.
 
         Parameters
@@ -182,12 +192,12 @@ class Network(Layer):
         visit_shapes(self, shape, note)
         return found
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write architecture, parameters and buffers to one file: safetensors if its name ends so, else NumPy's npz."""
         serialization.save(self, path)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: PathLike) -> Self:
         """The network that `save` wrote. Nothing is unpickled.
 
         Raises

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
+from ..typing import InputShape
 from .layer import Layer
 
 __all__ = ["observed", "visit_shapes"]
@@ -40,7 +42,7 @@ def observed(network: Layer, observer: Callable, *, fuse: bool = False) -> Itera
     forward dense (1, 3)
     forward relu (1, 3)
     """
-    containers = [layer for _, layer in network.layers_inside() if hasattr(layer, "observer")]
+    containers: list[Any] = [layer for _, layer in network.layers_inside() if hasattr(layer, "observer")]
     before = [(layer.observer, layer.observe_fused) for layer in containers]
     try:
         for layer in containers:
@@ -51,7 +53,7 @@ def observed(network: Layer, observer: Callable, *, fuse: bool = False) -> Itera
             layer.observer, layer.observe_fused = previous
 
 
-def visit_shapes(network: Layer, input_shape: tuple[int, ...], visit: Callable) -> None:
+def visit_shapes(network: Layer, input_shape: InputShape, visit: Callable[..., Any]) -> None:
     """Call ``visit(layer, input shapes, output shape)`` for each layer, in the order in which they run; nothing is computed.
 
     Containers and blocks are not visited, the layers within them are. Every shape has a batch of one.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
 
@@ -40,10 +43,10 @@ class Parameter:
     <Parameter weight (2, 3) float32>
     """
 
-    def __init__(self, data, name):
+    def __init__(self, data: np.ndarray, name: str) -> None:
         self.array = np.ascontiguousarray(data)
         self.name = name
-        self.grad = None
+        self.grad: np.ndarray | None = None
         self.trainable = True
         self.version = 0
 
@@ -53,7 +56,7 @@ class Parameter:
         return self.array
 
     @data.setter
-    def data(self, value):
+    def data(self, value: np.ndarray) -> None:
         value = np.asarray(value)
         if value.shape != self.array.shape:
             raise InvalidArgumentError(f"{self.name}: got shape {value.shape}, expected {self.array.shape}")
@@ -72,16 +75,16 @@ class Parameter:
     def dtype(self) -> np.dtype:
         return self.array.dtype
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> None:
         """Convert data to `dtype`; the gradient is dropped."""
         self.version += 1
         self.array = self.array.astype(dtype)
         self.grad = None
 
-    def stamp(self) -> tuple:
+    def stamp(self) -> tuple[Any, ...]:
         """Something that differs once the values have changed, be it all over and by a kept reference."""
         flat = self.array.reshape(-1)
         return self.version, self.array.dtype, flat[:: max(1, flat.size // _SAMPLE)].tobytes()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Parameter {self.name} {self.shape} {self.dtype}>"

@@ -10,11 +10,14 @@ The last normalisation, the addition and the activation are one pass over memory
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
 from ..functional import add
+from ..typing import Initializer, InputShape, Rng, Shape
 from .activations import ReLU
 from .batch_norm import BatchNormalization
 from .conv import Conv2D
@@ -30,13 +33,23 @@ class _Residual(Layer):
     skips_input_grad = True
     out_channels: int
 
-    def __init__(self, filters, stride, in_channels, momentum, eps, init, rng, **options):
+    def __init__(
+        self,
+        filters: int,
+        stride: int,
+        in_channels: int | None,
+        momentum: float,
+        eps: float,
+        init: Initializer,
+        rng: Rng,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.filters, self.stride, self.in_channels = filters, stride, in_channels
         self.momentum, self.eps, self.init, self.rng = momentum, eps, init, rng
         # See `observed`.
         self.observer, self.observe_fused = None, False
-        self._inner = []
+        self._inner: list[Layer] = []
         for name, value in (("filters", filters), ("stride", stride)):
             if not isinstance(value, int | np.integer) or value < 1:
                 raise InvalidArgumentError(f"{name}: got {value!r}, expected a positive integer")
@@ -78,15 +91,15 @@ class _Residual(Layer):
     def _norm(self, name):
         return BatchNormalization(momentum=self.momentum, eps=self.eps, name=name, dtype=self.dtype)
 
-    def sublayers(self):
+    def sublayers(self) -> list[Layer]:
         return self._inner
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         self._prepare(x)
         self._saved = (self.observer is None or self.observe_fused,)
         return self._join("forward", self.main.forward(x), x if self.projection is None else self.projection.forward(x))
 
-    def infer(self, x):
+    def infer(self, x: np.ndarray) -> np.ndarray:
         self._prepare(x)
         self._saved = None
         return self._join("infer", self.main.infer(x), x if self.projection is None else self.projection.infer(x))
@@ -101,7 +114,7 @@ class _Residual(Layer):
             return self._call(self.norm, phase, functools.partial(norm, activation="relu", residual=skip), main)
         return self._call(self.relu, phase, relu, add(self._call(self.norm, phase, norm, main), skip))
 
-    def backward(self, gy, input_grad=True):
+    def backward(self, gy: np.ndarray, input_grad: bool = True) -> np.ndarray | Any:
         """The gradient with respect to the input; None with ``input_grad=False``."""
         (fused,) = self.saved()
         self.release()
@@ -126,17 +139,17 @@ class _Residual(Layer):
     def _call(self, layer, phase, function, x):
         return function(x) if self.observer is None else self.observer(layer, phase, function, x)
 
-    def fused_layers(self):
+    def fused_layers(self) -> list[Layer]:
         """The layers left out because the one before applies them."""
         return [self.relu] if self.built else []
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape, self.in_channels)
         n, _, h, w = input_shape
         # All convolutions keep the size, but for the stride of one.
         return n, self.out_channels, -(-h // self.stride), -(-w // self.stride)
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: InputShape) -> int:
         self._require_images(input_shape, self.in_channels)
         total = 0
         for branch in self._branches(input_shape[1]):
@@ -182,9 +195,18 @@ class ResidualBlock(_Residual):
     """
 
     def __init__(
-        self, filters, stride=1, in_channels=None, *, momentum=0.9, eps=1e-5, init="he_normal", rng=None, name=None,
-        dtype=np.float32,
-    ):  # fmt: skip
+        self,
+        filters: int,
+        stride: int = 1,
+        in_channels: int | None = None,
+        *,
+        momentum: float = 0.9,
+        eps: float = 1e-5,
+        init: Initializer = "he_normal",
+        rng: Rng = None,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(filters, stride, in_channels, momentum, eps, init, rng, name=name, dtype=dtype)
         self.out_channels = filters
         if in_channels is not None:
@@ -217,9 +239,19 @@ class Bottleneck(_Residual):
     """
 
     def __init__(
-        self, filters, stride=1, in_channels=None, *, expansion=4, momentum=0.9, eps=1e-5, init="he_normal", rng=None,
-        name=None, dtype=np.float32,
-    ):  # fmt: skip
+        self,
+        filters: int,
+        stride: int = 1,
+        in_channels: int | None = None,
+        *,
+        expansion: int = 4,
+        momentum: float = 0.9,
+        eps: float = 1e-5,
+        init: Initializer = "he_normal",
+        rng: Rng = None,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(filters, stride, in_channels, momentum, eps, init, rng, name=name, dtype=dtype)
         self.expansion, self.out_channels = expansion, filters * expansion
         if not isinstance(expansion, int | np.integer) or expansion < 1:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InvalidArgumentError
+from ..typing import ActivationLike, Initializer, InputShape, Padding, Pair, Rng, Shape
 from . import activations
 from .batch_norm import BatchNormalization
 from .conv import Conv2D
@@ -54,9 +58,22 @@ class DepthwiseSeparableConv(Sequential):
     """
 
     def __init__(
-        self, filters, kernel_size=3, *, in_channels=None, stride=1, padding=1, dilation=1, bias=None, batch_norm=False,
-        activation=None, init="he_normal", rng=None, name=None, dtype=np.float32,
-    ):  # fmt: skip
+        self,
+        filters: int,
+        kernel_size: Pair = 3,
+        *,
+        in_channels: int | None = None,
+        stride: Pair = 1,
+        padding: Padding = 1,
+        dilation: Pair = 1,
+        bias: bool | None = None,
+        batch_norm: bool = False,
+        activation: ActivationLike = None,
+        init: Initializer = "he_normal",
+        rng: Rng = None,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(rng=rng, name=name, dtype=dtype)
         self.filters, self.kernel_size, self.in_channels = filters, kernel_size, in_channels
         self.stride, self.padding, self.dilation = stride, padding, dilation
@@ -66,7 +83,7 @@ class DepthwiseSeparableConv(Sequential):
         if in_channels is not None:
             self.build((None, in_channels, None, None), rng)
 
-    def build(self, input_shape, rng=None):
+    def build(self, input_shape: InputShape, rng: Rng = None) -> Self:
         if not self.built:
             rng = np.random.default_rng(rng if self.rng is None else self.rng)
             self._make(input_shape)
@@ -102,15 +119,15 @@ class DepthwiseSeparableConv(Sequential):
         self._require_images(x.shape, self.in_channels)
         return super()._run(phase, x)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._make(input_shape)
         return super().output_shape(input_shape)
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: InputShape) -> int:
         self._make(input_shape)
         return super().multiply_adds(input_shape)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {name: value for name, value in super().config().items() if name != "layers"}
 
     def _lacks_parameters(self):

@@ -10,10 +10,14 @@ An observer sees every layer by itself.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import FastconvError, InvalidArgumentError, InvalidTypeError
+from ..typing import InputShape, Rng, Shape
 from .activations import Activation, activation_name
 from .layer import Layer
 
@@ -41,17 +45,19 @@ class Sequential(Layer):
 
     skips_input_grad = True
 
-    def __init__(self, layers=(), *, rng=None, name=None, dtype=np.float32):
+    def __init__(
+        self, layers: Iterable[Layer] = (), *, rng: Rng = None, name: str | None = None, dtype: DTypeLike = np.float32
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
-        self.layers = []
+        self.layers: list[Layer] = []
         self.rng = rng
         # See `observed`.
         self.observer, self.observe_fused = None, False
-        self._steps = None
+        self._steps: list[Any] | None = None
         for layer in layers:
             self.add_layer(layer)
 
-    def add_layer(self, layer):
+    def add_layer(self, layer: Layer) -> Self:
         """Append a layer and return self.
 
         Parameters
@@ -73,10 +79,10 @@ class Sequential(Layer):
         self._steps = None
         return self
 
-    def sublayers(self):
+    def sublayers(self) -> list[Layer]:
         return self.layers
 
-    def build(self, input_shape, rng=None):
+    def build(self, input_shape: InputShape, rng: Rng = None) -> Self:
         rng = np.random.default_rng(self.rng if rng is None else rng)
         shape = tuple(input_shape)
         for layer in self.layers:
@@ -86,24 +92,24 @@ class Sequential(Layer):
         self.built = True
         return self
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         shape = tuple(input_shape)
         for layer in self.layers:
             with naming(layer):
                 shape = layer.output_shape(shape)
         return shape
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: InputShape) -> int:
         total, shape = 0, tuple(input_shape)
         for layer in self.layers:
             total += layer.multiply_adds(shape)
             shape = layer.output_shape(shape)
         return total
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         return self._run("forward", x)
 
-    def infer(self, x):
+    def infer(self, x: np.ndarray) -> np.ndarray:
         return self._run("infer", x)
 
     def _run(self, phase, x):
@@ -118,7 +124,7 @@ class Sequential(Layer):
                 x = function(x) if self.observer is None else self.observer(layer, phase, function, x)
         return x
 
-    def backward(self, gy, input_grad=True):
+    def backward(self, gy: np.ndarray, input_grad: bool = True) -> np.ndarray | Any:
         """The gradient with respect to the input, or with ``input_grad=False`` None, and no layer does more than it must."""
         steps = [layer for layer, _ in self.saved()]
         self.release()
@@ -140,14 +146,14 @@ class Sequential(Layer):
             self._steps = list(_fused(self.layers))
         return self._steps
 
-    def fused_layers(self):
+    def fused_layers(self) -> list[Layer]:
         """The layers left out because the one before applies them."""
         if self._steps is None:
             self._steps = list(_fused(self.layers))
         run = {id(layer) for layer, _ in self._steps}
         return [layer for layer in self.layers if id(layer) not in run]
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return super().config() | {"layers": list(self.layers)}
 
     def __getstate__(self):

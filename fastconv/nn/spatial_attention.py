@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..problem import memory_format_of
+from ..typing import Initializer, InputShape, Pair, Rng, Shape
 from .activations import Sigmoid
 from .conv import Conv2D
 from .layer import Layer
@@ -35,7 +37,16 @@ class SpatialAttention(Layer):
     ((1, 16, 8, 8), [(1, 2, 7, 7), (1,)])
     """
 
-    def __init__(self, kernel_size=7, *, bias=True, init="he_normal", rng=None, name=None, dtype=np.float32):
+    def __init__(
+        self,
+        kernel_size: Pair = 7,
+        *,
+        bias: bool = True,
+        init: Initializer = "he_normal",
+        rng: Rng = None,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.kernel_size, self.bias, self.init, self.rng = kernel_size, bias, init, rng
         conv = Conv2D(
@@ -44,20 +55,20 @@ class SpatialAttention(Layer):
         self.gate = Sequential([conv, Sigmoid(name="sigmoid")], name="gate", dtype=dtype)
         self.set_path(self.path)
 
-    def sublayers(self):
+    def sublayers(self) -> list[Layer]:
         return [self.gate]
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         statistics, which = self._statistics(x)
         gate = self.gate.forward(statistics)
         self._saved = x, gate, which
         return _times(x, gate)
 
-    def infer(self, x):
+    def infer(self, x: np.ndarray) -> np.ndarray:
         self._saved = None
         return _times(x, self.gate.infer(self._statistics(x)[0]))
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> np.ndarray:
         x, gate, which = self.saved()
         of_mean, of_max = np.split(self.gate.backward((gy * x).sum(axis=1, keepdims=True)), 2, axis=1)
         dx = _times(gy, gate)
@@ -79,11 +90,11 @@ class SpatialAttention(Layer):
         both[:, 1:] = np.take_along_axis(x, which, axis=1)
         return both, which
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape)
         return tuple(input_shape)
 
-    def multiply_adds(self, input_shape):
+    def multiply_adds(self, input_shape: InputShape) -> int:
         self._require_images(input_shape)
         n, _, h, w = input_shape
         return self.gate.multiply_adds((n, 2, h, w))

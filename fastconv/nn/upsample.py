@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..functional import upsample2d, upsample2d_grad
 from ..problem import memory_format_of
+from ..typing import InputShape, Pair, Scale, Shape, UpsampleMode
 from .layer import Layer
 
 __all__ = ["Upsample"]
@@ -36,23 +39,31 @@ class Upsample(Layer):
     """
 
     def __init__(
-        self, scale_factor=None, size=None, mode="nearest", align_corners=False, *, name=None, dtype=np.float32
-    ):  # fmt: skip
+        self,
+        scale_factor: Scale | None = None,
+        size: Pair | None = None,
+        mode: UpsampleMode = "nearest",
+        align_corners: bool = False,
+        *,
+        name: str | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
-        self.scale_factor, self.size, self.mode, self.align_corners = scale_factor, size, mode, align_corners
-        self._how = scale_factor, size, mode, align_corners
+        self.scale_factor: Scale | Any = scale_factor
+        self.size, self.mode, self.align_corners = size, mode, align_corners
+        self._how: tuple[Any, ...] = scale_factor, size, mode, align_corners
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> np.ndarray:
         self._require_images(x.shape)
         y = upsample2d(x, *self._how)
         self._saved = x.shape, memory_format_of(x)
         return y
 
-    def backward(self, gy):
+    def backward(self, gy: np.ndarray) -> np.ndarray:
         x_shape, memory_format = self.saved()
         return upsample2d_grad(gy, x_shape, *self._how, memory_format=memory_format)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: InputShape) -> Shape:
         self._require_images(input_shape)
         if self.size is not None:
             return *input_shape[:2], *np.broadcast_to(self.size, 2).tolist()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import InvalidArgumentError
 from ..functional import activation_bias_grad, activation_grad, bias_grad
+from ..typing import Activation, Initializer, Rng
 from . import initializers
 from .activations import FUSED, activation_name
 from .layer import Layer
@@ -18,14 +21,14 @@ class Weighted(Layer):
 
     skips_input_grad = True
 
-    def __init__(self, bias, activation, init, rng, **options):
+    def __init__(self, bias: bool, activation: Activation, init: Initializer, rng: Rng, **options: Any) -> None:
         super().__init__(**options)
         self.bias, self.activation, self.init, self.rng = bias, activation, init, rng
         if activation is not None and activation_name(activation) not in FUSED:
             raise InvalidArgumentError(f"activation: got {activation!r}, expected one of {', '.join(sorted(FUSED))}")
 
     @property
-    def fuses(self):
+    def fuses(self) -> frozenset[str]:
         return FUSED if self.activation is None else frozenset()
 
     def _add_weights(self, shape, outputs, rng):

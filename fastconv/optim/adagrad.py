@@ -58,6 +58,8 @@ class Adagrad(Optimizer):
         }
         super().__init__(parameters, lr, options, maximize=maximize, clip_norm=clip_norm, clip_value=clip_value)
 
-    def transformations(self, lr_decay, weight_decay, initial_accumulator_value, eps) -> Sequence[Transformation]:
+    def transformations(
+        self, lr_decay: float, weight_decay: float, initial_accumulator_value: float, eps: float
+    ) -> Sequence[Transformation]:
         decay = WeightDecay(weight_decay)
         return [*([decay] if decay.decay else []), AdagradScaling(lr_decay, initial_accumulator_value, eps)]

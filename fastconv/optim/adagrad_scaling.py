@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from .arguments import at_least
@@ -47,7 +50,15 @@ class AdagradScaling(Transformation):
     def coefficients(self, step: int) -> float:
         return 1 + (step - 1) * self.lr_decay
 
-    def apply(self, update, data, state, coefficients, out, work):
+    def apply(
+        self,
+        update: np.ndarray,
+        data: np.ndarray,
+        state: Sequence[np.ndarray],
+        coefficients: Any,
+        out: np.ndarray,
+        work: np.ndarray,
+    ) -> np.ndarray:
         (total,) = state
         np.multiply(update, update, out=work)
         np.add(total, work, out=total)

@@ -57,6 +57,8 @@ class Adam(Optimizer):
         options = {"betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
         super().__init__(parameters, lr, options, maximize=maximize, clip_norm=clip_norm, clip_value=clip_value)
 
-    def transformations(self, betas, eps, weight_decay, amsgrad) -> Sequence[Transformation]:
+    def transformations(
+        self, betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool
+    ) -> Sequence[Transformation]:
         decay, scaling = WeightDecay(weight_decay), AdamScaling(betas, eps, amsgrad)
         return [*([decay] if decay.decay else []), scaling]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +53,15 @@ class AdamScaling(Transformation):
         correction1, correction2 = ((1 - beta**step) / (1 - beta) for beta in self.betas)
         return correction1 / math.sqrt(correction2), self.eps * correction1
 
-    def apply(self, update, data, state, coefficients, out, work):
+    def apply(
+        self,
+        update: np.ndarray,
+        data: np.ndarray,
+        state: Sequence[np.ndarray],
+        coefficients: Any,
+        out: np.ndarray,
+        work: np.ndarray,
+    ) -> np.ndarray:
         total, squares = state[:2]
         beta1, beta2 = self.betas
         np.multiply(total, beta1, out=total)

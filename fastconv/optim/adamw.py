@@ -54,6 +54,8 @@ class AdamW(Adam):
             parameters, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, clip_norm=clip_norm, clip_value=clip_value
         )
 
-    def transformations(self, betas, eps, weight_decay, amsgrad) -> Sequence[Transformation]:
+    def transformations(
+        self, betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool
+    ) -> Sequence[Transformation]:
         decay, scaling = WeightDecay(weight_decay), AdamScaling(betas, eps, amsgrad)
         return [scaling, *([decay] if decay.decay else [])]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..errors import InvalidArgumentError, InvalidTypeError
 
 __all__ = ["above_zero", "at_least", "between", "between_or_one", "count", "is_number", "number"]
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether the value is a real scalar of Python or NumPy, or an array that holds just one."""
     return not isinstance(value, (bool, str, bytes)) and hasattr(value, "__float__") and getattr(value, "size", 1) == 1
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,12 +44,12 @@ def clip_grad_norm(parameters: Iterable[ParameterLike], max_norm: float) -> floa
     (5.0, array([0.6, 0.8]))
     """
     max_norm = above_zero("max_norm", max_norm)
-    parameters = list(with_gradients(parameters))
-    norm = global_norm(parameters)
+    clipped = list(with_gradients(parameters))
+    norm = global_norm(clipped)
     scale = _scale(norm, max_norm)
     if scale != 1:
         with np.errstate(all="ignore"):
-            for parameter in parameters:
+            for parameter in clipped:
                 np.multiply(parameter.grad, scale, out=parameter.grad)
     return norm
 
@@ -76,13 +77,21 @@ class ClipByGlobalNorm(Transformation):
         self.max_norm = above_zero("clip_norm", max_norm)
         self._norm = 0.0
 
-    def observe(self, gradients):
+    def observe(self, gradients: Iterable[np.ndarray]) -> None:
         self._norm = norm_of(gradients)
 
     def coefficients(self, step: int) -> float:
         return _scale(self._norm, self.max_norm)
 
-    def apply(self, update, data, state, coefficients, out, work):
+    def apply(
+        self,
+        update: np.ndarray,
+        data: np.ndarray,
+        state: Sequence[np.ndarray],
+        coefficients: Any,
+        out: np.ndarray,
+        work: np.ndarray,
+    ) -> np.ndarray:
         return update if coefficients == 1 else np.multiply(update, coefficients, out=out)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,5 +63,13 @@ class ClipByValue(Transformation):
     def __init__(self, limit: float) -> None:
         self.limit = above_zero("clip_value", limit)
 
-    def apply(self, update, data, state, coefficients, out, work):
+    def apply(
+        self,
+        update: np.ndarray,
+        data: np.ndarray,
+        state: Sequence[np.ndarray],
+        coefficients: Any,
+        out: np.ndarray,
+        work: np.ndarray,
+    ) -> np.ndarray:
         return np.clip(update, -self.limit, self.limit, out=out)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..errors import InvalidArgumentError
@@ -49,7 +52,15 @@ class Momentum(Transformation):
     def coefficients(self, step: int) -> bool:
         return step == 1
 
-    def apply(self, update, data, state, coefficients, out, work):
+    def apply(
+        self,
+        update: np.ndarray,
+        data: np.ndarray,
+        state: Sequence[np.ndarray],
+        coefficients: Any,
+        out: np.ndarray,
+        work: np.ndarray,
+    ) -> np.ndarray:
         (buffer,) = state
         if coefficients:
             np.copyto(buffer, update)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from .transformation import Transformation
@@ -12,5 +15,13 @@ __all__ = ["Negate"]
 class Negate(Transformation):
     """Turns the gradient's sign, so that the objective is maximized; what an optimizer's ``maximize=True`` puts first."""
 
-    def apply(self, update, data, state, coefficients, out, work):
+    def apply(
+        self,
+        update: np.ndarray,
+        data: np.ndarray,
+        state: Sequence[np.ndarray],
+        coefficients: Any,
+        out: np.ndarray,
+        work: np.ndarray,
+    ) -> np.ndarray:
         return np.negative(update, out=out)

@@ -61,7 +61,8 @@ class Optimizer:
         if is_number(parameters):
             if lr != self.default_lr:
                 raise InvalidArgumentError(f"lr: got {parameters!r} and {lr!r}, expected one learning rate")
-            parameters, lr = None, parameters
+            lr = parameters
+            parameters = None
         self._options = dict(options)
         self._first: list[Transformation] = []
         if clip_norm is not None:
@@ -82,7 +83,7 @@ class Optimizer:
         if parameters is not None:
             self._take(parameters)
 
-    def transformations(self, **options: Any) -> Sequence[Transformation]:
+    def transformations(self, *values: Any, **options: Any) -> Sequence[Transformation]:
         """The chain for these options; raises for values that are not allowed."""
         raise NotImplementedError
 

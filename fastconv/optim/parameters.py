@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -18,12 +18,19 @@ class ParameterLike(Protocol):
     """
 
     name: str
-    data: np.ndarray
+
+    @property
+    def data(self) -> np.ndarray: ...
+
     grad: np.ndarray | None
 
 
-def with_gradients(parameters: Iterable[ParameterLike]) -> Iterator[ParameterLike]:
+class _HasGradient(ParameterLike, Protocol):
+    grad: np.ndarray
+
+
+def with_gradients(parameters: Iterable[ParameterLike]) -> Iterator[_HasGradient]:
     """The parameters that a step changes: trainable ones that have a gradient."""
     for parameter in parameters:
         if parameter.grad is not None and getattr(parameter, "trainable", True):
-            yield parameter
+            yield cast(_HasGradient, parameter)

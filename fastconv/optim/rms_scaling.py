@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from .arguments import at_least, between
@@ -40,7 +43,15 @@ class RMSScaling(Transformation):
         self.centered = bool(centered)
         self.slots = ("square", "mean") if self.centered else ("square",)
 
-    def apply(self, update, data, state, coefficients, out, work):
+    def apply(
+        self,
+        update: np.ndarray,
+        data: np.ndarray,
+        state: Sequence[np.ndarray],
+        coefficients: Any,
+        out: np.ndarray,
+        work: np.ndarray,
+    ) -> np.ndarray:
         square = state[0]
         np.multiply(square, self.alpha, out=square)
         np.multiply(update, update, out=work)

@@ -57,6 +57,8 @@ class RMSprop(Optimizer):
         options = {"alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum, "centered": centered}
         super().__init__(parameters, lr, options, maximize=maximize, clip_norm=clip_norm, clip_value=clip_value)
 
-    def transformations(self, alpha, eps, weight_decay, momentum, centered) -> Sequence[Transformation]:
+    def transformations(
+        self, alpha: float, eps: float, weight_decay: float, momentum: float, centered: bool
+    ) -> Sequence[Transformation]:
         decay, velocity = WeightDecay(weight_decay), Momentum(momentum)
         return [*([decay] if decay.decay else []), RMSScaling(alpha, eps, centered), *([velocity] if velocity.momentum else [])]

@@ -55,6 +55,8 @@ class SGD(Optimizer):
         options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
         super().__init__(parameters, lr, options, maximize=maximize, clip_norm=clip_norm, clip_value=clip_value)
 
-    def transformations(self, momentum, dampening, weight_decay, nesterov) -> Sequence[Transformation]:
+    def transformations(
+        self, momentum: float, dampening: float, weight_decay: float, nesterov: bool
+    ) -> Sequence[Transformation]:
         decay, velocity = WeightDecay(weight_decay), Momentum(momentum, dampening, nesterov)
         return [*([decay] if decay.decay else []), *([velocity] if velocity.momentum else [])]

@@ -21,7 +21,7 @@ DTYPES = (np.float32, np.float64)
 def slot_names(transformations: Sequence[Transformation]) -> list[list[str]]:
     """A name for every slot of every stage; the second of one name gets a number."""
     seen: dict[str, int] = {}
-    names = []
+    names: list[list[str]] = []
     for transformation in transformations:
         names.append([])
         for slot in transformation.slots:
@@ -47,7 +47,7 @@ class ParameterState:
         self.key = key
         self.transformations = transformations
         self.step = 0
-        self.order: tuple[int, ...] | None = None
+        self.order: tuple[int, ...] | Any = None
         self.arrays: list[list[np.ndarray]] = []
 
     def checked(self) -> tuple[np.ndarray, np.ndarray]:
@@ -112,7 +112,7 @@ class ParameterState:
             raise InvalidArgumentError(
                 f"{self.key}: data is {_described(data)} as yet, expected an array that the state is for"
             )
-        arrays = []
+        arrays: list[list[np.ndarray]] = []
         for names in slot_names(self.transformations):
             arrays.append([])
             for name in names:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from .arguments import at_least
@@ -30,6 +33,14 @@ class WeightDecay(Transformation):
     def __init__(self, decay: float) -> None:
         self.decay = at_least("weight_decay", decay)
 
-    def apply(self, update, data, state, coefficients, out, work):
+    def apply(
+        self,
+        update: np.ndarray,
+        data: np.ndarray,
+        state: Sequence[np.ndarray],
+        coefficients: Any,
+        out: np.ndarray,
+        work: np.ndarray,
+    ) -> np.ndarray:
         np.multiply(data, self.decay, out=work)
         return np.add(update, work, out=out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import TYPE_CHECKING
 
 from .change_text import VERDICTS, change_summary, spread_text
 from .comparison_page import file_name
@@ -10,6 +11,9 @@ from .figures.ratios import ratios
 from .page import Beside, Cell, Column, Line, Page, Section, Table, Text
 from .quantities import MISSING, seconds_text
 from .summary import machine_text, settings_text
+
+if TYPE_CHECKING:
+    from .changes import Change
 
 __all__ = ["change_page"]
 
@@ -22,7 +26,7 @@ _DIFFERENCE = (
 )
 
 
-def change_page(change):
+def change_page(change: Change) -> Page:
     """The `Page` of a `Change`."""
     figure = ratios(change)
     layers = [_layers(change)]

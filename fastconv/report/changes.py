@@ -173,7 +173,7 @@ class Change:
         }
 
 
-def change(before, after, names=("before", "after")):
+def change(before: Comparison, after: Comparison, names: tuple[str, str] = ("before", "after")) -> Change:
     """Match the layers of two comparisons by name, shape, direction, type and memory format.
 
     Parameters
@@ -202,7 +202,7 @@ def change(before, after, names=("before", "after")):
     layers = tuple(LayerChange(earlier[key], later[key], before.label(earlier[key]) or str(key[1])) for key in common)
     only = [tuple(f"{name} {problem}".strip() for name, problem in a if (name, problem) not in b)
             for a, b in ((earlier, later), (later, earlier))]  # fmt: skip
-    return Change(before, after, tuple(names), layers, *only)
+    return Change(before, after, names, layers, *only)
 
 
 def _peaks(before, after):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +16,10 @@ from . import peers as libraries
 from .accuracy import Accuracy
 from .comparison import Comparison, Measurement, Row
 
+if TYPE_CHECKING:
+    from ..selection.rates import Peaks
+    from .tables import Layer
+
 __all__ = ["compare"]
 
 # The error, as a fraction of |x| conv |w|, from which on a library's result is not that of this convolution.
@@ -23,8 +29,18 @@ _log = logging.getLogger("fastconv")
 
 
 def compare(
-    layers, *, title="", seconds=0.5, passes=3, settings=None, environment=None, peaks=None, peers=False, progress=iter, rng=0
-):  # fmt: skip
+    layers: Sequence[Layer],
+    *,
+    title: str = "",
+    seconds: float = 0.5,
+    passes: int = 3,
+    settings: dict[str, Any] | None = None,
+    environment: dict[str, str] | None = None,
+    peaks: Peaks | None = None,
+    peers: bool = False,
+    progress: Callable[[Sequence[Layer]], Iterable[Layer]] = iter,
+    rng: int | np.random.Generator = 0,
+) -> Comparison:
     """Run every algorithm on every layer.
 
     Thread count, precision and the other filters are those in force (`fastconv.num_threads`, `fastconv.config`).
@@ -62,7 +78,9 @@ def compare(
     True
     """
     rng = np.random.default_rng(rng)
-    opened = libraries.opened(get_num_threads()) if peers else contextlib.nullcontext(([], {}))
+    nobody: tuple[list[libraries.Peer], dict[str, str]] = ([], {})
+    opened: contextlib.AbstractContextManager[tuple[list[libraries.Peer], dict[str, str]]]
+    opened = libraries.opened(get_num_threads()) if peers else contextlib.nullcontext(nobody)
     found = [_Layer(layer) for layer in layers]
     with opened as (present, missing):
         for number, _ in enumerate(progress([*layers] * passes)):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from typing import Any
 
 from ..selection.heuristic import GOOD_PICK
 from ..selection.rates import Peaks
 from . import notebook
 from .tables import Layer
-from .totals import totals
+from .totals import Total, totals
 
 __all__ = ["SCHEMA", "Comparison", "Measurement", "Row"]
 
@@ -148,33 +149,33 @@ class Comparison:
     peaks: Peaks | None = None
 
     @property
-    def algorithms(self):
+    def algorithms(self) -> tuple[str, ...]:
         """Names of the algorithms, in registry order."""
         return tuple(dict.fromkeys(m.algorithm for row in self.rows for m in row.measurements))
 
     @property
-    def convolutions(self):
+    def convolutions(self) -> int:
         """Number of convolutions in the network, repeated layers included."""
         return sum(row.layer.occurrences for row in self.rows)
 
-    def label(self, row):
+    def label(self, row: Row) -> str:
         """What a row is called: its layer, and what it computes where the comparison has several directions."""
         if len({r.layer.problem.direction for r in self.rows}) == 1:
             return row.layer.name
         return f"{row.layer.name} {_DIRECTION_MARKS[row.layer.problem.direction]}".strip()
 
     @property
-    def flops(self):
+    def flops(self) -> int:
         """Operations of the network, counted as direct convolution's."""
         return sum(row.layer.occurrences * row.layer.problem.flops for row in self.rows)
 
     @property
-    def baseline(self):
+    def baseline(self) -> str | None:
         """The algorithm that speed-ups are relative to: timed on every layer, usable or not; None if there is none."""
         return self._preferred(lambda m: m.seconds is not None)
 
     @property
-    def fallback(self):
+    def fallback(self) -> str | None:
         """The algorithm that does what others cannot: one usable on every layer; None if there is none."""
         return self._preferred(lambda m: m.usable)
 
@@ -182,15 +183,15 @@ class Comparison:
         complete = [name for name in self.algorithms if all(condition(row[name]) for row in self.rows)]
         return BASELINE if BASELINE in complete else complete[-1] if complete else None
 
-    def wins(self):
+    def wins(self) -> dict[str, int]:
         """Number of convolutions that each algorithm is the fastest for."""
-        count = collections.Counter()
+        count: collections.Counter[str] = collections.Counter()
         for row in self.rows:
             if row.winner:
                 count[row.winner.algorithm] += row.layer.occurrences
         return dict(count.most_common())
 
-    def totals(self):
+    def totals(self) -> list[Total]:
         """Time of the network under each policy, fastest first.
 
         Policies are the best algorithm for each layer, the heuristic's picks, and every algorithm wherever it can be used, with
@@ -198,11 +199,11 @@ class Comparison:
         """
         return totals(self)
 
-    def good_picks(self):
+    def good_picks(self) -> list[Row]:
         """Rows for which the heuristic takes the fastest algorithm, or one within `GOOD_PICK` of it."""
         return [row for row in self.rows if row.heuristic and (row.slowdown(row.heuristic) or float("inf")) <= GOOD_PICK]
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
         return {
             "schema": SCHEMA,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from .figures.bars import layer_bars, total_bars
 from .figures.roofline import roofline
@@ -12,6 +13,9 @@ from .page import Beside, Cell, Column, Gallery, Line, Page, Section, Table, Tex
 from .quantities import MISSING, bytes_text, flops_text, number_text, seconds_text
 from .summary import machine_text, settings_text, summary, wins_text
 from .totals import BEST, BEST_PEER, HEURISTIC
+
+if TYPE_CHECKING:
+    from .comparison import Comparison
 
 __all__ = ["comparison_page", "file_name"]
 
@@ -37,7 +41,7 @@ _RECORD = (
 _REJECTED = (Column("algorithm"), Column("because"), Column("reason", wrap=True))
 
 
-def comparison_page(comparison):
+def comparison_page(comparison: Comparison) -> Page:
     """The `Page` of a `Comparison`."""
     sections = [
         Section("Network", _network(comparison)),

@@ -8,23 +8,17 @@ from .summary import summary
 __all__ = ["html_of"]
 
 _HEADERS = ("layer", "shape", "n", "fastest", "time", "GFLOP/s", "next", "error")
+# Columns of text are flush left.
+_LEFT = "llrlrrlrl"
 
 
 def html_of(comparison):
     """An HTML table; nothing but the standard library is needed."""
-    import html  # in a notebook only
+    from .. import notebook  # in a notebook only
 
     peers = ["fastest peer"] if comparison.peers else []
-    head = "".join(f"<th>{title}</th>" for title in (*_HEADERS, *peers))
-    lines = [
-        "".join(f"<td>{html.escape(cell)}</td>" for cell in (*_cells(comparison, row), *(_peer(row) for _ in peers)))
-        for row in comparison.rows
-    ]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return (
-        f"<p>{html.escape(summary(comparison))}</p>"
-        f'<div style="overflow-x: auto"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    rows = [(*_cells(comparison, row), *(_peer(row) for _ in peers)) for row in comparison.rows]
+    return notebook.table((*_HEADERS, *peers), rows, left=_LEFT, caption=summary(comparison))
 
 
 def _cells(comparison, row):

@@ -195,7 +195,7 @@ def render(page: Page) -> str:
     --------
     >>> table = Table("Times", [Column("layer"), Column("ms", numeric=True)], [Line(["conv1", Cell("1.5", 1.5)])])
     >>> html = render(Page("net", "It is fast.", [Section("Layers", [table])], {}, {}, {"ms": 1.5}, "net.json"))
-    >>> "It is fast." in html and "http" not in html
+    >>> "It is fast." in html and "https:" not in html
     True
     """
     jinja2 = require("jinja2", extra="report")

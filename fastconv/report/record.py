@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 
@@ -30,7 +31,7 @@ def is_record(path):
     return isinstance(data, dict) and str(data.get("schema", "")).startswith("fastconv.")
 
 
-def read_record(path):
+def read_record(path: str | os.PathLike[str]) -> Comparison:
     """The `Comparison` that was saved.
 
     Parameters

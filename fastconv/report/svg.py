@@ -35,7 +35,7 @@ INK, MUTED, LINE, PAPER, ACCENT = (_CODES[name] for name in ("ink", "muted", "li
 
 _POINTS_PER_INCH = 72
 # Hundredths of a pixel are enough.
-_LONG_NUMBER = re.compile(r"(?<=[ \"(,-])(\d+\.\d\d)\d+")
+_LONG_NUMBER = re.compile(r"(?<![\w.])(\d+\.\d\d)\d+")
 
 
 def series(number: int) -> str:
@@ -86,7 +86,10 @@ def to_svg(drawing: Figure, title: str, description: str, hints: Mapping[str, st
     root.set("aria-labelledby", f"{ID}title {ID}description")
     _insert(root, 0, "title", title).set("id", f"{ID}title")
     _insert(root, 1, "desc", description).set("id", f"{ID}description")
-    text = re.sub(r">\s+<", "><", _LONG_NUMBER.sub(r"\1", ET.tostring(root, encoding="unicode")))
+    for element in root.iter():
+        # Of positions and paths; texts keep their digits.
+        element.attrib = {name: _LONG_NUMBER.sub(r"\1", value) for name, value in element.attrib.items()}
+    text = re.sub(r">\s+<", "><", ET.tostring(root, encoding="unicode"))
     for name, code in _CODES.items():
         text = text.replace(code, f"var(--{name})")
     return text

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 from importlib import resources
@@ -45,12 +46,20 @@ class Layer:
     occurrences: int = 1
 
 
-def table_names():
+def table_names() -> tuple[str, ...]:
     """Names of the tables that ship with the package; `SWEEP` is made, the others are files."""
     return tuple(sorted([SWEEP, *(e.name.removesuffix(".json") for e in _folder().iterdir() if e.name.endswith(".json"))]))
 
 
-def load_layers(source, *, direction="forward", batch=None, dtype="float32", memory_format="nchw", only=None):
+def load_layers(
+    source: str | os.PathLike[str],
+    *,
+    direction: str = "forward",
+    batch: int | None = None,
+    dtype: str = "float32",
+    memory_format: str = "nchw",
+    only: str | None = None,
+) -> list[Layer]:
     """The layers that `source` means.
 
     Parameters

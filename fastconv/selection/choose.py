@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import threads
 from ..errors import MissingPlanError, UnsupportedProblemError
 from . import heuristic, measure, store
 from .explain import Choice
 
+if TYPE_CHECKING:
+    from ..problem import ConvProblem
+    from .options import Config
+
 __all__ = ["select"]
 
 
-def select(problem, algorithm, config, packed_once, seconds=None):
+def select(problem: ConvProblem, algorithm: str, config: Config, packed_once: bool, seconds: float | None = None) -> Choice:
     """Choose an algorithm on the current number of threads.
 
     Parameters

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import threads
 from . import heuristic, store
 from .record import Record
+
+if TYPE_CHECKING:
+    from ..algorithms.base import ConvAlgorithm
+    from ..problem import ConvProblem
+    from .options import Config
 
 __all__ = ["Choice", "Explanation", "Row", "explain"]
 
@@ -20,6 +26,8 @@ _SOURCES = {
     "heuristic": "fastest by predicted cost; nothing was timed",
 }
 _HEADERS = ("", "algorithm", "predicted", "measured", "packing", "spread", "workspace", "error", "why not")
+# Columns of text are flush left, those of numbers flush right.
+_LEFT = "llrrrrrrl"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,15 +47,15 @@ class Choice:
         The measurements the choice rests on.
     """
 
-    problem: object
-    algorithm: object
+    problem: ConvProblem
+    algorithm: ConvAlgorithm
     source: str
-    config: object = dataclasses.field(repr=False)
+    config: Config = dataclasses.field(repr=False)
     threads: int
     packed_once: bool
     record: Record | None = dataclasses.field(default=None, repr=False)
 
-    def explain(self):
+    def explain(self) -> Explanation:
         """The `Explanation` of this choice."""
         return explain(self)
 
@@ -101,14 +109,14 @@ class Explanation:
         In the order of the registry.
     """
 
-    problem: object
+    problem: ConvProblem
     algorithm: str
     source: str
     threads: int
     packed_once: bool
     rows: tuple[Row, ...]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """All of it as plain values, for JSON."""
         return {
             **self.problem.to_dict(),
@@ -119,19 +127,17 @@ class Explanation:
             "candidates": [dataclasses.asdict(row) for row in self.rows],
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         cells = [_HEADERS, *map(_cells, self.rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(_HEADERS))]
         lines = [" ".join(_aligned(i, row[i], widths[i]) for i in range(len(_HEADERS))).rstrip() for row in cells]
         return "\n".join([self._title(), *lines])
 
-    def _repr_html_(self):
-        import html  # in a notebook only
+    def _repr_html_(self) -> str:
+        from .. import notebook  # in a notebook only
 
-        head = "".join(f"<th>{h}</th>" for h in _HEADERS)
-        body = "".join(_html_row(row, html.escape) for row in self.rows)
-        title = html.escape(self._title())
-        return f"<table><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        chosen = [i for i, row in enumerate(self.rows) if row.chosen]
+        return notebook.table(_HEADERS, map(_cells, self.rows), left=_LEFT, caption=self._title(), bold=chosen)
 
     def _title(self):
         p = self.problem
@@ -144,7 +150,7 @@ class Explanation:
         )
 
 
-def explain(choice, record=None):
+def explain(choice: Choice, record: Record | None = None) -> Explanation:
     """The `Explanation` of a `Choice`.
 
     Parameters
@@ -218,13 +224,8 @@ def _cells(row):
     )
 
 
-def _html_row(row, escape):
-    cells = "".join(f"<td>{escape(cell)}</td>" for cell in _cells(row))
-    return f'<tr style="font-weight: bold">{cells}</tr>' if row.chosen else f"<tr>{cells}</tr>"
-
-
 def _aligned(column, text, width):
-    return text.ljust(width) if column in (0, 1, len(_HEADERS) - 1) else text.rjust(width)
+    return text.ljust(width) if _LEFT[column] == "l" else text.rjust(width)
 
 
 def seconds_text(seconds):

@@ -8,10 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
 
 from ..errors import InvalidArgumentError, MissingPlanError
 from ..files import write_whole
 from ..problem import ConvProblem
+from ..typing import PathLike
 
 __all__ = ["Lock", "LockedPlan", "diff"]
 
@@ -31,10 +34,10 @@ class LockedPlan:
     seconds: float | None = None
 
     @property
-    def key(self):
+    def key(self) -> tuple[ConvProblem, int, bool]:
         return self.problem, self.threads, self.packed_once
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The plan as plain values; the problem as text."""
         return {
             **self.problem.to_dict(),
@@ -45,7 +48,7 @@ class LockedPlan:
         }
 
     @classmethod
-    def from_dict(cls, entry):
+    def from_dict(cls, entry: Mapping[str, Any]) -> Self:
         """Undo `to_dict`; raises KeyError, TypeError or ValueError for anything else."""
         packing = {text: flag for flag, text in _PACKING.items()}
         problem = ConvProblem.from_dict(entry)
@@ -60,7 +63,7 @@ class LockedPlan:
             None if seconds is None else float(seconds),
         )
 
-    def __str__(self):
+    def __str__(self) -> str:
         p = self.problem
         return f"{p.direction} {p} {p.dtype} {p.memory_format}, {self.threads} thread(s), packed {_PACKING[self.packed_once]}"
 
@@ -73,21 +76,21 @@ class Lock:
     plans : iterable of LockedPlan
     """
 
-    def __init__(self, plans):
+    def __init__(self, plans: Iterable[LockedPlan]) -> None:
         self._plans = {plan.key: plan for plan in plans}
 
-    def get(self, problem, threads, packed_once):
+    def get(self, problem: ConvProblem, threads: int, packed_once: bool) -> LockedPlan | None:
         """The `LockedPlan` of a problem, or None."""
         return self._plans.get((problem, threads, packed_once))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[LockedPlan]:
         return iter(self._plans.values())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._plans)
 
     @classmethod
-    def read(cls, path):
+    def read(cls, path: PathLike) -> Self:
         """Read a lock file.
 
         Raises
@@ -119,7 +122,7 @@ class Lock:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidArgumentError(f"lock: {os.fspath(path)!r} has a damaged entry: {error}") from None
 
-    def write(self, path):
+    def write(self, path: PathLike) -> None:
         """Write the plans to a file, replacing it in one step."""
         entries = sorted((plan.to_dict() for plan in self), key=lambda e: [str(v) for v in e.values()])
         lines = ",\n".join("  " + json.dumps(entry) for entry in entries)
@@ -127,7 +130,7 @@ class Lock:
         write_whole(path, f'{{\n{head} "plans": [\n{lines}\n ]\n}}\n')
 
 
-def diff(before, after):
+def diff(before: Lock, after: Lock) -> list[tuple[LockedPlan | None, LockedPlan | None]]:
     """What changed from one `Lock` to another.
 
     Returns
@@ -135,6 +138,6 @@ def diff(before, after):
     list of (LockedPlan or None, LockedPlan or None)
         Before and after, for each plan whose algorithm differs; None where one side lacks it.
     """
-    pairs = [(plan, after.get(*plan.key)) for plan in before]
+    pairs: list[tuple[LockedPlan | None, LockedPlan | None]] = [(plan, after.get(*plan.key)) for plan in before]
     pairs += [(None, plan) for plan in after if before.get(*plan.key) is None]
     return [(a, b) for a, b in pairs if a is None or b is None or a.algorithm != b.algorithm]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,11 @@ from .memory import PLANS
 from .options import get_config
 from .race import Timing, race
 from .record import Measurement, Record, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..problem import ConvProblem
 
 __all__ = ["EXHAUSTIVE_SECONDS", "MEASURE_SECONDS", "Survey", "Timings", "measure", "measured_record", "measuring", "survey"]
 
@@ -138,7 +143,10 @@ def _stored(problem, candidates, timings, config, n):
     return record
 
 
-def survey(problem, *, seconds=EXHAUSTIVE_SECONDS, packed_once=True, guests=None, earlier=None):
+def survey(
+    problem: ConvProblem, *, seconds: float = EXHAUSTIVE_SECONDS, packed_once: bool = True,
+    guests: dict[str, Callable[[], object]] | None = None, earlier: Survey | None = None,
+) -> Survey:  # fmt: skip
     """Time every algorithm that supports a problem, whatever it is predicted to take, and whether or not it may be chosen.
 
     Left out, with the reason, are only those over the workspace limit and those predicted to take ten times `seconds`.

@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..execution import Plan
 
 __all__ = ["LRU", "PLANS", "remembered"]
 
@@ -62,7 +67,7 @@ class LRU:
 PLANS = LRU(_MAX_PLANS)
 
 
-def remembered(key, make):
+def remembered(key: Hashable, make: Callable[[], Plan]) -> Plan:
     """The plan kept under `key`; if there is none, what `make()` returns.
 
     A plan made while others were dropped for new measurements is not kept, unless it rests on these.

@@ -11,16 +11,30 @@ import dataclasses
 import functools
 import os
 from collections.abc import Iterable
+from typing import TypedDict, Unpack
 
 from ..algorithms import registry
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..problem import as_integer, require_at_least
+from ..typing import Effort, PathLike, Precision
 from .lock import Lock
 
 __all__ = ["EFFORTS", "PRECISIONS", "Config", "config", "get_config", "set_config"]
 
 EFFORTS = ("heuristic", "cached", "measure", "exhaustive", "replay")
 PRECISIONS = ("highest", "high", "medium")
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `config`."""
+
+    effort: Effort
+    precision: Precision
+    workspace_limit: int
+    max_error: float
+    deny: str | Iterable[str]
+    cache_dir: PathLike | None
+    lock: PathLike | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,7 +49,7 @@ class Config:
     cache_dir: str | None = None
     lock: Lock | None = None
 
-    def replace(self, **changes):
+    def replace(self, **changes: Unpack[Options]) -> Config:
         """The configuration with some options changed; raises for values that are not allowed."""
         unknown = changes.keys() - _VALIDATORS.keys()
         if unknown:
@@ -64,7 +78,7 @@ class config(contextlib.ContextDecorator):
     workspace_limit : int
         Bytes of scratch an algorithm may use. Holds for algorithms forced by name as well.
     max_error : float
-        Largest error on top of direct convolution's under ``precision="high"``, as a fraction of |x| conv |w|.
+        Largest error on top of direct convolution's under ``precision="high"``, as a fraction of ``|x| conv |w|``.
     deny : str or iterable of str
         Names of algorithms not to use.
     cache_dir : path or None
@@ -84,25 +98,25 @@ class config(contextlib.ContextDecorator):
     'highest'
     """
 
-    def __init__(self, **options):
+    def __init__(self, **options: Unpack[Options]) -> None:
         get_config().replace(**options)
         self._options = options
-        self._tokens = []
+        self._tokens: list[contextvars.Token[Config | None]] = []
 
     def _recreate_cm(self):
         # As a decorator, every call gets an instance of its own, and with it its own tokens.
         return config(**self._options)
 
-    def __enter__(self):
+    def __enter__(self) -> Config:
         configured = get_config().replace(**self._options)
         self._tokens.append(_local.set(configured))
         return configured
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         _local.reset(self._tokens.pop())
 
 
-def set_config(**options):
+def set_config(**options: Unpack[Options]) -> None:
     """Change options of the selection in the whole process; they are those of `config`.
 
     A ``with config(...)`` block that is being executed keeps the options it was entered with.
@@ -111,7 +125,7 @@ def set_config(**options):
     _global = _global.replace(**options)
 
 
-def get_config():
+def get_config() -> Config:
     """The `Config` in force."""
     return _local.get() or _global
 
@@ -172,5 +186,5 @@ _VALIDATORS = {
     "lock": _lock,
 }
 
-_local = contextvars.ContextVar("fastconv_config", default=None)
+_local: contextvars.ContextVar[Config | None] = contextvars.ContextVar("fastconv_config", default=None)
 _global = _interned(**dataclasses.asdict(Config()))

@@ -25,7 +25,7 @@ from .record import Record
 try:
     import fcntl
 except ImportError:  # not on Windows, where concurrent writers of one problem may cost a measurement
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["cache_folder", "load", "save"]
 

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..problem import ConvProblem
+from ..typing import PathLike
 from . import measure
 from .choose import select
 from .lock import Lock, LockedPlan
 from .options import get_config
 
+if TYPE_CHECKING:
+    from .explain import Choice
+
 __all__ = ["autotune", "lock_of"]
 
 
-def autotune(problems_or_network, *, time_budget=None, effort="measure", lock=None, progress=False):
+class HasProblems(Protocol):
+    """Such as a network."""
+
+    def problems(self) -> Iterable[ConvProblem]: ...
+
+
+Tunable: TypeAlias = ConvProblem | str | Iterable[ConvProblem | str] | HasProblems
+
+
+def autotune(
+    problems_or_network: Tunable,
+    *,
+    time_budget: float | None = None,
+    effort: Literal["measure", "exhaustive"] = "measure",
+    lock: PathLike | None = None,
+    progress: bool = False,
+) -> list[Choice]:
     """Measure problems ahead of their use, and store what was found.
 
     Parameters
@@ -70,7 +91,7 @@ def autotune(problems_or_network, *, time_budget=None, effort="measure", lock=No
     return [choices[problem] for problem in problems]
 
 
-def lock_of(problems_or_network):
+def lock_of(problems_or_network: Tunable) -> Lock:
     """The plans in force for problems on the current number of threads, for both habits of packing, as a `Lock`.
 
     Parameters
@@ -83,8 +104,7 @@ def lock_of(problems_or_network):
     for problem in _problems(problems_or_network):
         for packed_once in (True, False):
             choice = select(problem, "auto", config, packed_once)
-            measured = choice.record and choice.record.measured[choice.algorithm.name]
-            seconds = measured and measured.total(packed_once)
+            seconds = choice.record.measured[choice.algorithm.name].total(packed_once) if choice.record else None
             plans.append(LockedPlan(problem, choice.threads, packed_once, choice.algorithm.name, seconds))
     return Lock(plans)
 

@@ -3,12 +3,14 @@
 fit             data -> loop (Training) -> History
 train_step      one step of it; evaluate, one validation
 Callback        EarlyStopping, Checkpoint, CSVLogger, TensorBoardLogger, LearningRateScheduler, StopOnNonFinite,
-                GradualUnfreezing, Monitor, ProgressBar, or one of your own
+                GradualUnfreezing, Monitor, Recorder, ProgressBar, or one of your own
 Checkpoint      files from which training goes on bitwise the same; load_network takes the network out of one
+Recorder        a file of all that can be looked at (RunRecord), which `fastconv report train` makes a page of
 CNNClassifier   an estimator of scikit-learn
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from .callback import Callback
 from .checkpoint import Checkpoint
@@ -22,9 +24,14 @@ from .loop import Training
 from .monitor import Monitor
 from .non_finite import StopOnNonFinite
 from .progress import ProgressBar
+from .recorder import Recorder
+from .run_record import RunRecord
 from .step import StepResult, evaluate, train_step
 from .tensorboard import TensorBoardLogger
 from .unfreezing import GradualUnfreezing, train_only
+
+if TYPE_CHECKING:
+    from .estimator import CNNClassifier
 
 __all__ = [
     "CNNClassifier",
@@ -37,6 +44,8 @@ __all__ = [
     "LearningRateScheduler",
     "Monitor",
     "ProgressBar",
+    "Recorder",
+    "RunRecord",
     "StepResult",
     "StopOnNonFinite",
     "TensorBoardLogger",

@@ -16,6 +16,8 @@ __all__ = ["Callback", "Callbacks"]
 class Callback:
     """Base of all callbacks. Every method gets the `Training` that calls it, and may do nothing.
 
+    They are called in this order::
+
         on_train_begin
           on_epoch_begin
             on_step_begin       before the forward pass

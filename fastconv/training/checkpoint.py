@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import pathlib
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgumentError
 from .callback import Callback
 from .checkpoint_file import save_checkpoint
 from .monitored import Monitored
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 __all__ = ["Checkpoint"]
 
@@ -106,15 +110,15 @@ class Checkpoint(Callback):
     def _numbered(self):
         return "{" in self.path.name
 
-    def on_train_begin(self, training):
+    def on_train_begin(self, training: Training) -> None:
         if self.keep_best:
             self._monitored.require(training)
 
-    def on_step_end(self, training):
+    def on_step_end(self, training: Training) -> None:
         if self.every_steps is not None and training.step % self.every_steps == 0:
             self._write(training)
 
-    def on_epoch_end(self, training):
+    def on_epoch_end(self, training: Training) -> None:
         if self.keep_best:
             value = self._monitored.value(training)
             if self._monitored.improves(value, self.best):
@@ -132,5 +136,5 @@ class Checkpoint(Callback):
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.best = state["best"]

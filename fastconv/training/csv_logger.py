@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import os
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgumentError
 from .callback import Callback
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 __all__ = ["CSVLogger"]
 
@@ -39,18 +42,18 @@ class CSVLogger(Callback):
         self._columns: list[str] = []
         self._file: Any = None
 
-    def on_train_begin(self, training):
+    def on_train_begin(self, training: Training) -> None:
         self._begin(self._history(training))
 
-    def on_step_end(self, training):
+    def on_step_end(self, training: Training) -> None:
         if self.every == "step":
             self._add(training)
 
-    def on_epoch_end(self, training):
+    def on_epoch_end(self, training: Training) -> None:
         if self.every == "epoch":
             self._add(training)
 
-    def on_train_end(self, training):
+    def on_train_end(self, training: Training) -> None:
         self._close()
 
     def _history(self, training):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InvalidArgumentError
 from .callback import Callback
 from .monitored import Monitored
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 __all__ = ["EarlyStopping"]
 
@@ -67,14 +71,14 @@ class EarlyStopping(Callback):
         self._weights: dict[str, np.ndarray] | None = None
         self._resumed = False
 
-    def on_train_begin(self, training):
+    def on_train_begin(self, training: Training) -> None:
         self._monitored.require(training)
         if not self._resumed:
             self._reset()
         self._resumed = False
         self._stop_if_due(training)
 
-    def on_epoch_end(self, training):
+    def on_epoch_end(self, training: Training) -> None:
         value = self._monitored.value(training)
         if self._monitored.improves(value, self.best):
             self.best, self.best_epoch, self._waited = value, training.epoch, 0
@@ -88,7 +92,7 @@ class EarlyStopping(Callback):
         if self._waited > self.patience:
             training.stop(f"{self._monitored.name} has not improved on {self.best} for {self._waited} epochs")
 
-    def on_train_end(self, training):
+    def on_train_end(self, training: Training) -> None:
         if self._weights is not None and not training.failed:
             training.network.load_state_dict(self._weights)
 
@@ -96,7 +100,7 @@ class EarlyStopping(Callback):
         weights = {} if self._weights is None else self._weights
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited, "weights": weights}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.best, self.best_epoch, self._waited = state["best"], state["best_epoch"], state["waited"]
         self._weights = dict(state["weights"]) or None
         self._resumed = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,11 @@ from .learning_rate import LearningRateScheduler
 
 __all__ = ["CNNClassifier"]
 
-_base = require("sklearn.base", extra="sklearn")
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+else:
+    _base = require("sklearn.base", extra="sklearn")
+    BaseEstimator, ClassifierMixin = _base.BaseEstimator, _base.ClassifierMixin
 
 _OPTIMIZERS = {"adam": optim.Adam, "adamw": optim.AdamW, "sgd": optim.SGD, "rmsprop": optim.RMSprop, "adagrad": optim.Adagrad}
 _SCHEDULES = ("one_cycle", "cosine")
@@ -29,7 +33,7 @@ _FILTERS = (32, 64)
 _LEAST_POOLED = 4
 
 
-class CNNClassifier(_base.ClassifierMixin, _base.BaseEstimator):
+class CNNClassifier(ClassifierMixin, BaseEstimator):
     """A convolutional network that follows scikit-learn's conventions: pipelines, grid search, cloning, pickling.
 
     Parameters

@@ -121,9 +121,9 @@ def fit(
     state = None if resume_from is None else load_checkpoint(resume_from)
     seed = seed_of(rng) if state is None else state["seed"]
 
-    options = {"batch_size": batch_size, "dtype": network.dtype.name, "workers": workers}
+    options: dict[str, Any] = {"batch_size": batch_size, "dtype": network.dtype.name, "workers": workers}
     data, held_out = _split(_data(x, y), validation_split, validation_data, seed)
-    train_options = {"shuffle": shuffle, "transform": transform, "rng": stream(seed, ORDER)}
+    train_options: dict[str, Any] = {"shuffle": shuffle, "transform": transform, "rng": stream(seed, ORDER)}
     loader = data if isinstance(data, DataLoader) else DataLoader(data, **options, **train_options)
     if held_out is not None and not isinstance(held_out, DataLoader):
         held_out = DataLoader(held_out, **options, transform=validation_transform)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import pathlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidArgumentError
-from ..files import replacing
 from .figures import figure, finish
+from .strict_json import read_json, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["History"]
 
 _FORMAT = "fastconv.history/1"
-# JSON has no numbers for these.
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # What one figure shows together: its title, and the quantities by the name that the validation's is derived from.
 _CURVES = ("loss", "accuracy", "lr", "grad_norm")
 
@@ -153,18 +149,46 @@ class History:
         MissingExtraError
             Without matplotlib (the extra ``plots``).
         """
-        shown = [name for name in _CURVES if name in self.epochs or f"val_{name}" in self.epochs or name in self.steps]
+        shown = list(self._curves())
         drawn, axes = figure(len(shown))
-        for axis, name in zip(axes, shown, strict=True):
-            columns = [label for label in (name, f"val_{name}") if label in self.epochs]
-            for label in columns:
-                axis.plot([epoch + 1 for epoch in self.epochs["epoch"]], self.epochs[label], label=label, marker=".")
-            if not columns:
-                axis.plot(self.steps[name], label=name)
-            axis.set(xlabel="epoch" if columns else "step", title=name.replace("_", " "))
-            if len(columns) > 1:
+        for axis, (name, by_epoch, lines) in zip(axes, shown, strict=True):
+            for label, points in lines.items():
+                axis.plot(*zip(*points, strict=True), label=label, marker="." if by_epoch else "")
+            axis.set(xlabel="epoch" if by_epoch else "step", title=name.replace("_", " "))
+            if len(lines) > 1:
                 axis.legend()
         return finish(drawn, path)
+
+    def _repr_html_(self) -> str:
+        from .. import notebook  # in a notebook only
+
+        drawn = [
+            notebook.curves(
+                f"{name.replace('_', ' ')} by {'epoch' if by_epoch else 'step'}",
+                {label: [value for _, value in points] for label, points in lines.items()},
+            )
+            for name, by_epoch, lines in self._curves()
+        ]
+        measured = {n: column for n, column in self.epochs.items() if n != "epoch" and not all(map(math.isnan, column))}
+        rows = [(name, f"{column[0]:.4g}", f"{column[-1]:.4g}", self._best(name)) for name, column in measured.items()]
+        size = f"{len(self)} epochs, {_length(self.steps)} steps"
+        return "".join(drawn) + notebook.table(("quantity", "first", "last", "best"), rows, caption=size)
+
+    def _curves(self):
+        """(name, whether by epoch, points by label): by epoch what epochs have, else by step; NaN is no point."""
+        for name in _CURVES:
+            labels = (name, f"val_{name}")
+            by_epoch = any(label in self.epochs for label in labels)
+            columns = self.epochs if by_epoch else self.steps
+            points = {label: [p for p in enumerate(columns.get(label, ()), 1) if math.isfinite(p[1])] for label in labels}
+            if any(points.values()):
+                yield name, by_epoch, {label: found for label, found in points.items() if found}
+
+    def _best(self, name):
+        if not name.endswith(("loss", "accuracy")) or all(map(math.isnan, self.epochs[name])):
+            return ""
+        epoch = self.best_epoch(name)
+        return f"{self.epochs[name][epoch]:.4g} in epoch {epoch + 1}"
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {column[-1]:.4g}" for name, column in self.epochs.items() if name != "epoch")
@@ -176,36 +200,6 @@ def larger_is_better(name: str, mode: str = "auto") -> bool:
     if mode not in ("auto", "min", "max"):
         raise InvalidArgumentError(f"mode: got {mode!r}, expected auto, min or max")
     return mode == "max" or (mode == "auto" and "accuracy" in name)
-
-
-def write_json(path: str | os.PathLike[str], data: Any) -> None:
-    """Write strict JSON, numbers that it lacks as strings; the file is replaced at once, by a whole one."""
-    text = json.dumps(_strict(data), allow_nan=False, indent=1)
-    with replacing(pathlib.Path(path)) as file:
-        file.write(text.encode("utf-8"))
-
-
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """The inverse of `write_json`."""
-    return _lax(json.loads(pathlib.Path(path).read_text("utf-8")))
-
-
-def _strict(data):
-    if isinstance(data, Mapping):
-        return {name: _strict(value) for name, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_strict(value) for value in data]
-    if isinstance(data, float) and not math.isfinite(data):
-        return "NaN" if math.isnan(data) else "Infinity" if data > 0 else "-Infinity"
-    return data
-
-
-def _lax(data):
-    if isinstance(data, dict):
-        return {name: _lax(value) for name, value in data.items()}
-    if isinstance(data, list):
-        return [_lax(value) for value in data]
-    return _NON_FINITE.get(data, data) if isinstance(data, str) else data
 
 
 def _length(columns):

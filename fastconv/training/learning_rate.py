@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..optim import OneCycle, ReduceOnPlateau, Schedule
 from .callback import Callback
 from .monitored import Monitored
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 __all__ = ["LearningRateScheduler"]
 
@@ -47,16 +51,16 @@ class LearningRateScheduler(Callback):
         self.every = every or ("step" if isinstance(schedule, OneCycle) else "epoch")
         self._monitored = Monitored(monitor) if isinstance(schedule, ReduceOnPlateau) else None
 
-    def on_train_begin(self, training):
+    def on_train_begin(self, training: Training) -> None:
         if self._monitored is not None:
             self._monitored.require(training)
         self.schedule.bind(training.optimizer)
 
-    def on_step_end(self, training):
+    def on_step_end(self, training: Training) -> None:
         if self.every == "step":
             self._step(training)
 
-    def on_epoch_end(self, training):
+    def on_epoch_end(self, training: Training) -> None:
         if self.every == "epoch":
             self._step(training)
 
@@ -66,5 +70,5 @@ class LearningRateScheduler(Callback):
     def state_dict(self) -> dict[str, Any]:
         return self.schedule.state_dict()
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.schedule.load_state_dict(state)

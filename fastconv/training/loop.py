@@ -86,7 +86,7 @@ class Training:
         self.record: dict[str, float] = {}
         self.stop_reason: str | None = None
         self.failed = False
-        self.input_shape: tuple[int | None, ...] | None = None
+        self.input_shape: tuple[int | None, ...] | Any = None
         # The epoch that goes on, or comes next, whether it has begun, and the seconds that it took so far.
         self._next_epoch, self._within_epoch, self._seconds = 0, False, 0.0
         self._abandoned = False

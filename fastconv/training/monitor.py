@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,10 @@ from ..nn import observed
 from ..optim import global_norm
 from .callback import Callback
 from .figures import figure, finish
-from .history import read_json, write_json
+from .strict_json import read_json, write_json
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +30,8 @@ _FORMAT = "fastconv.monitor/1"
 _SCALARS = ("step", "loss", "accuracy", "lr", "grad_norm")
 _WEIGHTS = ("mean", "std", "min", "max", "update_ratio")
 _ACTIVATIONS = ("mean", "std", "sparsity")
+# What a notebook shows as curves.
+_DRAWN = ("loss", "grad_norm")
 _MOST_IN_LEGEND = 12
 
 
@@ -79,11 +85,11 @@ class Monitor(Callback):
     def _looks(self, training):
         return training.step % self.every == 0
 
-    def on_step_begin(self, training):
+    def on_step_begin(self, training: Training) -> None:
         if self._looks(training) and self._with_activations:
             self._observing.enter_context(observed(training.network, self._observe))
 
-    def on_gradients(self, training):
+    def on_gradients(self, training: Training) -> None:
         if not self._looks(training):
             return
         self._observing.close()
@@ -99,7 +105,7 @@ class Monitor(Callback):
         if self._with_weights:
             self._before = {parameter.name: parameter.array.copy() for parameter in parameters}
 
-    def on_step_end(self, training):
+    def on_step_end(self, training: Training) -> None:
         for parameter in training.network.parameters() if self._before else ():
             before, value = self._before[parameter.name], parameter.array
             size = float(np.linalg.norm(before.ravel()))
@@ -109,7 +115,7 @@ class Monitor(Callback):
             _append(self.weights, parameter.name, zip(_WEIGHTS, found, strict=True))
         self._before = {}
 
-    def on_train_end(self, training):
+    def on_train_end(self, training: Training) -> None:
         self._observing.close()
 
     def _observe(self, layer, phase, function, array):
@@ -154,7 +160,7 @@ class Monitor(Callback):
     def state_dict(self) -> dict[str, Any]:
         return self.to_dict()
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.scalars, self.gradients = state["scalars"], state["gradients"]
         self.activations, self.weights = state["activations"], state["weights"]
 
@@ -192,6 +198,28 @@ class Monitor(Callback):
             if 1 < len(lines) <= _MOST_IN_LEGEND:
                 axis.legend(fontsize="x-small")
         return finish(drawn, path)
+
+    def _repr_html_(self) -> str:
+        from .. import notebook  # in a notebook only
+
+        drawn = [
+            notebook.curves(f"{name.replace('_', ' ')} of the steps looked at", {name: self.scalars[name]}) for name in _DRAWN
+        ]
+        weights = [
+            (
+                name,
+                f"{norms[-1]:.3g}",
+                *(f"{self.weights[name][kind][-1]:.3g}" if name in self.weights else "" for kind in _WEIGHTS),
+            )
+            for name, norms in self.gradients.items()
+        ]
+        activations = [(name, *(f"{found[kind][-1]:.3g}" for kind in _ACTIVATIONS)) for name, found in self.activations.items()]
+        step = f"step {self.scalars['step'][-1]}" if self.scalars["step"] else "no step yet"
+        header = ("parameter", "gradient norm", *(kind.replace("_", " ") for kind in _WEIGHTS))
+        tables = [notebook.table(header, weights, caption=f"parameters, {step}")] if weights else []
+        if activations:
+            tables.append(notebook.table(("layer", *_ACTIVATIONS), activations, caption=f"activations, {step}"))
+        return "".join([*drawn, *tables])
 
 
 def _append(found, key, items):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 from .callback import Callback
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 __all__ = ["StopOnNonFinite"]
 
@@ -16,7 +20,7 @@ class StopOnNonFinite(Callback):
     `fit` has one by default. The loss that is not finite is the last of the history's steps.
     """
 
-    def on_gradients(self, training):
+    def on_gradients(self, training: Training) -> None:
         loss = training.record["loss"]
         if math.isfinite(loss):
             return

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .callback import Callback
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 __all__ = ["ProgressBar"]
 
@@ -29,7 +32,7 @@ class ProgressBar(Callback):
         self.always, self.leave = always, leave
         self._bar: Any = None
 
-    def on_step_begin(self, training):
+    def on_step_begin(self, training: Training) -> None:
         if self._bar is None:
             from tqdm import tqdm
 
@@ -44,16 +47,16 @@ class ProgressBar(Callback):
                 file=sys.stderr,
             )
 
-    def on_step_end(self, training):
+    def on_step_end(self, training: Training) -> None:
         self._show(training.record)
         self._bar.update()
 
-    def on_epoch_end(self, training):
+    def on_epoch_end(self, training: Training) -> None:
         if self._bar is not None:
             self._show(training.record)
             self._close()
 
-    def on_train_end(self, training):
+    def on_train_end(self, training: Training) -> None:
         self._close()
 
     def _show(self, record):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgumentError
 from ..extras import require
 from .callback import Callback
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 __all__ = ["TensorBoardLogger"]
 
@@ -40,22 +43,22 @@ class TensorBoardLogger(Callback):
         self.folder, self.every_steps, self.histograms = os.fspath(folder), every_steps, histograms
         self._writer: Any = None
 
-    def on_train_begin(self, training):
+    def on_train_begin(self, training: Training) -> None:
         # What was written after the checkpoint that training goes on from is hidden.
         purge = {"purge_step": training.step + 1} if training.step else {}
         self._writer = require("tensorboardX", extra="tensorboard").SummaryWriter(self.folder, **purge)
 
-    def on_step_end(self, training):
+    def on_step_end(self, training: Training) -> None:
         if self.every_steps is not None and training.step % self.every_steps == 0:
             self._write("step", training)
 
-    def on_epoch_end(self, training):
+    def on_epoch_end(self, training: Training) -> None:
         self._write("epoch", training)
         if self.histograms:
             for parameter in training.network.parameters():
                 self._writer.add_histogram(parameter.name, parameter.array, training.step)
 
-    def on_train_end(self, training):
+    def on_train_end(self, training: Training) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -6,10 +6,14 @@ A layer is named by its path, as `Layer.layers_inside` gives it; the name of a b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..nn.layer import Layer
 from .callback import Callback
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 __all__ = ["GradualUnfreezing", "train_only"]
 
@@ -77,13 +81,13 @@ class GradualUnfreezing(Callback):
             raise InvalidArgumentError(f"stages: got the epochs {list(self.stages)}, expected one or more, from 0")
         self.only = only
 
-    def on_train_begin(self, training):
+    def on_train_begin(self, training: Training) -> None:
         for paths in self.stages.values():
             for path in paths:
                 _layer(training.network, path)
         self._apply(training)
 
-    def on_epoch_begin(self, training):
+    def on_epoch_begin(self, training: Training) -> None:
         if training.epoch in self.stages:
             self._apply(training)
 

@@ -126,4 +126,4 @@ def test_without_a_shape_the_network_must_have_been_built():
 def test_html_shows_the_same_cells():
     result = summary(nn.CNN([nn.Dense(3, name="a<b")], rng=0), (None, 4))
     html = result._repr_html_()
-    assert "<td>a&lt;b</td>" in html and html.count("<tr>") == len(result.rows) + 1
+    assert ">a&lt;b</td>" in html and html.count("<tr>") == len(result.rows) + 1

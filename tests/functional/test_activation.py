@@ -20,6 +20,8 @@ from channel_arrays import (
     poisoned,
 )
 from fastconv import functional as F
+from fastconv.algorithms.base import ACTIVATIONS as CONVOLUTIONS
+from fastconv.algorithms.base import as_activation
 from fastconv.functional import channels
 from fastconv.functional.activation import FUNCTIONS
 from fastconv.kernels import cpu
@@ -77,6 +79,12 @@ def test_values_are_within_a_few_rounding_errors(isa, dtype, activation):
         condition = np.square(x)
     allowed = ULPS + condition
     assert (abs(y - exact) <= allowed * eps * abs(exact)).all()
+
+
+@pytest.mark.parametrize("activation", [*CONVOLUTIONS, ("leaky_relu", 0.3)], ids=str)
+def test_what_convolution_algorithms_are_given_serves_as_well(activation):
+    x = np.linspace(-2, 8, 21)
+    assert np.array_equal(F.activate(x, as_activation(activation)), F.activate(x, activation))
 
 
 @pytest.mark.parametrize("isa", cpu.available(), indirect=True)

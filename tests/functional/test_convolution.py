@@ -1,9 +1,7 @@
 """conv2d, its gradients and plan: what they accept, refuse, allocate and remember; on a NumPy algorithm."""
 
 import copy
-import pathlib
 import pickle
-import re
 import sys
 import threading
 
@@ -419,8 +417,3 @@ def test_public_names_are_there_and_listed():
     assert set(fc.__all__) <= set(dir(fc))
     with pytest.raises(AttributeError, match="no attribute 'conv3d'"):
         fc.conv3d  # noqa: B018
-
-
-def test_the_stub_lists_the_public_names():
-    stub = pathlib.Path(fc.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
-    assert set(re.findall(r" as (\w+)$", stub, re.M)) | {"__version__"} == set(fc.__all__)

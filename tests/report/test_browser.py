@@ -9,8 +9,11 @@ import browser
 from comparison_examples import changed, comparison, with_everything
 from fastconv.report.change_page import change_page
 from fastconv.report.changes import change
+from fastconv.report.claims.page import findings_page
 from fastconv.report.comparison_page import comparison_page
 from fastconv.report.page import render
+from fastconv.report.training_page import training_page
+from report_examples import findings, training_run
 
 pytestmark = pytest.mark.skipif(browser.EXECUTABLE is None, reason="no Chromium is installed")
 
@@ -40,6 +43,17 @@ def page_of_change():
     return change_page(change(comparison(), changed(), ("a.json", "b.json")))
 
 
+def page_of_training():
+    return training_page(training_run())
+
+
+def page_of_claims():
+    return findings_page(findings(), {"CPU": "a CPU"})
+
+
+PAGES = (page_of_comparison, page_of_change, page_of_training, page_of_claims)
+
+
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
     running = browser.Browser(tmp_path_factory.mktemp("browser"))
@@ -51,7 +65,7 @@ def chromium(tmp_path_factory):
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     found = {}
-    for make in (page_of_comparison, page_of_change):
+    for make in PAGES:
         found[make] = folder / f"{make.__name__}.html"
         found[make].write_text(render(make()), encoding="utf-8")
     return found
@@ -72,7 +86,7 @@ def column(tab, number):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS.keys())
-@pytest.mark.parametrize("make", [page_of_comparison, page_of_change])
+@pytest.mark.parametrize("make", PAGES)
 def test_nothing_overflows_and_nobody_complains(chromium, files, make, width, dark):
     tab = chromium.open(files[make], width, dark=dark)
     assert tab.run("innerWidth") == width
@@ -142,3 +156,17 @@ def test_the_data_is_downloaded(tab):
         assert time.monotonic() < end, "no download"
         time.sleep(0.05)
     assert json.loads(path.read_text("utf-8")) == json.loads(json.dumps(with_everything().as_dict()))
+
+
+def test_layers_of_a_training_are_sorted_filtered_and_unfolded(chromium, files):
+    tab = chromium.open(files[page_of_training], WIDTHS["desktop"])
+    names = ["conv2d", "batchnormalization", "relu", "residualblock.main.conv2d"]
+    assert column(tab, 0) == names
+    # By the norm of the gradient: those without one are last.
+    tab.run("document.querySelector('#layers table').tHead.rows[0].cells[4].querySelector('button').click()")
+    assert column(tab, 0)[:2] == names[::-3]
+    type_into(tab, "layers", "batchnorm")
+    assert column(tab, 0) == names[1:2]
+    tab.run("[...document.querySelectorAll('#layers .fold')].forEach((b) => b.click())")
+    assert tab.run("document.querySelectorAll('#layers .details:not([hidden]) figure').length") > 4
+    tab.close()

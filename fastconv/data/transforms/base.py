@@ -161,7 +161,7 @@ def as_range(
         If it is negative or not finite, or the range is empty or leaves `lowest` to `highest`.
     """
     try:
-        ends = tuple(map(float, value)) if isinstance(value, (tuple, list)) else (float(value),)
+        ends = tuple(map(float, value if isinstance(value, (tuple, list)) else (value,)))
     except (TypeError, ValueError):
         ends = ()
     if len(ends) not in (1, 2) or not all(map(math.isfinite, ends)) or (len(ends) == 1 and ends[0] < 0):

@@ -15,7 +15,7 @@ __all__ = ["BCEWithLogitsLoss"]
 class BCEWithLogitsLoss(ElementwiseLoss):
     """-[pos_weight t log s(z) + (1 - t) log(1 - s(z))] of logits z and targets t in [0, 1], where s is the sigmoid.
 
-    Computed from log(1 + exp(-|z|)), so it neither overflows nor takes the logarithm of zero.
+    Computed from ``log(1 + exp(-|z|))``, so it neither overflows nor takes the logarithm of zero.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Loss:
         The message names the argument.
     """
 
-    reductions = REDUCTIONS
+    reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in self.reductions:
@@ -71,13 +71,13 @@ class Loss:
 
     def _incoming(self, gradient: float | np.ndarray, shape: tuple[int, ...], dtype: np.dtype, divisor: float) -> np.ndarray:
         """The gradient with respect to each sample's or element's loss: an array that broadcasts to `shape`."""
-        gradient = np.asarray(gradient, dtype)
-        if gradient.shape not in ((), shape) or (gradient.shape and self.reduction != "none"):
+        given = np.asarray(gradient, dtype)
+        if given.shape not in ((), shape) or (given.shape and self.reduction != "none"):
             expected = shape if self.reduction == "none" else ()
-            raise InvalidArgumentError(f"gradient: shape is {gradient.shape}, expected {expected}")
+            raise InvalidArgumentError(f"gradient: shape is {given.shape}, expected {expected}")
         if self.reduction not in ("sum", "none"):
-            gradient = gradient / dtype.type(divisor or 1)
-        return gradient
+            given = given / dtype.type(divisor or 1)
+        return given
 
 
 class ElementwiseLoss(Loss):

@@ -38,7 +38,7 @@ class Schedule:
 
     def __init__(self, optimizer: Optimizer | None = None) -> None:
         self.count = 0
-        self.base_lr: float | None = None
+        self.base_lr: float | Any = None
         self.optimizer: Optimizer | None = None
         if optimizer is not None:
             self.bind(optimizer)

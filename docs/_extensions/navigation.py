@@ -1,0 +1,31 @@
+"""Navigation of the site from the Markdown as it stands.
+
+Index pages list their pages as links, for readers of the repository; the same list becomes the site's toctree, so that a page
+which is not listed is a warning. Links that leave docs/ lead to the pages that the site has in their place.
+"""
+
+import re
+
+# Files beside docs/, as links name them, and their pages.
+_PAGES = (
+    (re.compile(r"\]\((?:\.\./)+(CONTRIBUTING|CHANGELOG)\.md"), lambda match: f"](/project/{match[1].lower()}.md"),
+    (re.compile(r"\]\((?:\.\./)+examples/README\.rst"), lambda match: "](/gallery/index.rst"),
+    (re.compile(r"\]\((?:\.\./)+examples/(\w+)\.py"), lambda match: f"](/gallery/{match[1]}.rst"),
+)
+_LISTED = re.compile(r"^- \[[^\]]+\]\(([^):]+)\.(?:md|rst)\)", re.MULTILINE)
+
+
+def setup(app):
+    app.connect("source-read", prepare)
+    return {"parallel_read_safe": True}
+
+
+def prepare(app, page, source):
+    """Completes the source of a page that is Markdown."""
+    if not app.env.doc2path(page).endswith(".md"):
+        return
+    for link, replacement in _PAGES:
+        source[0] = link.sub(replacement, source[0])
+    if page.rpartition("/")[2] == "index":
+        entries = "\n".join(dict.fromkeys(_LISTED.findall(source[0])))
+        source[0] += f"\n\n```{{toctree}}\n:hidden:\n\n{entries}\n```\n"

@@ -1,0 +1,2 @@
+#define TEMPLATE "loops.h"
+#include "each_type.h"

@@ -1,0 +1,94 @@
+"""docs/numerics.md says of every algorithm what the registry says."""
+
+import re
+
+import numpy as np
+import pytest
+
+from fastconv import algorithms, reference
+from fastconv.kernels import cpu
+from fastconv.problem import DIRECTIONS, DTYPES
+from fastconv.threads import num_threads
+from harness import in_supported_format
+from pages import DOCS
+from problems import CASES, EVERYWHERE, problem
+
+PAGE = (DOCS / "numerics.md").read_text("utf-8")
+ROW = re.compile(r"^\| `(\w+)` \| ([\w, ]+) \| `([^`]+)` \|", re.MULTILINE)
+REACHES = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \| the outputs (of its tiles|whose windows hold it) \|$", re.MULTILINE)
+
+
+def constants():
+    """The formula of every algorithm and direction."""
+    found = {}
+    for name, directions, formula in ROW.findall(PAGE):
+        for direction in DIRECTIONS if directions == "all" else directions.split(", "):
+            assert (name, direction) not in found
+            found[name, direction] = formula
+    return found
+
+
+def variables(p, name):
+    """What the letters of the page stand for, counted by the oracle where it can."""
+    ones = {"x": np.ones(p.x_shape), "w": np.ones(p.w_shape), "gy": np.ones(p.y_shape)}
+    products = reference.compute(p, **ones)
+    group_channels, group_filters = p.in_channels // p.groups, p.out_channels // p.groups
+    depth = {"forward": group_channels, "input_grad": group_filters, "weight_grad": 0}[p.direction]
+    if p.direction == "weight_grad" and name.startswith("winograd"):
+        side = int(name.removeprefix("winograd")[0])
+        depth = p.batch
+        for size, dilation in zip((p.out_height, p.out_width), p.dilation, strict=True):
+            depth *= -(-size // (side * dilation)) * dilation
+    image = (p.out_height, p.out_width) if p.direction == "input_grad" else (p.height, p.width)
+    met = 1
+    for size, dilation, kernel in zip(image, p.dilation, (p.kernel_height, p.kernel_width), strict=True):
+        met *= min(kernel, -(-size // dilation))
+    summed = {
+        "forward": group_channels * p.taps,
+        "input_grad": group_filters * p.taps,
+        "weight_grad": p.batch * p.out_height * p.out_width,
+    }
+    fewest = products[products > 0].min(initial=products.max(initial=1)) or 1
+    return {
+        "m": summed[p.direction],
+        "d": depth,
+        "h": 1 if p.direction == "weight_grad" else p.taps / met,
+        "k": group_filters,
+        "t": p.taps,
+        "a": cpu.kernels().depthwise_chain(p.geometry, p.itemsize) if p.is_depthwise or p.in_channels == 1 else 0,
+        "n": products.size,
+        "f": fewest,
+        "q": max(products.max(initial=1), 1) / fewest,
+        "min": min,
+    }
+
+
+def test_the_table_has_every_algorithm_and_direction():
+    supported = {
+        (algorithm.name, direction)
+        for algorithm in algorithms.registered()
+        for direction in DIRECTIONS
+        if any(algorithm.supports(problem(text, direction)) is None for text in CASES.values())
+    }
+    assert set(constants()) == supported
+
+
+@pytest.mark.parametrize(("name", "direction"), constants())
+def test_the_formula_gives_the_published_constant(name, direction):
+    algorithm, checked = algorithms.get(name), 0
+    for text in EVERYWHERE.values():
+        for dtype in DTYPES:
+            p = problem(text, direction, dtype)
+            if not p.batch or all(algorithm.supports(p.replace(memory_format=f)) for f in ("nchw", "nhwc")):
+                continue
+            p = in_supported_format(algorithm, p)
+            with num_threads(1):
+                assert eval(constants()[name, direction], variables(p, name)) == pytest.approx(algorithm.error(p), rel=1e-12)
+            checked += 1
+    assert checked
+
+
+def test_the_page_says_what_a_nan_reaches():
+    said = {name: where for names, where in REACHES.findall(PAGE) for name in re.findall(r"\w+", names)}
+    expected = {a.name: "whose windows hold it" if a.local_non_finite else "of its tiles" for a in algorithms.registered()}
+    assert said == expected
