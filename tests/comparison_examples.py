@@ -63,7 +63,11 @@ def with_everything():
     whole = with_peers()
     return dataclasses.replace(
         whole,
-        rows=(*whole.rows, row("none", "1x3x8x8,8x3x3", 1, None, refused("tiles", "denied </script> & more", "denied"))),
+        rows=(
+            *whole.rows,
+            row("none", "1x3x8x8,8x3x3", 1, None, refused("tiles", "denied </script> & more", "denied")),
+            row("quick", "1x3x8x8,8x7x7,p3", 1, "direct", measured("direct", 9e-4), measured("im2col", 1e-3)),
+        ),
         peaks=Peaks(1, 1e11, {"L2": 9e10, "L3": 8e10, "memory": 2e10}),
         environment={"python": "3", "CPU": "A processor <fast> & hot", "instruction sets": "baseline, avx2 (in use)"},
     )

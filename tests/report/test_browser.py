@@ -103,18 +103,18 @@ def test_nothing_overflows_and_nobody_complains(chromium, files, make, width, da
 
 
 def test_a_click_on_a_header_sorts_and_another_turns_round(tab):
-    assert column(tab, 0) == ["first", "point", "last", "none"]
-    # Times by what they are, 3 ms after 10 ms were they text; what has none is last in both orders.
+    assert column(tab, 0) == ["first", "point", "last", "none", "quick"]
+    # Times by what they are: as text 900 us would come after 3 ms. What has none is last in both orders.
     time_header = "document.querySelector('#layers table').tHead.rows[0].cells[4].querySelector('button').click()"
     tab.run(time_header)
-    assert column(tab, 4) == ["1.00 ms", "1.00 ms", "3.00 ms", "-"]
-    assert column(tab, 0)[2:] == ["last", "none"]
+    assert column(tab, 4) == ["900 us", "1.00 ms", "1.00 ms", "3.00 ms", "-"]
+    assert column(tab, 0)[3:] == ["last", "none"]
     tab.run(time_header)
-    assert column(tab, 4) == ["3.00 ms", "1.00 ms", "1.00 ms", "-"]
+    assert column(tab, 4) == ["3.00 ms", "1.00 ms", "1.00 ms", "900 us", "-"]
     assert tab.run("document.querySelector('#layers th[aria-sort=descending]').textContent.trim()") == "time"
     # Texts too, by any column.
     tab.run("document.querySelector('#layers table').tHead.rows[0].cells[0].querySelector('button').click()")
-    assert column(tab, 0) == ["first", "last", "none", "point"]
+    assert column(tab, 0) == ["first", "last", "none", "point", "quick"]
 
 
 def type_into(tab, section, text):
@@ -127,14 +127,14 @@ def type_into(tab, section, text):
 def test_a_filter_keeps_the_rows_that_hold_its_words(tab):
     type_into(tab, "layers", "1X8X32 im2col")
     assert column(tab, 0) == ["point"]
-    assert tab.run("document.querySelector('#layers [role=status]').textContent") == "1 of 4"
+    assert tab.run("document.querySelector('#layers [role=status]').textContent") == "1 of 5"
     type_into(tab, "layers", "")
-    assert len(column(tab, 0)) == 4
+    assert len(column(tab, 0)) == 5
 
 
 def test_a_filter_keeps_the_figures_whose_title_holds_its_words(tab):
     shown = "[...document.querySelectorAll('#times figure')].filter((f) => f.getClientRects().length).length"
-    assert tab.run(shown) == 3
+    assert tab.run(shown) == 4
     type_into(tab, "times", "5x5")
     assert tab.run(shown) == 1
 

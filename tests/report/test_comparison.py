@@ -145,6 +145,6 @@ def test_passes_add_up_and_share_the_time(monkeypatch):
 
 def test_a_notebook_shows_the_summary_and_a_line_for_each_layer():
     html = with_everything()._repr_html_()
-    assert html.count("<tr>") == 5 and "A processor &lt;fast&gt; &amp; hot" in html
+    assert html.count("<tr>") == 6 and "A processor &lt;fast&gt; &amp; hot" in html
     assert ">3.00x PyTorch</td>" in html
     assert "fastest peer" not in comparison()._repr_html_()
