@@ -9,8 +9,8 @@ import numpy as np
 from ..algorithms.base import ACTIVATIONS, LEAKY_RELU_SLOPE, Activation
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
-from . import channels
 from ..typing import ActivationLike, Array
+from . import channels
 
 __all__ = ["FUNCTIONS", "SAVED", "activate", "activation_bias_grad", "activation_grad", "add", "bias_grad"]
 

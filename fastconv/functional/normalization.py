@@ -16,8 +16,8 @@ from ..algorithms.base import Activation, as_activation
 from ..arrays import require_shape
 from ..errors import InvalidArgumentError
 from ..kernels import cpu
-from . import channels
 from ..typing import ActivationLike, Array
+from . import channels
 
 __all__ = ["batch_norm", "batch_norm_grad", "batch_norm_inference", "batch_norm_inference_grad", "batch_variance"]
 
@@ -85,9 +85,7 @@ def batch_norm(
     mean, inv_std = np.empty(c), np.empty(c)
     threads = channels.team(x.size)
     with channels.scratch(layout, x, threads) as w:
-        cpu.kernels().batch_norm(
-            layout, x, gamma, beta, residual, eps, fused.code, fused.slope, y, mean, inv_std, w, threads
-        )
+        cpu.kernels().batch_norm(layout, x, gamma, beta, residual, eps, fused.code, fused.slope, y, mean, inv_std, w, threads)
     channels.deliver(y, result)
     return result, mean, inv_std
 
@@ -161,9 +159,7 @@ def batch_norm_inference(
     if x.size:
         threads = channels.team(x.size)
         with channels.scratch(layout, x, threads) as w:
-            cpu.kernels().scale_shift(
-                layout, x, gamma, beta, residual, mean, inv_std, fused.code, fused.slope, y, w, threads
-            )
+            cpu.kernels().scale_shift(layout, x, gamma, beta, residual, mean, inv_std, fused.code, fused.slope, y, w, threads)
     channels.deliver(y, result)
     return result
 
