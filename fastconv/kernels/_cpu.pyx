@@ -4,14 +4,20 @@
 cdef extern from *:
     """
     #if defined(__x86_64__) || defined(_M_X64)
-    static int cpu_has_avx2(void) {
-        __builtin_cpu_init();
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    #include <cpuid.h>
+    /* Whether there are the instructions of these bits (leaf 7, EBX), and FMA, and the system saves these registers (XCR0).
+       Not __builtin_cpu_supports: on Windows its data are in a library of Clang's that Microsoft's linker does not look at. */
+    static int cpu_has(unsigned instructions, unsigned registers) {
+        unsigned eax, ebx, ecx, edx, saved, high;
+        if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_OSXSAVE) || !(ecx & bit_FMA)) return 0;
+        __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+        if ((saved & registers) != registers || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return 0;
+        return (ebx & instructions) == instructions;
     }
+    /* XCR0: SSE and AVX registers; for AVX-512 also the masks, and the upper halves and the second half of the vectors. */
+    static int cpu_has_avx2(void) { return cpu_has(bit_AVX2, 0x06); }
     static int cpu_has_avx512(void) {
-        __builtin_cpu_init();
-        return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+        return cpu_has(bit_AVX2 | bit_AVX512F | bit_AVX512VL | bit_AVX512BW | bit_AVX512DQ, 0xe6);
     }
     #else
     static int cpu_has_avx2(void) { return 0; }
