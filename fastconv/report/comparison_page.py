@@ -101,7 +101,7 @@ def _network(comparison):
         for t in totals
     ]  # fmt: skip
     columns = [
-        Column("policy"),
+        Column("policy", wrap=True),
         Column("time", numeric=True),
         Column("GFLOP/s", numeric=True, minor=True),
         Column(f"vs {baseline}" if baseline else "speed-up", numeric=True, hint="Speed-up"),
