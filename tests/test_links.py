@@ -1,5 +1,7 @@
 """Links between the pages, and to files beside them, lead somewhere; every page can be reached."""
 
+import runpy
+
 import pytest
 
 from pages import DOCS, anchors, links, name_of, pages
@@ -32,6 +34,15 @@ def test_an_index_lists_the_pages_of_its_folder(index):
     # Shown for the files beside docs/ that they include.
     expected -= set((DOCS / "project").glob("*.md"))
     assert expected <= linked
+
+
+def test_the_site_takes_its_navigation_from_these_lists():
+    completed = runpy.run_path(str(DOCS / "_extensions" / "navigation.py"))["completed"]
+    text = "- [A](a.md): one.\n- [B](b/index.md)\n- [C](../c.md)\n"
+    text += "\nSee [A](a.md), [how](../CONTRIBUTING.md#x), [run](../examples/y.py).\n"
+    toctree = completed(text, is_index=True).split("```{toctree}")[1]
+    assert toctree.split() == [":hidden:", "a", "b/index", "```"]
+    assert "(/project/contributing.md#x), [run](/gallery/y.rst)" in completed(text, is_index=False)
 
 
 def test_folders_have_an_index():

@@ -1,5 +1,6 @@
 """docs/reference lists every public name."""
 
+import ast
 import functools
 import re
 import types
@@ -59,3 +60,13 @@ def test_public_names_are_listed(name):
 
 def test_every_listed_name_says_what_it_is():
     assert [name for name in listed() if callable(resolve(name)) and not (resolve(name).__doc__ or "").strip()] == []
+
+
+def test_every_name_has_a_file_of_its_own_where_upper_and_lower_case_are_one():
+    tree = ast.parse((DOCS / "conf.py").read_text("utf-8"))
+    assigned = {
+        node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign) and hasattr(node.targets[0], "id")
+    }
+    renamed = ast.literal_eval(assigned["autosummary_filename_map"])
+    files = [renamed.get(name, name).lower() for name in listed()]
+    assert len(set(files)) == len(files)

@@ -12,7 +12,8 @@ _PAGES = (
     (re.compile(r"\]\((?:\.\./)+examples/README\.rst"), lambda match: "](/gallery/index.rst"),
     (re.compile(r"\]\((?:\.\./)+examples/(\w+)\.py"), lambda match: f"](/gallery/{match[1]}.rst"),
 )
-_LISTED = re.compile(r"^- \[[^\]]+\]\(([^):]+)\.(?:md|rst)\)", re.MULTILINE)
+# A line of a list that begins with a link; pages of other folders have their place there.
+_LISTED = re.compile(r"^- \[[^\]]+\]\((?!\.\.)([^):]+)\.(?:md|rst)\)", re.MULTILINE)
 
 
 def setup(app):
@@ -22,10 +23,15 @@ def setup(app):
 
 def prepare(app, page, source):
     """Completes the source of a page that is Markdown."""
-    if not app.env.doc2path(page).endswith(".md"):
-        return
+    if app.env.doc2path(page).endswith(".md"):
+        source[0] = completed(source[0], is_index=page.rpartition("/")[2] == "index")
+
+
+def completed(text, is_index):
+    """The text of a page as the site has it."""
     for link, replacement in _PAGES:
-        source[0] = link.sub(replacement, source[0])
-    if page.rpartition("/")[2] == "index":
-        entries = "\n".join(dict.fromkeys(_LISTED.findall(source[0])))
-        source[0] += f"\n\n```{{toctree}}\n:hidden:\n\n{entries}\n```\n"
+        text = link.sub(replacement, text)
+    if is_index:
+        entries = "\n".join(dict.fromkeys(_LISTED.findall(text)))
+        text += f"\n\n```{{toctree}}\n:hidden:\n\n{entries}\n```\n"
+    return text
