@@ -15,6 +15,9 @@ BENCH ?= .
 BASE ?=
 HEAD ?= HEAD
 FACTOR ?= 1.1
+# Files or folders of tests, all unless some are named.
+TESTS ?=
+CHECK := build/dist-check
 
 SOURCES := setup.py pyproject.toml MANIFEST.in README.md LICENSE \
     $(shell find fastconv -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.json' -o -name py.typed) \
@@ -28,10 +31,10 @@ demo: $(STAMPS)/install
 	$(BIN)/fastconv compare resnet50
 
 test: $(STAMPS)/install
-	$(BIN)/pytest -W error -m "not peers"
+	$(BIN)/pytest -W error -m "not peers" $(TESTS)
 
 test-peers: $(STAMPS)/install $(STAMPS)/peers
-	$(BIN)/pytest -W error -m peers
+	$(BIN)/pytest -W error -m peers $(TESTS)
 
 # Type checkers look at the packages that fastconv imports, hence the install.
 lint: $(STAMPS)/install $(STAMPS)/lint
@@ -61,13 +64,18 @@ bench-compare: $(STAMPS)/bench
 docs: $(STAMPS)/install $(STAMPS)/docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-# The wheel is built from the sdist, so both are known to be complete; then the tests run against it in a clean environment.
+# The wheel is built from the sdist, so both are known to be complete. Then the sdist's tests run against the wheel in a clean
+# environment, in a folder without the package, so that nothing but the wheel can be imported.
 dist: $(STAMPS)/dist
-	rm -rf dist build/dist-check
+	rm -rf dist $(CHECK)
 	LDFLAGS="$(STRIP)" $(BIN)/python -m build
-	$(PYTHON) -m venv build/dist-check
-	build/dist-check/bin/python -m pip --quiet install "$$(echo dist/*.whl)[test]"
-	build/dist-check/bin/pytest -W error -m "not peers"
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv $(CHECK)
+	$(CHECK)/bin/python -m pip --quiet install "$$(echo dist/*.whl)[test]"
+	mkdir $(CHECK)/source
+	tar -xzf dist/*.tar.gz -C $(CHECK)/source --strip-components 1
+	rm -r $(CHECK)/source/fastconv
+	cd $(CHECK)/source && ../bin/pytest -W error -m "not peers" $(TESTS)
 
 clean:
 	rm -rf $(VENV) build dist fastconv.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache asv_bench/.asv
