@@ -29,6 +29,8 @@ if X86:
         "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mavx2", "-mfma", "-mprfchw", "-mtune=skylake-avx512",
         "-mprefer-vector-width=512",
     ]  # fmt: skip
+    if sys.platform == "linux":  # elsewhere kernels/_cpu.pyx does not know how to ask for the matrix units
+        INSTRUCTION_SETS["amx"] = [*INSTRUCTION_SETS["avx512"], "-mavx512bf16", "-mamx-tile", "-mamx-bf16"]
 
 # Value-safe: no -ffast-math. Contraction to fused multiply-adds is what the error bounds are stated for.
 FLAGS = ["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden", "-Wno-psabi"]

@@ -24,7 +24,7 @@ __all__ = [
     "traffic_seconds",
 ]  # fmt: skip
 
-_VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64}
+_VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64, "amx": 64}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,9 +19,30 @@ cdef extern from *:
     static int cpu_has_avx512(void) {
         return cpu_has(bit_AVX2 | bit_AVX512F | bit_AVX512VL | bit_AVX512BW | bit_AVX512DQ, 0xe6);
     }
+    /* Leaf 7, EDX and, of its second part, EAX: compilers name these bits differently. */
+    enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5 };
+    static int cpu_has_amx(void) {
+        unsigned eax, ebx, ecx, edx, amx = AMX_TILE | AMX_BF16;
+        if (!cpu_has_avx512() || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || (edx & amx) != amx) return 0;
+        return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & AVX512_BF16);
+    }
     #else
     static int cpu_has_avx2(void) { return 0; }
     static int cpu_has_avx512(void) { return 0; }
+    static int cpu_has_amx(void) { return 0; }
+    #endif
+    #if defined(__x86_64__) && defined(__linux__)
+    #include <sys/syscall.h>
+    #include <unistd.h>
+    /* arch/x86/include/uapi/asm/prctl.h; the tiles' configuration and data are components 17 and 18 of XCR0. */
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILECFG = 17, XFEATURE_XTILEDATA = 18 };
+    static int request_tiles(void) {
+        unsigned saved, high, tiles = 1u << XFEATURE_XTILECFG | 1u << XFEATURE_XTILEDATA;
+        __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+        return (saved & tiles) == tiles && !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
+    }
+    #else
+    static int request_tiles(void) { return 0; }
     #endif
     #if defined(__clang__)
     #define COMPILER "Clang " __clang_version__
@@ -40,16 +61,28 @@ cdef extern from *:
     int OPENMP
     int cpu_has_avx2()
     int cpu_has_avx512()
+    int cpu_has_amx()
+    int request_tiles()
 
 
 def instruction_sets():
-    """Names of the instruction sets that can run here, lowest first."""
+    """Names of the instruction sets of this processor, lowest first; `amx` can run where `grants_tiles`."""
     sets = ["baseline"]
     if cpu_has_avx2():
         sets.append("avx2")
     if cpu_has_avx512():
         sets.append("avx512")
+    if cpu_has_amx():
+        sets.append("amx")
     return tuple(sets)
+
+
+def grants_tiles():
+    """Ask the operating system for the matrix units of a processor with `amx`: whether this process may use them.
+
+    A grant holds for all threads, for children by fork and until the process ends.
+    """
+    return bool(request_tiles())
 
 
 def compiler():

@@ -23,7 +23,7 @@ CASES = [(a, p) for a in registered() if isinstance(a, Modelled) for p in PROBLE
 IDS = [f"{a.name}-{p}-{p.direction}-{p.memory_format}" for a, p in CASES]
 
 
-@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512", "a set that does not exist"])
+@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512", "amx", "a set that does not exist"])
 def test_constants_ship_for_every_instruction_set(isa):
     assert all(value > 0 for name, value in dataclasses.asdict(machine.shipped(isa)).items() if name != "factors")
 
