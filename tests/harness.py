@@ -36,7 +36,9 @@ def runs(cases, directions=("forward",), isas=None, *, empty=False):
         for algorithm in algorithms.registered():
             for name, text in cases.items():
                 for direction in directions:
-                    if forms(algorithm, text, direction) and (problem(text).batch or empty):
+                    with cpu.use(isa):
+                        supported = forms(algorithm, text, direction)
+                    if supported and (problem(text).batch or empty):
                         values = (isa, algorithm.name, text) + ((direction,) if len(directions) > 1 else ())
                         slug = "-".join([isa, algorithm.name, name.replace(" ", "_"), *values[3:]])
                         params.append(pytest.param(*values, id=slug))
@@ -49,10 +51,11 @@ def forms(algorithm, text, direction="forward"):
     return [p for p in problems if algorithm.supports(p) is None]
 
 
-def in_supported_format(algorithm, p):
-    """The problem, in the memory format that the algorithm supports if it does not do both."""
-    formats = (p.memory_format, *MEMORY_FORMATS)
-    return next(q for q in (p.replace(memory_format=f) for f in formats) if algorithm.supports(q) is None)
+def in_supported_form(algorithm, p):
+    """The problem, in the dtype and memory format that the algorithm supports if it does not do all."""
+    choices = itertools.product((p.dtype, *DTYPES), (p.memory_format, *MEMORY_FORMATS))
+    problems = (p.replace(dtype=dtype, memory_format=memory_format) for dtype, memory_format in choices)
+    return next(q for q in problems if algorithm.supports(q) is None)
 
 
 # -- data -------------------------------------------------------------------------------------------------------------

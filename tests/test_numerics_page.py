@@ -9,7 +9,7 @@ from fastconv import algorithms, reference
 from fastconv.kernels import cpu
 from fastconv.problem import DIRECTIONS, DTYPES
 from fastconv.threads import num_threads
-from harness import in_supported_format
+from harness import in_supported_form
 from pages import DOCS
 from problems import CASES, EVERYWHERE, problem
 
@@ -81,7 +81,7 @@ def test_the_formula_gives_the_published_constant(name, direction):
             p = problem(text, direction, dtype)
             if not p.batch or all(algorithm.supports(p.replace(memory_format=f)) for f in ("nchw", "nhwc")):
                 continue
-            p = in_supported_format(algorithm, p)
+            p = in_supported_form(algorithm, p)
             with num_threads(1):
                 assert eval(constants()[name, direction], variables(p, name)) == pytest.approx(algorithm.error(p), rel=1e-12)
             checked += 1

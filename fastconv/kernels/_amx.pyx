@@ -3,3 +3,4 @@
 """The kernels compiled for the amx instruction set."""
 
 include "kernels.pxi"
+include "split.pxi"

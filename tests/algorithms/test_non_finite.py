@@ -7,7 +7,7 @@ import pytest
 
 from fastconv import algorithms, reference
 from fastconv.threads import num_threads
-from harness import HIGHEST, forms, in_supported_format, operands, run, runs
+from harness import HIGHEST, forms, in_supported_form, operands, run, runs
 from problems import CASES, DIRECTIONS, problem
 
 NON_FINITE_CASES = {name: CASES[name] for name in (
@@ -63,7 +63,7 @@ def test_non_finite_values_reach_what_they_are_a_term_of_and_nothing_beyond_the_
 @pytest.mark.parametrize("activation", ["relu", "relu6", "leaky_relu", "sigmoid", "silu"])
 def test_activations_keep_nan(isa, name, text, activation):
     algorithm = algorithms.get(name)
-    p = in_supported_format(algorithm, problem(text))
+    p = in_supported_form(algorithm, problem(text))
     data = dict(operands(p))
     bias = data["bias"].copy()
     bias[-1] = np.nan

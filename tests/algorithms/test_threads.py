@@ -8,7 +8,7 @@ import pytest
 from fastconv import algorithms
 from fastconv.kernels import cpu
 from fastconv.threads import num_threads
-from harness import HIGHEST, assert_close, forms, in_supported_format, operands, run, runs
+from harness import HIGHEST, assert_close, forms, in_supported_form, operands, run, runs
 from problems import CASES, DIRECTIONS, DTYPES, EVERYWHERE, MEMORY_FORMATS, problem
 from subprocesses import TESTS, assert_succeeded, python
 
@@ -22,7 +22,7 @@ def test_any_number_of_threads_keeps_the_bound_and_repeats_bitwise(isa, name, te
     algorithm = algorithms.get(name)
     for number, threads in enumerate((1, 2, 3)):
         form = DTYPES[number % 2], MEMORY_FORMATS[(number + len(text)) % 2]
-        p = in_supported_format(algorithm, problem(text, direction, *form))
+        p = in_supported_form(algorithm, problem(text, direction, *form))
         with num_threads(threads):
             first = run(algorithm, p, operands(p))
             # Whatever the memory held before.

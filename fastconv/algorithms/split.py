@@ -1,0 +1,125 @@
+"""Convolution on matrix units: every float32 is a sum of bfloat16 parts, whose products are exact in float32."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..kernels import cpu
+from ..memory import aligned_empty
+from ..problem import DIRECTIONS
+from ..threads import get_num_threads
+from . import direct, machine
+from .modelled import Modelled
+
+__all__ = ["ALGORITHMS", "Split"]
+
+# bfloat16 products of one tile instruction to float32 multiply-adds of two vector instructions, both of which a core starts in
+# the time of one: 16 x 16 x 32 in 16 cycles, 2 x 16 in each.
+_UNIT_RATE = 16
+# Terms, filters and pixels of a block (kernels/tiles.h).
+_BLOCK = 32
+_WEIGHTS_LIMIT = 2**31
+
+
+class Split(Modelled):
+    """Products of bfloat16 parts with float32 sums.
+
+    One part is the value rounded to 8 bits, two hold 16 bits of it and three all 24. Of two parts three products are taken, of three
+    parts six; the others are smaller than what the last part leaves. Calls with values so large or small that a part would be
+    infinite or denormal, and with NaN or Inf, are left to direct convolution.
+
+    Source: Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations"
+    (arXiv:1904.06376).
+
+    Parameters
+    ----------
+    name : str
+    parts : int
+        bfloat16 numbers per float32.
+    products : int
+        Of two values.
+    large_products : int
+        Of these, those that are added when the product of the high parts is in the sum.
+    error : float
+        Error constant of one product of two values: what is left out.
+    """
+
+    def __init__(self, name, parts, products, large_products, error):
+        self.name, self.parts, self.products = name, parts, products
+        self._large_products, self._error = large_products, error
+
+    def supports(self, problem):
+        reason = cpu.why_no_matrix_units()
+        if reason is not None:
+            return reason
+        if problem.dtype != "float32":
+            return "matrix units multiply float32 only"
+        if problem.is_depthwise:
+            return "depthwise: there are no channels to multiply over"
+        if problem.out_channels * problem.w_shape[1] * problem.taps >= _WEIGHTS_LIMIT:
+            return "there are 2^31 weights or more"
+        return None
+
+    def terms(self, problem):
+        direction = DIRECTIONS.index(problem.direction)
+        work, area = cpu.kernels().split_work(problem.geometry, direction, self.parts, get_num_threads()), _BLOCK * _BLOCK
+        source = problem.y_shape if problem.direction == "input_grad" else problem.x_shape
+        size = problem.itemsize * int(np.prod(source, dtype=object))
+        return {
+            "call": machine.call_seconds(),
+            "products": machine.compute_seconds(self.products * work["blocks"] * area * _BLOCK / _UNIT_RATE, problem.dtype),
+            "sums": machine.compute_seconds(work["sums"] * area, problem.dtype),
+            "parts": machine.traffic_seconds(work["parts"], 0),
+            "weights": machine.traffic_seconds(work["weights"], work["weights"]),
+            "source": machine.traffic_seconds(size, size),
+            "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+        }
+
+    def error(self, problem):
+        work = cpu.kernels().split_work(problem.geometry, DIRECTIONS.index(problem.direction), self.parts, 1)
+        # A tile product adds its terms up in two chains from zero, the sum of which it adds to the tile. Of the first product's
+        # sums only those are large that come with and after that of the high parts.
+        inside = math.ceil(min(machine.sum_terms(problem), _BLOCK) / 2) + 1
+        behind = self.products * (work["chain"] - 1) + self._large_products
+        return self._error + (inside + behind) / 2
+
+    def workspace(self, problem):
+        direction = DIRECTIONS.index(problem.direction)
+        own = cpu.kernels().split_workspace(problem.geometry, direction, self.parts, get_num_threads())
+        return max(own, _FALLBACK.workspace(problem))
+
+    def pack(self, problem, w):
+        kernels, direction, threads = cpu.kernels(), DIRECTIONS.index(problem.direction), get_num_threads()
+        packed = aligned_empty(kernels.split_packed_bytes(problem.geometry, direction, self.parts), np.uint8)
+        scratch = aligned_empty(kernels.split_pack_workspace(problem.geometry, direction, self.parts, threads), np.uint8)
+        kernels.split_pack(problem.geometry, direction, self.parts, w, packed, scratch, threads)
+        return packed, w
+
+    def run(self, problem, x, packed, bias, activation, out, workspace):
+        kernels, threads = cpu.kernels(), get_num_threads()
+        if problem.direction == "weight_grad":
+            if not kernels.split_weight_run(problem.geometry, self.parts, x, packed, out, workspace, threads):
+                _FALLBACK.run(problem, x, packed, bias, activation, out, workspace)
+            return
+        tiles, w = packed
+        code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
+        done = kernels.split_run(
+            problem.geometry, DIRECTIONS.index(problem.direction), self.parts, x, tiles, bias, code, slope, out, workspace, threads
+        )
+        if not done:
+            _FALLBACK.run(problem, x, _FALLBACK.pack(problem, w), bias, activation, out, workspace)
+
+
+# Does what bfloat16 parts do not serve.
+_FALLBACK = direct.ALGORITHMS[0]
+
+# What is left out of a product of two values is at most so much of it, in units of 2^-23. Two parts leave 2^-17 of a value, and the
+# low one is at most 2^-8 of it: low x low, and both rests, are 2^-16 + 2 2^-17. Three parts hold a value, the middle one 2^-8 and the low
+# one 2^-16 of it at most: middle x low, twice, is 2 2^-24. One part leaves 2^-8: 2 2^-8 and their product.
+ALGORITHMS = [
+    Split("split_bf16x6", 3, 6, 4, error=1 + 2**-8),
+    Split("split_bf16x3", 2, 3, 2, error=256),
+    Split("bf16", 1, 1, 1, error=2**16 + 2**7),
+]

@@ -1,0 +1,79 @@
+/* Float32 values as sums of bfloat16 parts, and the range in which they may be: included once. */
+#ifndef FASTCONV_BFLOAT_H
+#define FASTCONV_BFLOAT_H
+
+#include "simd.h"
+
+/* Largest and smallest magnitude of the values other than zero, as twice their bits, the smallest less 1: so that zeros, which become the
+ * largest of numbers, do not count. */
+typedef struct {
+    __m512i most, least;
+} magnitudes;
+
+typedef struct {
+    uint32_t most, least;
+} magnitude_range;
+
+/* Of nothing but ones. */
+#define MAGNITUDE_ONE ((magnitude_range){2u * 0x3f800000u, 2u * 0x3f800000u - 1})
+
+INLINE magnitudes no_magnitudes(void) { return (magnitudes){_mm512_setzero_si512(), _mm512_set1_epi32(-1)}; }
+
+INLINE void note_magnitudes(magnitudes *m, __m512 v) {
+    const __m512i twice = _mm512_add_epi32(_mm512_castps_si512(v), _mm512_castps_si512(v));
+    m->most = _mm512_max_epu32(m->most, twice);
+    m->least = _mm512_min_epu32(m->least, _mm512_add_epi32(twice, _mm512_set1_epi32(-1)));
+}
+
+INLINE magnitude_range range_of(const magnitudes *m) {
+    return (magnitude_range){_mm512_reduce_max_epu32(m->most), _mm512_reduce_min_epu32(m->least)};
+}
+
+INLINE void join_ranges(magnitude_range *a, magnitude_range b) {
+    a->most = MAX(a->most, b.most), a->least = MIN(a->least, b.least);
+}
+
+INLINE double magnitude(uint32_t twice) {
+    const uint32_t bits = twice / 2;
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+/* Matrix units take denormal numbers for zero, and the high part of the largest float32 is infinity, which times a low part of zero is
+ * NaN. With operands and their products between these powers of two, neither occurs, in no part and no partial sum that counts; zeros
+ * are allowed. False for NaN and Inf. */
+static int ranges_allow_split(magnitude_range a, magnitude_range b) {
+    const double most = 0x1p100, least = 0x1p-100;
+    const double high_a = magnitude(a.most), high_b = magnitude(b.most);
+    if (!(high_a < most && high_b < most && high_a * high_b < most)) return 0;
+    if (a.least == UINT32_MAX || b.least == UINT32_MAX) return 1; /* all of one operand are zero */
+    const double low_a = magnitude(a.least + 1), low_b = magnitude(b.least + 1);
+    return low_a >= least && low_b >= least && low_a * low_b >= least;
+}
+
+INLINE __m512 widened(__m256i halves) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16)); }
+
+/* part[0] holds the values of a and b rounded to bfloat16, part[1] what is left of them, and so on. */
+INLINE void split_values(const int parts, __m512 a, __m512 b, __m512i *part) {
+    UNROLL for (int p = 0; p < parts; p++) {
+        part[p] = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+        if (p + 1 == parts) break;
+        a = _mm512_sub_ps(a, widened(_mm512_castsi512_si256(part[p])));
+        b = _mm512_sub_ps(b, widened(_mm512_extracti64x4_epi64(part[p], 1)));
+    }
+}
+
+/* a[0] b[0] a[1] b[1] ... of what split_values made of a and b. */
+INLINE __m512i paired(__m512i part) {
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19,
+                                           3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, part);
+}
+
+/* The first n of 16 floats at p, n <= 0: none, zeros behind them; nothing behind p[n - 1] is read. */
+INLINE __m512 load_floats(const float *p, int64_t n) {
+    return n >= 16 ? _mm512_loadu_ps(p) : n > 0 ? _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p) : _mm512_setzero_ps();
+}
+
+#endif

@@ -1,0 +1,251 @@
+/* Convolution on matrix units; see split.h. Empty for other instruction sets. */
+#ifdef __AMX_BF16__
+#include <stdlib.h>
+
+#define REAL float
+#define NAME(x) x##_f32
+#define IS_DOUBLE 0
+#include "simd.h"
+#include "vector.h"
+#include "activation.h"
+#include "transpose.h"
+#include "split_weight.h"
+#include "split_api.h"
+
+/* What threads need at most, over all phases. */
+typedef struct {
+    int64_t packed, offsets, strip, compact, row, steps;
+} split_sizes;
+
+static split_sizes sizes_of(const geometry *s, int backward, int parts, int threads) {
+    split_sizes z = {0};
+    char *tables = malloc(split_tables_bytes(s));
+    for (int64_t i = 0; tables && i < operands_of(s, backward).phases; i++) {
+        const split_plan q = plan_split(s, backward, parts, i, threads, tables);
+        z.packed += s->g * phase_weight_bytes(&q);
+        z.offsets = MAX(z.offsets, q.steps * TERMS * (int64_t)sizeof(int32_t));
+        z.steps = MAX(z.steps, q.steps * (int64_t)sizeof(int64_t));
+        z.strip = MAX(z.strip, split_strip_bytes(&q));
+        z.compact = MAX(z.compact, split_compact_values(&q) * parts * (int64_t)sizeof(uint16_t));
+        z.row = MAX(z.row, split_row_floats(&q) * (int64_t)sizeof(float));
+    }
+    free(tables);
+    return z;
+}
+
+int64_t split_packed_bytes(const geometry *s, int backward, int parts) {
+    return sizeof(split_header) + sizes_of(s, backward, parts, 1).packed;
+}
+
+int64_t split_pack_workspace(const geometry *s, int backward, int parts, int threads) {
+    return threads * (CACHE_LINE + split_tables_bytes(s) + ROUND_UP(sizes_of(s, backward, parts, 1).offsets, CACHE_LINE));
+}
+
+void split_pack(const geometry *s, int backward, int parts, const float *w, char *packed, void *workspace, int threads) {
+    const int64_t own = split_pack_workspace(s, backward, parts, 1);
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        char *p = (char *)workspace + thread_index() * own, *to = packed + sizeof(split_header);
+        magnitude_range *range = (magnitude_range *)aligned_take(&p, sizeof(*range));
+        char *tables = aligned_take(&p, split_tables_bytes(s));
+        magnitudes m = no_magnitudes();
+        for (int64_t i = 0; i < operands_of(s, backward).phases; i++) {
+            const split_plan q = plan_split(s, backward, parts, i, 1, tables);
+            pack_phase(s, &q, backward, w, to, (int32_t *)p, thread_index(), team_size(), &m);
+            to += s->g * phase_weight_bytes(&q);
+        }
+        *range = range_of(&m);
+#pragma omp barrier
+#pragma omp master
+        {
+            split_header *header = (split_header *)packed;
+            header->range = *range;
+            for (int i = 1; i < team_size(); i++) join_ranges(&header->range, *(magnitude_range *)((char *)workspace + i * own));
+        }
+    }
+}
+
+typedef struct {
+    int64_t tables, x, gy, sums, at, compact, row, rows;
+} weight_sizes;
+
+static weight_sizes weight_sizes_of(const geometry *s, const split_plan *q) {
+    return (weight_sizes){
+        .tables = split_tables_bytes(s),
+        .x = q->parts * weight_x_part(q),
+        .gy = weight_panels(q) * weight_panel_bytes(q),
+        .sums = weight_sums(q) * (int64_t)sizeof(float),
+        .at = ROUND_UP(MAX(weight_steps(q), q->plane + TERMS) * (int64_t)sizeof(void *), CACHE_LINE),
+        .compact = ROUND_UP(split_compact_values(q) * q->parts * (int64_t)sizeof(uint16_t), CACHE_LINE),
+        .row = ROUND_UP(split_row_floats(q) * (int64_t)sizeof(float), CACHE_LINE),
+        .rows = s->channels_last ? 0 : q->parts * SPLIT_PANEL * q->plane * 2,
+    };
+}
+
+static int64_t weight_own_bytes(const weight_sizes *z) { return CACHE_LINE + z->at + z->compact + z->row + z->rows; }
+
+static int64_t weight_workspace(const geometry *s, int parts, int threads) {
+    char *tables = malloc(split_tables_bytes(s));
+    if (!tables) return 0;
+    const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, parts, 0, threads, tables);
+    free(tables);
+    const weight_sizes z = weight_sizes_of(s, &q);
+    return z.tables + ROUND_UP(weight_steps(&q) * (int64_t)sizeof(int64_t), CACHE_LINE) + ROUND_UP(z.x, CACHE_LINE) + z.gy + z.sums +
+           threads * weight_own_bytes(&z);
+}
+
+enum { SCRATCH_FLOATS = 6 * TILE * TILE };
+
+/* Where a phase of the input gradient has no taps, everything is zero; its pixels lie between those of the others. */
+static void clear_untouched(const geometry *s, int backward, char *tables, float *out) {
+    int untouched = 0;
+    for (int64_t i = 0; i < operands_of(s, backward).phases; i++) untouched |= plan_split(s, backward, 1, i, 1, tables).p.taps == 0;
+    if (!untouched) return;
+    const operands o = operands_of(s, backward);
+    int64_t begin, end;
+    share(s->n * o.dst_h * o.dst_w * o.dst_c, thread_index(), team_size(), &begin, &end);
+    memset(out + begin, 0, (end - begin) * sizeof(float));
+#pragma omp barrier
+}
+
+static int64_t own_bytes(const geometry *s, const split_sizes *z) {
+    return CACHE_LINE + split_tables_bytes(s) + ROUND_UP(z->steps, CACHE_LINE) + ROUND_UP(z->strip, CACHE_LINE) +
+           ROUND_UP(z->compact, CACHE_LINE) + ROUND_UP(z->row, CACHE_LINE) + SCRATCH_FLOATS * (int64_t)sizeof(float);
+}
+
+int64_t split_workspace(const geometry *s, int direction, int parts, int threads) {
+    if (direction == SPLIT_WEIGHT_GRAD) return weight_workspace(s, parts, threads);
+    const split_sizes z = sizes_of(s, direction, parts, threads);
+    return threads * own_bytes(s, &z);
+}
+
+int split_run(const geometry *s, int backward, int parts, const float *x, const char *packed, const float *bias, int activation,
+              float slope, float *out, void *workspace, int threads) {
+    const split_sizes z = sizes_of(s, backward, parts, threads);
+    const int64_t own = own_bytes(s, &z);
+    magnitude_range range = ((const split_header *)packed)->range, seen = {0, UINT32_MAX};
+    if (!ranges_allow_split(range, MAGNITUDE_ONE)) return 0;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        char *p = (char *)workspace + thread_index() * own;
+        magnitude_range *mine = (magnitude_range *)aligned_take(&p, sizeof(*mine));
+        char *tables = aligned_take(&p, split_tables_bytes(s));
+        int64_t *at = (int64_t *)aligned_take(&p, z.steps);
+        char *strip = aligned_take(&p, z.strip), *compact = aligned_take(&p, z.compact), *row = aligned_take(&p, z.row);
+        magnitudes m = no_magnitudes();
+        const char *weights = packed + sizeof(split_header);
+        clear_untouched(s, backward, tables, out);
+        tiles_begin();
+        for (int64_t i = 0; i < operands_of(s, backward).phases; i++) {
+            const split_plan q = plan_split(s, backward, parts, i, threads, tables);
+            const int64_t panels = CEIL_DIV(q.o.columns, SPLIT_PANEL), panel_bytes = q.steps * parts * 2 * TILE_BYTES;
+            if (q.p.taps && q.p.h && q.p.w) {
+                product_offsets(&q, at);
+                /* Strips are shared among the threads; where there are few of them, filters are too. */
+                const int64_t shares = s->g * q.strips % team_size() ? MIN(team_size(), panels) : 1;
+                int64_t begin, end;
+                share(s->g * q.strips * shares, thread_index(), team_size(), &begin, &end);
+                split_strip t = {.q = &q, .channels_last = (int)s->channels_last, .parts = strip, .compact = (uint16_t *)compact, .row = (float *)row};
+                for (int64_t j = begin; j < end; j++) {
+                    if (j == begin || j % shares == 0) {
+                        const int64_t index = j / shares % q.strips;
+                        t.group = j / shares / q.strips;
+                        t.n0 = q.images > 1 ? index * q.images : index / q.row_strips;
+                        t.images = MIN(q.images, s->n - t.n0);
+                        t.y0 = q.images > 1 ? 0 : index % q.row_strips * q.rows;
+                        t.rows = MIN(q.rows, q.p.h - t.y0);
+                        fill_strip(&t, x, &m);
+                    }
+                    int64_t first, last;
+                    share(panels, (int)(j % shares), (int)shares, &first, &last);
+                    multiply_strip(&t, weights + t.group * panels * panel_bytes, first, last, at, bias, activation, slope, out, (float *)p);
+                }
+            }
+            weights += s->g * panels * panel_bytes;
+        }
+        tiles_end();
+        *mine = range_of(&m);
+    }
+    for (int i = 0; i < threads; i++) join_ranges(&seen, *(magnitude_range *)((char *)workspace + i * own));
+    return ranges_allow_split(range, seen);
+}
+
+int split_weight_run(const geometry *s, int parts, const float *x, const float *gy, float *dw, void *workspace, int threads) {
+    char *p = (char *)workspace, *tables = aligned_take(&p, split_tables_bytes(s));
+    const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, parts, 0, threads, tables);
+    const weight_sizes z = weight_sizes_of(s, &q);
+    int64_t *steps_at = (int64_t *)aligned_take(&p, weight_steps(&q) * sizeof(int64_t));
+    char *planes = aligned_take(&p, z.x), *tiles = aligned_take(&p, z.gy);
+    float *sums = (float *)aligned_take(&p, z.sums);
+    const int64_t own = weight_own_bytes(&z), panels = weight_panels(&q), blocks = weight_blocks(&q), filters = CEIL_DIV(q.o.columns, TILE);
+    for (int64_t i = 0; i < weight_steps(&q); i++) steps_at[i] = i * TILE_ROW;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        const int me = thread_index(), team = team_size();
+        char *mine = p + me * own;
+        magnitude_range *ranges = (magnitude_range *)aligned_take(&mine, 2 * sizeof(*ranges));
+        const float **at = (const float **)aligned_take(&mine, z.at);
+        uint16_t *compact = (uint16_t *)aligned_take(&mine, z.compact);
+        float *row = (float *)aligned_take(&mine, z.row);
+        magnitudes of_x = no_magnitudes(), of_gy = no_magnitudes();
+        split_strip t = {.q = &q, .channels_last = (int)s->channels_last, .parts = planes, .compact = compact, .row = row};
+        tiles_begin();
+        for (t.group = 0; t.group < s->g; t.group++) {
+            for (int64_t i = 0; i < q.strips; i++) {
+                int64_t begin, end;
+                t.n0 = q.images > 1 ? i * q.images : i / q.row_strips;
+                t.images = MIN(q.images, s->n - t.n0);
+                t.y0 = q.images > 1 ? 0 : i % q.row_strips * q.rows;
+                t.rows = MIN(q.rows, q.p.h - t.y0);
+                const int64_t image_rows = q.patches ? t.rows : q.image_rows;
+                const int64_t pixels = ((t.images - 1) * image_rows + t.rows - 1) * q.pitch + q.p.w, steps = CEIL_DIV(pixels, TERMS);
+                fill_x(&t, x, blocks, me, team, at, &of_x);
+                if (t.channels_last) locate_gradient(&t, image_rows, gy, at);
+                share(panels, me, team, &begin, &end);
+                for (int64_t j = begin; j < end; j++)
+                    fill_gradient(&t, image_rows, gy, j, steps, at, mine, tiles + j * weight_panel_bytes(&q), &of_gy);
+#pragma omp barrier
+                share(blocks * panels * weight_taps(&q), me, team, &begin, &end);
+                add_products(&t, tiles, steps, steps_at, begin, end, i == 0, sums);
+#pragma omp barrier
+            }
+            int64_t begin, end;
+            share(filters, me, team, &begin, &end);
+            for (int64_t j = begin; j < end; j++)
+                store_weight_sums(&q, j * TILE, sums, dw + t.group * q.o.columns * q.o.depth * q.p.taps);
+#pragma omp barrier
+        }
+        tiles_end();
+        ranges[0] = range_of(&of_x), ranges[1] = range_of(&of_gy);
+    }
+    magnitude_range seen[2] = {{0, UINT32_MAX}, {0, UINT32_MAX}};
+    for (int i = 0; i < threads; i++)
+        for (int j = 0; j < 2; j++) join_ranges(&seen[j], ((magnitude_range *)(p + i * own))[j]);
+    return ranges_allow_split(seen[0], seen[1]);
+}
+
+split_amounts split_work(const geometry *s, int direction, int parts, int threads) {
+    split_amounts all = {0};
+    const int weight = direction == SPLIT_WEIGHT_GRAD;
+    char *tables = malloc(split_tables_bytes(s));
+    for (int64_t i = 0; tables && i < operands_of(s, direction == SPLIT_INPUT_GRAD).phases; i++) {
+        const split_plan q = plan_split(s, direction, parts, i, threads, tables);
+        if (!q.p.taps || !q.p.h || !q.p.w) continue;
+        const int64_t strips = s->g * q.strips, panels = CEIL_DIV(q.o.columns, SPLIT_PANEL), pixels = CEIL_DIV(q.plane, SPLIT_BLOCK);
+        if (weight) {
+            const int64_t tiles = weight_blocks(&q) * panels * weight_taps(&q);
+            all.chain = q.strips * weight_steps(&q);
+            all.blocks += strips * tiles * pixels, all.sums += strips * tiles;
+            all.parts += strips * (parts * weight_x_part(&q) + panels * weight_panel_bytes(&q));
+            all.weights += 2 * strips * weight_sums(&q) * (int64_t)sizeof(float);
+        } else {
+            all.chain = MAX(all.chain, q.steps);
+            all.blocks += strips * pixels * panels * q.steps, all.sums += strips * pixels * panels;
+            all.parts += strips * split_strip_bytes(&q);
+            all.weights += strips * phase_weight_bytes(&q);
+        }
+    }
+    free(tables);
+    return all;
+}
+#endif

@@ -1,0 +1,226 @@
+/* Float32 convolution and its input gradient on matrix units, from products of bfloat16 parts.
+ *
+ *   for every strip of the output (split_plan.h):
+ *       split its source into parts (split_data.h)
+ *       for every panel of 32 filters, for every 32 pixels: a register tile of sums (tiles.h), and its store
+ *
+ * There is no patch matrix where sources have 32 channels and more: a data tile is 16 pixels of a plane, at any offset. Channels-last data
+ * has its pixels in the rows of the tiles and NCHW data in their lanes, so that neither is transposed.
+ */
+#ifndef FASTCONV_SPLIT_H
+#define FASTCONV_SPLIT_H
+
+#include "split_data.h"
+
+/* What packed weights begin with. */
+typedef struct {
+    magnitude_range range;
+    char unused[CACHE_LINE - sizeof(magnitude_range)];
+} split_header;
+
+static int64_t phase_weight_bytes(const split_plan *q) {
+    return CEIL_DIV(q->o.columns, SPLIT_PANEL) * q->steps * q->parts * 2 * TILE_BYTES;
+}
+
+/* -- Weights ------------------------------------------------------------------------------------------------------------------ */
+
+/* Offsets of the terms of every product from the first weight of a filter; -1: there is none. */
+static void term_offsets(const geometry *s, const split_plan *q, int backward, int32_t *offset) {
+    const int64_t taps = s->kh * s->kw, channel = backward ? s->c / s->g * taps : taps;
+    for (int64_t i = 0; i < q->steps; i++)
+        for (int64_t l = 0; l < TERMS; l++) {
+            const int64_t e = i * TERMS + l;
+            const int64_t c = q->patches ? e % q->o.depth : i / q->p.taps * TERMS + l;
+            const int64_t t = q->patches ? e / q->o.depth : i % q->p.taps;
+            offset[e] = c < q->o.depth && t < q->p.taps ? (int32_t)(c * channel + q->p.tap[t].index) : -1;
+        }
+}
+
+INLINE __m512 gather_terms(const float *from, const int32_t *offset) {
+    const __m512i at = _mm512_loadu_si512(offset);
+    const __mmask16 there = _mm512_cmpge_epi32_mask(at, _mm512_setzero_si512());
+    if (there == 0xffff && offset[15] == offset[0] + 15) return _mm512_loadu_ps(from + offset[0]);
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, at, from, sizeof(float));
+}
+
+/* One panel of filters, [step][part][2] tiles. */
+INLINE void pack_panel(const int parts, const split_plan *q, const float *from, int64_t column_step, int64_t columns,
+                       const int32_t *offset, char *to, magnitudes *m) {
+    for (int64_t i = 0; i < q->steps; i++, to += 2 * parts * TILE_BYTES)
+        for (int second = 0; second < 2; second++) {
+            vec_t_f32 row[MOST_PARTS][TILE];
+            UNROLL for (int j = 0; j < TILE; j++) {
+                const int64_t column = second * TILE + j;
+                __m512 a = _mm512_setzero_ps(), b = a;
+                if (column < columns) {
+                    a = gather_terms(from + column * column_step, offset + i * TERMS);
+                    b = gather_terms(from + column * column_step, offset + i * TERMS + 16);
+                    note_magnitudes(m, a), note_magnitudes(m, b);
+                }
+                __m512i part[MOST_PARTS];
+                split_values(parts, a, b, part);
+                UNROLL for (int k = 0; k < parts; k++) row[k][j] = (vec_t_f32)part[k];
+            }
+            UNROLL for (int k = 0; k < parts; k++) {
+                char *tile = to + (2 * k + second) * TILE_BYTES;
+                if (!q->lanes) transpose_square_f32(row[k]);
+                UNROLL for (int j = 0; j < TILE; j++) _mm512_store_si512(tile + j * TILE_ROW, (__m512i)row[k][j]);
+            }
+        }
+}
+
+static void pack_phase(const geometry *s, const split_plan *q, int backward, const float *w, char *packed, int32_t *offset,
+                       int index, int count, magnitudes *m) {
+    const int64_t taps = s->kh * s->kw, panels = CEIL_DIV(q->o.columns, SPLIT_PANEL);
+    const int64_t filter = s->c / s->g * taps, column_step = backward ? taps : filter;
+    int64_t begin, end;
+    term_offsets(s, q, backward, offset);
+    share(s->g * panels, index, count, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t g = i / panels, j = i % panels * SPLIT_PANEL, columns = MIN(SPLIT_PANEL, q->o.columns - j);
+        const float *from = w + g * (s->k / s->g) * filter + j * column_step;
+        char *to = packed + i * q->steps * q->parts * 2 * TILE_BYTES;
+        switch (q->parts) {
+        case 1: pack_panel(1, q, from, column_step, columns, offset, to, m); break;
+        case 2: pack_panel(2, q, from, column_step, columns, offset, to, m); break;
+        default: pack_panel(3, q, from, column_step, columns, offset, to, m);
+        }
+    }
+}
+
+/* -- Stores ------------------------------------------------------------------------------------------------------------------- */
+
+/* Where the outputs of a strip lie. Rows, and images, that lie together are seen as one row. */
+typedef struct {
+    float *first;                               /* the strip's first output of the first filter */
+    int64_t image, row, pixel, filter;          /* steps between them, in floats */
+    int64_t pitch, image_rows;                  /* tile pixels from row to row; rows from image to image */
+    int64_t width, rows, images;                /* outputs in a row, and so on */
+    int64_t pixels;                             /* tile pixels up to the last output */
+} strip_view;
+
+static strip_view view_of(const split_strip *t, float *out) {
+    const split_plan *q = t->q;
+    const int64_t pixel = q->lanes ? 1 : q->o.dst_c, filter = q->lanes ? q->o.dst_h * q->o.dst_w : 1;
+    strip_view v = {.image = q->o.dst_c * q->o.dst_h * q->o.dst_w, .row = q->p.ys * q->o.dst_w * pixel, .pixel = q->p.xs * pixel,
+                    .filter = filter, .pitch = q->pitch, .image_rows = q->patches ? t->rows : q->image_rows, .width = q->p.w,
+                    .rows = t->rows, .images = t->images};
+    v.first = out + t->n0 * v.image + ((q->p.y0 + t->y0 * q->p.ys) * q->o.dst_w + q->p.x0) * pixel + t->group * q->o.columns * filter;
+    if (v.pitch == v.width && v.row == v.width * v.pixel) {
+        v.width *= v.rows, v.row *= v.rows, v.pitch *= v.image_rows, v.rows = v.image_rows = 1;
+        if (v.pitch == v.width && v.image == v.width * v.pixel) {
+            v.width *= v.images, v.pitch *= v.images, v.images = 1;
+        }
+    }
+    v.pixels = ((v.images - 1) * v.image_rows + v.rows - 1) * v.pitch + v.width;
+    return v;
+}
+
+INLINE int64_t offset_in(const strip_view *v, strip_pixel p) { return p.i * v->image + p.r * v->row + p.x * v->pixel; }
+
+/* Outputs among at most 16 tile pixels that lie in one row of the image. */
+typedef struct {
+    int64_t lane, count, offset;
+} output_run;
+
+static int64_t output_runs(const strip_view *v, int64_t m, output_run *run) {
+    int64_t runs = 0;
+    strip_pixel p = pixel_at(m, v->pitch, v->image_rows);
+    for (int64_t lane = 0; lane < TILE && m + lane < v->pixels;) {
+        if (p.r < v->rows && p.x < v->width) {
+            run[runs++] = (output_run){lane, MIN(TILE - lane, v->width - p.x), offset_in(v, p)};
+        }
+        lane += v->pitch - p.x, p.x = 0;
+        if (++p.r == v->image_rows) p.r = 0, p.i++;
+    }
+    return runs;
+}
+
+/* From 16 pixels x 16 filters. */
+INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs, const float *sums, int64_t columns, float *out,
+                       int activation, float slope) {
+    for (int64_t i = 0; i < runs; i++)
+        for (int64_t l = 0; l < run[i].count; l++)
+            store_n_f32(out + run[i].offset + l * v->pixel,
+                        activate_f32(load_f32(sums + (run[i].lane + l) * TILE), activation, slope), columns);
+}
+
+/* From 16 filters x 16 pixels. */
+INLINE void store_lanes(const strip_view *v, const output_run *run, int64_t runs, const float *sums, int64_t columns, float *out,
+                        int activation, float slope) {
+    const __m512i lanes = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                                             _mm512_set1_epi32((int)v->pixel));
+    for (int64_t j = 0; j < columns; j++)
+        for (int64_t i = 0; i < runs; i++) {
+            const int64_t count = run[i].count;
+            const vec_t_f32 y = activate_f32(load_n_f32(sums + j * TILE + run[i].lane, count), activation, slope);
+            float *to = out + j * v->filter + run[i].offset;
+            if (v->pixel == 1) store_n_f32(to, y, count);
+            else _mm512_mask_i32scatter_ps(to, (__mmask16)((1u << count) - 1), lanes, (__m512)y, sizeof(float));
+        }
+}
+
+/* -- The strip ---------------------------------------------------------------------------------------------------------------- */
+
+/* Bytes from the first tile to those of every product. */
+static void product_offsets(const split_plan *q, int64_t *at) {
+    const int64_t unit = q->lanes ? 4 : TILE_ROW, plane = q->plane * TILE_ROW;
+    for (int64_t i = 0; i < q->steps; i++) {
+        const tap *t = q->p.tap + i % q->p.taps;
+        if (q->patches) {
+            at[i] = i * (q->lanes ? plane : TILE_ROW);
+            continue;
+        }
+        const int64_t y = floor_div(t->dy, q->p.step_h) - q->least_y, x = floor_div(t->dx, q->p.step_w) - q->least_x;
+        at[i] = (q->slot[i % q->p.taps] * q->chunks + i / q->p.taps) * q->parts * plane + (y * q->pitch + x) * unit;
+    }
+}
+
+/* Panels [begin, end) of a strip whose parts are there. `scratch`: four tiles of sums and two of bias. */
+static void multiply_strip(const split_strip *t, const char *packed, int64_t begin, int64_t end, const int64_t *at, const float *bias,
+                           int activation, float slope, float *out, float *scratch) {
+    const split_plan *q = t->q;
+    const strip_view v = view_of(t, out);
+    float *bias_tiles = scratch + 4 * TILE * TILE;
+    tile_factors f = {.at = at, .steps = q->steps};
+    f.row = q->lanes ? 4 * q->plane : q->patches ? q->steps * TILE_ROW : TILE_ROW;
+    f.second = q->lanes ? TILE_ROW : TILE * f.row;
+    f.part = q->plane * TILE_ROW * (q->patches ? q->steps : 1);
+    const int64_t pixel = q->lanes ? 4 : f.row;
+    for (int64_t panel = begin; panel < end; panel++) {
+        const int64_t k = panel * SPLIT_PANEL, columns = MIN(SPLIT_PANEL, q->o.columns - k), nw = columns > TILE ? 2 : 1;
+        tile_sums r = {.from = bias ? FROM_BIAS : FROM_ZERO, .bias = bias_tiles, .bias_row = q->lanes ? TILE_ROW : 0};
+        if (bias && q->lanes)
+            for (int64_t j = 0; j < SPLIT_PANEL; j++)
+                store_f32(bias_tiles + j * TILE, splat_f32(j < columns ? bias[t->group * q->o.columns + k + j] : 0));
+        else if (bias)
+            for (int64_t j = 0; j < 2; j++)
+                store_f32(bias_tiles + j * TILE, load_n_f32(bias + t->group * q->o.columns + k + j * TILE, columns - j * TILE));
+        f.weights = packed + panel * q->steps * q->parts * 2 * TILE_BYTES;
+        float *to = v.first + k * v.filter;
+        for (int64_t m = 0; m < v.pixels; m += SPLIT_BLOCK) {
+            const int64_t nd = m + TILE < v.pixels ? 2 : 1;
+            int direct[2];
+            for (int64_t d = 0; d < nd; d++) {
+                const strip_pixel p = pixel_at(m + d * TILE, v.pitch, v.image_rows);
+                direct[d] = activation == ACT_NONE && columns % TILE == 0 && p.r < v.rows && p.x + TILE <= v.width && p.i < v.images &&
+                            (!q->lanes || v.pixel == 1);
+                r.row[d] = direct[d] ? 4 * (q->lanes ? v.filter : v.pixel) : TILE_ROW;
+                for (int64_t w = 0; w < nw; w++)
+                    r.out[2 * d + w] = direct[d] ? to + offset_in(&v, p) + w * TILE * v.filter : scratch + (2 * d + w) * TILE * TILE;
+            }
+            f.data = t->parts + m * pixel;
+            tile_kernels[q->parts - 1][q->lanes][nd - 1][nw - 1](&f, &r);
+            for (int64_t d = 0; d < nd; d++) {
+                if (direct[d]) continue;
+                output_run run[TILE];
+                const int64_t runs = output_runs(&v, m + d * TILE, run);
+                for (int64_t w = 0; w < nw; w++)
+                    (q->lanes ? store_lanes : store_rows)(&v, run, runs, r.out[2 * d + w], MIN(TILE, columns - w * TILE),
+                                                          to + w * TILE * v.filter, activation, slope);
+            }
+        }
+    }
+}
+
+#endif

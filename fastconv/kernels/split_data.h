@@ -1,0 +1,249 @@
+/* Splits the source of a strip into its bfloat16 parts, where the tiles are loaded from; see split_plan.h. */
+#ifndef FASTCONV_SPLIT_DATA_H
+#define FASTCONV_SPLIT_DATA_H
+
+#include "bfloat.h"
+#include "split_plan.h"
+
+/* A strip of one group; `images` and `rows` may be fewer than the plan's for the last. */
+typedef struct {
+    const split_plan *q;
+    int64_t group, n0, images, y0, rows;
+    int channels_last;  /* the source */
+    char *parts;        /* the planes, or the patches */
+    uint16_t *compact;  /* [part][split_compact_values] */
+    float *row;         /* split_row_floats */
+} split_strip;
+
+/* Pixels [begin, end) of a padded row are the source's, from column `first` on, a step apart; the others are zeros. */
+typedef struct {
+    int64_t begin, end, first;
+} held_pixels;
+
+INLINE held_pixels held_in_row(int64_t length, int64_t least, int64_t remainder, int64_t step, int64_t width) {
+    const int64_t begin = MIN(length, MAX(0, -least));
+    const int64_t end = MAX(begin, MIN(length, CEIL_DIV(width - remainder, step) - least));
+    return (held_pixels){begin, end, (least + begin) * step + remainder};
+}
+
+/* The source row of row R of the planes, or -1 for zeros, and its image. */
+INLINE int64_t plane_row(const split_strip *t, int64_t row, int64_t slot, int64_t *n) {
+    const split_plan *q = t->q;
+    const int64_t i = MIN(row / q->image_rows, t->images - 1), u = t->y0 + q->least_y + row - i * q->image_rows;
+    const int64_t y = u * q->p.step_h + q->slot_y[slot];
+    *n = t->n0 + i;
+    return u >= 0 && y < q->o.src_h ? y : -1;
+}
+
+INLINE int64_t plane_rows(const split_strip *t) { return (t->images - 1) * t->q->image_rows + t->rows + t->q->span_y; }
+
+/* Channels-last planes: [slot][chunk][part][pixel][32 channels]. */
+INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
+    const split_plan *q = t->q;
+    const int64_t depth = q->o.depth, rows = plane_rows(t), part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes;
+    const int64_t pixel_step = q->p.step_w * q->o.src_c;
+    for (int64_t slot = 0; slot < q->planes; slot++) {
+        const held_pixels held = held_in_row(q->pitch, q->least_x, q->slot_x[slot], q->p.step_w, q->o.src_w);
+        char *plane = t->parts + slot * q->chunks * chunk_bytes;
+        for (int64_t r = 0; r < rows; r++) {
+            int64_t n;
+            const int64_t y = plane_row(t, r, slot, &n);
+            char *to = plane + r * q->pitch * TILE_ROW;
+            const int64_t begin = y < 0 ? q->pitch : held.begin, end = y < 0 ? q->pitch : held.end;
+            for (int64_t k = 0; k < q->chunks * parts; k++) {
+                memset(to + k * part_bytes, 0, begin * TILE_ROW);
+                memset(to + k * part_bytes + end * TILE_ROW, 0, (q->pitch - end) * TILE_ROW);
+            }
+            const float *from = x + ((n * q->o.src_h + y) * q->o.src_w + held.first) * q->o.src_c + t->group * depth;
+            for (int64_t j = begin; j < end; j++, from += pixel_step)
+                for (int64_t c = 0; c < q->chunks; c++) {
+                    const __m512 a = load_floats(from + c * TERMS, depth - c * TERMS);
+                    const __m512 b = load_floats(from + c * TERMS + 16, depth - c * TERMS - 16);
+                    __m512i part[MOST_PARTS];
+                    note_magnitudes(m, a), note_magnitudes(m, b);
+                    split_values(parts, a, b, part);
+                    UNROLL for (int k = 0; k < parts; k++)
+                        _mm512_store_si512(to + c * chunk_bytes + k * part_bytes + j * TILE_ROW, part[k]);
+                }
+        }
+        for (int64_t k = 0; k < q->chunks * parts; k++)
+            memset(plane + k * part_bytes + rows * q->pitch * TILE_ROW, 0, q->slack * TILE_ROW);
+    }
+}
+
+/* Pairs of two rows of floats, b may be NULL for zeros; the last vector is stored whole. */
+INLINE void pair_rows(const int parts, const float *a, const float *b, int64_t count, char *to, int64_t part_bytes, magnitudes *m) {
+    for (int64_t j = 0; j < count; j += 16) {
+        const __m512 va = load_floats(a + j, count - j), vb = b ? load_floats(b + j, count - j) : _mm512_setzero_ps();
+        __m512i part[MOST_PARTS];
+        note_magnitudes(m, va), note_magnitudes(m, vb);
+        split_values(parts, va, vb, part);
+        UNROLL for (int k = 0; k < parts; k++) _mm512_storeu_si512(to + k * part_bytes + 4 * j, paired(part[k]));
+    }
+}
+
+/* The parts of a row of floats, one behind the other; the last vector is stored whole. */
+INLINE void split_row(const int parts, const float *from, int64_t count, char *to, int64_t part_bytes, magnitudes *m) {
+    for (int64_t j = 0; j < count; j += TERMS) {
+        const __m512 a = load_floats(from + j, count - j), b = load_floats(from + j + 16, count - j - 16);
+        __m512i part[MOST_PARTS];
+        note_magnitudes(m, a), note_magnitudes(m, b);
+        split_values(parts, a, b, part);
+        UNROLL for (int k = 0; k < parts; k++) _mm512_storeu_si512(to + k * part_bytes + 2 * j, part[k]);
+    }
+}
+
+/* Rows of NCHW planes from channel c on, a plane of `together` channels whose values are paired if there are two of them. `plane`: the
+ * first part. */
+INLINE void fill_plane_rows(const int parts, const int together, const split_strip *t, const float *x, int64_t slot, int64_t c,
+                            char *plane, int64_t part_bytes, magnitudes *m) {
+    const split_plan *q = t->q;
+    const int64_t depth = q->o.depth, rows = plane_rows(t), channel = q->o.src_h * q->o.src_w, step = q->p.step_w, unit = 2 * together;
+    const held_pixels held = held_in_row(q->pitch, q->least_x, q->slot_x[slot], step, q->o.src_w);
+    const int64_t count = held.end - held.begin;
+    /* Rows without padding lie one behind the other there and here. */
+    const int whole = step == 1 && q->p.step_h == 1 && count == q->o.src_w && count == q->pitch;
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t n, taken = 1;
+        const int64_t y = plane_row(t, r, slot, &n), begin = y < 0 ? q->pitch : held.begin, end = y < 0 ? q->pitch : held.end;
+        char *to = plane + unit * r * q->pitch;
+        for (int k = 0; k < parts; k++) memset(to + k * part_bytes, 0, unit * begin);
+        if (begin < end) {
+            const float *a = x + (n * q->o.src_c + t->group * depth + c) * channel + y * q->o.src_w + held.first;
+            const float *b = together == 2 && c + 1 < depth ? a + channel : NULL;
+            if (whole) taken = MIN(rows - r, MIN(q->image_rows - r % q->image_rows, q->o.src_h - y));
+            if (step > 1) {
+                every_nth_f32(a, step, count, t->row);
+                if (b) every_nth_f32(b, step, count, t->row + q->o.src_w + TILE);
+                a = t->row, b = b ? t->row + q->o.src_w + TILE : NULL;
+            }
+            if (together == 2) pair_rows(parts, a, b, taken * count, to + unit * begin, part_bytes, m);
+            else split_row(parts, a, taken * count, to + unit * begin, part_bytes, m);
+            r += taken - 1;
+        }
+        to += unit * (taken - 1) * q->pitch;
+        for (int k = 0; k < parts; k++) memset(to + k * part_bytes + unit * end, 0, unit * (q->pitch - end));
+    }
+    for (int k = 0; k < parts; k++) memset(plane + k * part_bytes + unit * rows * q->pitch, 0, unit * q->slack);
+}
+
+/* NCHW planes: [slot][chunk][part][16 pairs of channels][pixel]. */
+INLINE void fill_channel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
+    const split_plan *q = t->q;
+    const int64_t row_bytes = 4 * q->plane, part_bytes = TILE * row_bytes;
+    for (int64_t slot = 0; slot < q->planes; slot++)
+        for (int64_t pair = 0; pair < q->chunks * TILE; pair++) {
+            char *plane = t->parts + ((slot * q->chunks + pair / TILE) * parts * TILE + pair % TILE) * row_bytes;
+            if (2 * pair < q->o.depth)
+                fill_plane_rows(parts, 2, t, x, slot, 2 * pair, plane, part_bytes, m);
+            else
+                for (int k = 0; k < parts; k++) memset(plane + k * part_bytes, 0, row_bytes);
+        }
+}
+
+/* Padded rows of image n: channels-last [part][row][pixel][channel]; NCHW [part][channel][row][remainder][pixel]. */
+INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t n, const float *x, magnitudes *m) {
+    const split_plan *q = t->q;
+    const int64_t depth = q->o.depth, step = q->p.step_w, part_bytes = 2 * split_compact_values(q);
+    const int64_t pixels = q->lanes ? q->compact_x : q->compact_x / depth, unit = q->lanes ? 1 : depth;
+    const int64_t rows = (t->rows - 1) * q->p.step_h + q->span_y + 1;
+    const held_pixels held = held_in_row(pixels, q->least_x, 0, 1, q->o.src_w);
+    const int64_t count = held.end - held.begin;
+    for (int64_t c = 0; c < depth; c += unit)
+        for (int64_t r = 0; r < rows; r++) {
+            const int64_t y = t->y0 * q->p.step_h + q->least_y + r, outside = y < 0 || y >= q->o.src_h;
+            const int64_t begin = outside ? pixels : held.begin, end = outside ? pixels : held.end;
+            char *to = (char *)(t->compact + ((q->lanes ? c : 0) * q->compact_y + r) * q->compact_x);
+            const int64_t pixel = t->channels_last ? q->o.src_c : 1, channel = t->channels_last ? 1 : q->o.src_h * q->o.src_w;
+            const float *from = x + n * q->o.src_c * q->o.src_h * q->o.src_w + (t->group * depth + c) * channel +
+                                (y * q->o.src_w + held.first) * pixel;
+            if (q->lanes && begin < end && (step > 1 || pixel > 1)) {
+                float *padded = t->row, *apart = t->row + pixels + TILE;
+                memset(padded, 0, sizeof(float) * begin);
+                every_nth_f32(from, pixel, count, padded + begin);
+                memset(padded + end, 0, sizeof(float) * (pixels - end));
+                if (step > 1) split_f32(padded, step, pixels / step, apart, pixels / step);
+                split_row(parts, step > 1 ? apart : padded, pixels, to, part_bytes, m);
+                continue;
+            }
+            for (int k = 0; k < parts; k++) memset(to + k * part_bytes, 0, 2 * begin * unit);
+            if (begin < end && (q->lanes || q->o.src_c == depth))
+                split_row(parts, from, count * unit, to + 2 * begin * unit, part_bytes, m);
+            else
+                for (int64_t j = begin; j < end; j++)
+                    split_row(parts, from + (j - begin) * pixel, depth, to + 2 * j * depth, part_bytes, m);
+            for (int k = 0; k < parts; k++) memset(to + k * part_bytes + 2 * end * unit, 0, 2 * (pixels - end) * unit);
+        }
+}
+
+/* Channels-last patches: [part][pixel][tap][channel], rows of 32 * steps values. Runs are copied by whole vectors: what is too much is
+ * overwritten by the next run, by the zeros behind the last, or by the next pixel. */
+INLINE void gather_pixel_patches(const int parts, const split_strip *t, int64_t first) {
+    const split_plan *q = t->q;
+    const int64_t depth = q->o.depth, values = split_compact_values(q), row = q->steps * TERMS, total = q->p.taps * depth;
+    for (int k = 0; k < parts; k++)
+        for (int64_t r = 0; r < t->rows; r++) {
+            const uint16_t *from = t->compact + k * values + r * q->p.step_h * q->compact_x;
+            uint16_t *to = (uint16_t *)t->parts + (k * q->plane + first + r * q->p.w) * row;
+            for (int64_t x = 0; x < q->p.w; x++, from += q->p.step_w * depth, to += row) {
+                for (int64_t i = 0; i < q->runs; i++)
+                    for (int64_t v = 0; v < q->run[i].count; v += TERMS)
+                        _mm512_storeu_si512(to + q->run[i].to + v, _mm512_loadu_si512(from + q->run[i].from + v));
+                _mm512_storeu_si512(to + total, _mm512_setzero_si512());
+            }
+        }
+}
+
+/* Values under tap e / depth of channel e % depth, for the first row of a strip; NULL: there is no such term. */
+INLINE const uint16_t *compact_term(const split_strip *t, int64_t e) {
+    const split_plan *q = t->q;
+    if (e >= q->p.taps * q->o.depth) return NULL;
+    const tap *w = q->p.tap + e / q->o.depth;
+    const int64_t dx = w->dx - q->least_x, step = q->p.step_w;
+    return t->compact + ((e % q->o.depth) * q->compact_y + w->dy - q->least_y) * q->compact_x + dx % step * (q->compact_x / step) +
+           dx / step;
+}
+
+/* NCHW patches: [part][pair of (tap, channel)][pixel]. */
+INLINE void gather_lane_patches(const int parts, const split_strip *t, int64_t first) {
+    const split_plan *q = t->q;
+    const int64_t values = split_compact_values(q), part_pixels = q->steps * TILE * q->plane;
+    for (int64_t pair = 0; pair < q->steps * TILE; pair++) {
+        uint32_t *to = (uint32_t *)t->parts + pair * q->plane + first;
+        const uint16_t *a = compact_term(t, 2 * pair), *b = compact_term(t, 2 * pair + 1);
+        for (int k = 0; k < parts; k++)
+            for (int64_t r = 0; r < t->rows; r++) {
+                const int64_t row = r * q->p.step_h * q->compact_x + k * values;
+                uint32_t *line = to + k * part_pixels + r * q->p.w;
+                for (int64_t x = 0; x < q->p.w; x += 16) {
+                    __m512i v = _mm512_setzero_si512();
+                    if (a) v = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(a + row + x)));
+                    if (b)
+                        v = _mm512_or_si512(v, _mm512_slli_epi32(
+                                                   _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(b + row + x))), 16));
+                    _mm512_storeu_si512(line + x, v);
+                }
+            }
+    }
+}
+
+INLINE void fill_strip_parts(const int parts, const split_strip *t, const float *x, magnitudes *m) {
+    const split_plan *q = t->q;
+    if (!q->patches && q->lanes) fill_channel_planes(parts, t, x, m);
+    if (!q->patches && !q->lanes) fill_pixel_planes(parts, t, x, m);
+    for (int64_t i = 0; q->patches && i < t->images; i++) {
+        fill_compact_rows(parts, t, t->n0 + i, x, m);
+        if (q->lanes) gather_lane_patches(parts, t, i * t->rows * q->p.w);
+        else gather_pixel_patches(parts, t, i * t->rows * q->p.w);
+    }
+}
+
+static void fill_strip(const split_strip *t, const float *x, magnitudes *m) {
+    switch (t->q->parts) {
+    case 1: fill_strip_parts(1, t, x, m); break;
+    case 2: fill_strip_parts(2, t, x, m); break;
+    default: fill_strip_parts(3, t, x, m);
+    }
+}
+
+#endif

@@ -1,0 +1,172 @@
+/* How split convolution lays out its data; see split.h. */
+#ifndef FASTCONV_SPLIT_PLAN_H
+#define FASTCONV_SPLIT_PLAN_H
+
+#include "taps.h"
+#include "tiles.h"
+
+enum { SPLIT_FORWARD, SPLIT_INPUT_GRAD, SPLIT_WEIGHT_GRAD };
+
+enum {
+    SPLIT_STRIP_BYTES = 1024 * 1024, /* of bfloat16 parts in a strip, so that they and a panel of weights stay in the second-level cache */
+    SPLIT_SUM_PIXELS = 768,          /* weight gradient with several taps: at least so many, so that sums are rarely written */
+    SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
+    SPLIT_BLOCK = 2 * TILE           /* pixels of a register tile */
+};
+
+/* `count` values of a patch, from value `to` on, lie together: `from` values behind those of the first row and column. */
+typedef struct {
+    int64_t from, to, count;
+} tap_run;
+
+/* One phase (taps.h), and the strips its outputs are computed in. A strip is some rows of an image, or some whole images.
+ *
+ * planes:  the source is split into zero-padded planes of 32 channels, one for every remainder of its pixels modulo the step that a tap
+ *          reads; there, output pixel m finds each tap at a fixed distance from pixel m, with m counted over padded rows and images. Zeros
+ *          between rows, and between images, serve both sides.
+ * patches: the values under the kernel are brought together for every output pixel, for sources of few channels. */
+typedef struct {
+    operands o;
+    phase p;
+    int parts, lanes, patches;
+    int64_t chunks, steps;       /* planes of 32 channels (planes); products of 32 terms */
+    int64_t planes;              /* remainders that taps read */
+    int64_t least_y, least_x;    /* least offset of a tap: in steps (planes) or source pixels (patches) */
+    int64_t span_y, span_x;      /* largest offset less the least */
+    int64_t pitch, image_rows;   /* pixels from row to row; rows from image to image */
+    int64_t rows, images;        /* output rows of a strip, of `images` images */
+    int64_t row_strips, strips;  /* per image, if `images` is 1; of the batch */
+    int64_t plane, slack;        /* pixels of a plane, or of patches, among them those behind the last row */
+    int64_t compact_x, compact_y; /* patches: values per row, and rows, of what they are taken from */
+    int32_t *slot, *slot_y, *slot_x; /* plane of each tap; remainders of each plane */
+    tap_run *run;                    /* channels-last patches: taps that lie side by side */
+    int64_t runs;
+} split_plan;
+
+INLINE int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+
+/* Channels of a whole product are mostly zeros: patches have less to multiply. */
+static int takes_patches(int64_t depth, int64_t taps) {
+    return taps > 1 && 4 * ROUND_UP(depth * taps, TERMS) <= 3 * taps * ROUND_UP(depth, TERMS);
+}
+
+static int64_t split_tables_bytes(const geometry *s) {
+    const int64_t taps = s->kh * s->kw;
+    return ROUND_UP(taps * (int64_t)sizeof(tap), CACHE_LINE) + 3 * ROUND_UP(taps * (int64_t)sizeof(int32_t), CACHE_LINE) +
+           ROUND_UP(taps * (int64_t)sizeof(tap_run), CACHE_LINE);
+}
+
+/* Pixels between two rows of a padded plane: zeros on the right of one are those on the left of the next. */
+INLINE int64_t shared_pitch(int64_t outputs, int64_t least, int64_t span, int64_t pixels) {
+    const int64_t before = MAX(0, -least), behind = MAX(0, outputs - 1 + least + span - (pixels - 1));
+    return outputs + span - MIN(span, MIN(before, behind));
+}
+
+/* `tables`: split_tables_bytes. */
+static split_plan plan_split(const geometry *s, int direction, int parts, int64_t index, int threads, char *tables) {
+    const int64_t most_taps = s->kh * s->kw, backward = direction == SPLIT_INPUT_GRAD, weight = direction == SPLIT_WEIGHT_GRAD;
+    split_plan q = {.o = operands_of(s, backward), .parts = parts, .lanes = weight || !s->channels_last};
+    tap *taps = (tap *)aligned_take(&tables, most_taps * sizeof(tap));
+    q.slot = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));
+    q.slot_y = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));
+    q.slot_x = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));
+    q.run = (tap_run *)aligned_take(&tables, most_taps * sizeof(tap_run));
+    q.p = make_phase(s, backward, index, taps);
+    phase *p = &q.p;
+    if (p->taps == 0 || p->h == 0 || p->w == 0) return q;
+    for (int64_t i = 0; backward && i < p->taps / 2; i++) { /* from left to right, as the source lies */
+        const tap t = taps[i];
+        taps[i] = taps[p->taps - 1 - i], taps[p->taps - 1 - i] = t;
+    }
+    q.patches = takes_patches(q.o.depth, p->taps);
+    q.chunks = CEIL_DIV(q.o.depth, TERMS);
+    q.steps = q.patches ? CEIL_DIV(q.o.depth * p->taps, TERMS) : q.chunks * p->taps;
+
+    const int64_t unit_y = q.patches ? 1 : p->step_h, unit_x = q.patches ? 1 : p->step_w;
+    int64_t most_y = INT64_MIN, most_x = INT64_MIN, held_y = 0, held_x = 0;
+    q.least_y = q.least_x = INT64_MAX;
+    for (int64_t i = 0; i < p->taps; i++) {
+        const int64_t y = floor_div(taps[i].dy, unit_y), x = floor_div(taps[i].dx, unit_x);
+        const int32_t ry = (int32_t)(taps[i].dy - y * unit_y), rx = (int32_t)(taps[i].dx - x * unit_x);
+        q.least_y = MIN(q.least_y, y), most_y = MAX(most_y, y);
+        q.least_x = MIN(q.least_x, x), most_x = MAX(most_x, x);
+        int32_t j = 0;
+        while (j < q.planes && !(q.slot_y[j] == ry && q.slot_x[j] == rx)) j++;
+        if (j == q.planes) q.slot_y[j] = ry, q.slot_x[j] = rx, q.planes++;
+        q.slot[i] = j;
+        held_y = MAX(held_y, CEIL_DIV(q.o.src_h - ry, unit_y)), held_x = MAX(held_x, CEIL_DIV(q.o.src_w - rx, unit_x));
+    }
+    q.span_y = most_y - q.least_y, q.span_x = most_x - q.least_x;
+    q.pitch = q.patches ? p->w : shared_pitch(p->w, q.least_x, q.span_x, held_x);
+    q.image_rows = q.patches ? p->h : shared_pitch(p->h, q.least_y, q.span_y, held_y);
+
+    int64_t pixel_bytes = (q.patches ? q.steps : q.planes * q.chunks) * parts * TILE_ROW, budget = SPLIT_STRIP_BYTES;
+    if (weight) {
+        pixel_bytes += ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
+        if (p->taps > 1) budget = MAX(budget, SPLIT_SUM_PIXELS * pixel_bytes);
+    }
+    const int64_t row_bytes = pixel_bytes * q.pitch;
+    q.rows = MAX(1, MIN(p->h, budget / row_bytes - (q.patches || weight ? 0 : q.span_y)));
+    q.row_strips = CEIL_DIV(p->h, q.rows);
+    q.images = 1;
+    if (weight) threads = 1; /* they share each strip */
+    if (q.row_strips > 1) {
+        q.row_strips = MIN(p->h, ROUND_UP(q.row_strips, threads));
+        q.rows = CEIL_DIV(p->h, q.row_strips);
+        q.row_strips = CEIL_DIV(p->h, q.rows);
+    } else {
+        q.images = MAX(1, MIN(CEIL_DIV(s->n, threads), budget / (row_bytes * q.image_rows)));
+        q.images = CEIL_DIV(MAX(1, s->n), CEIL_DIV(MAX(1, s->n), q.images));
+    }
+    q.strips = q.images > 1 ? CEIL_DIV(s->n, q.images) : s->n * q.row_strips;
+
+    const int64_t all_rows = q.patches ? q.images * q.rows : (q.images - 1) * q.image_rows + q.rows + q.span_y;
+    q.slack = ROUND_UP(q.patches ? SPLIT_BLOCK : MAX(0, p->w + q.span_x - q.pitch) + SPLIT_BLOCK, TILE);
+    q.plane = all_rows * q.pitch + q.slack;
+    if (q.lanes) { /* an odd number of cache lines, so that the rows of a tile fall into different sets of the first-level cache */
+        const int64_t line = CACHE_LINE / (weight ? 2 : 4);
+        q.plane = ROUND_UP(q.plane, line);
+        q.plane += q.plane / line % 2 ? 0 : line;
+        q.slack = q.plane - all_rows * q.pitch;
+    }
+    if (q.patches) {
+        q.compact_y = (q.rows - 1) * p->step_h + q.span_y + 1;
+        q.compact_x = (p->w - 1) * p->step_w + q.span_x + 1;
+        q.compact_x = q.lanes ? ROUND_UP(q.compact_x, p->step_w) : q.compact_x * q.o.depth;
+        for (int64_t i = 0, taps_together; i < p->taps; i += taps_together) {
+            const tap *t = taps + i;
+            for (taps_together = 1; i + taps_together < p->taps; taps_together++)
+                if (t[taps_together].dy != t->dy || t[taps_together].dx != t->dx + taps_together) break;
+            q.run[q.runs++] = (tap_run){(t->dy - q.least_y) * q.compact_x + (t->dx - q.least_x) * q.o.depth, i * q.o.depth,
+                                        taps_together * q.o.depth};
+        }
+    }
+    return q;
+}
+
+/* Bytes of the parts of a strip. */
+static int64_t split_strip_bytes(const split_plan *q) {
+    return (q->patches ? q->steps : q->planes * q->chunks) * q->parts * q->plane * TILE_ROW + 2 * TILE_ROW;
+}
+
+/* Values, of each part, of the rows that patches are taken from, among them those behind the last that are read with it. */
+static int64_t split_compact_values(const split_plan *q) {
+    return q->patches ? q->compact_y * q->compact_x * (q->lanes ? q->o.depth : 1) + 2 * TERMS : 0;
+}
+
+/* Floats of a source row whose pixels are taken apart by their remainder. */
+static int64_t split_row_floats(const split_plan *q) {
+    return q->lanes ? 2 * (q->o.src_w + q->compact_x + 2 * TILE) : 0;
+}
+
+/* Where output pixel m of a strip lies: row r of image i, column x; which is none if x or r is beyond the last. */
+typedef struct {
+    int64_t i, r, x;
+} strip_pixel;
+
+INLINE strip_pixel pixel_at(int64_t m, int64_t pitch, int64_t image_rows) {
+    const int64_t row = m / pitch, i = row / image_rows;
+    return (strip_pixel){i, row - i * image_rows, m - row * pitch};
+}
+
+#endif

@@ -1,0 +1,134 @@
+/* Sums of products of bfloat16 tiles on matrix units (AMX), from which float32 products are put together.
+ *
+ * A float32 is the sum of two bfloat16 parts up to 2^-17 of it, or of three up to 2^-24; see bfloat.h. A register tile is 2 x 2 sums of
+ * 16 x 16 floats over steps of 32 terms. Each step multiplies two data tiles with two tiles of weights, part by part, the small products
+ * first: of two parts low x high, high x high, high x low, so that eight tile loads serve twelve products; of three parts those six
+ * products whose size is above 2^-24. Each load stands right before its first product. Source: Henry, Tang and Heinecke, "Leveraging the
+ * bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations" (arXiv:1904.06376).
+ *
+ *   rows:  data tiles are 16 pixels x 32 terms,          weights 16 pairs of terms x 16 filters, sums 16 pixels x 16 filters
+ *   lanes: data tiles are 16 pairs of terms x 16 pixels, weights 16 filters x 32 terms,          sums 16 filters x 16 pixels
+ */
+#ifndef FASTCONV_TILES_H
+#define FASTCONV_TILES_H
+
+#include "simd.h"
+
+enum { TILE = 16, TERMS = 32, TILE_BYTES = 1024, TILE_ROW = 64, MOST_PARTS = 3 };
+
+typedef struct {
+    const char *data;          /* the first step's first tile */
+    int64_t row, second, part; /* bytes from row to row, to the second tile, from part to part */
+    const int64_t *at;         /* bytes to each step's tiles */
+    int64_t steps;
+    const char *weights;       /* [step][part][2] tiles */
+} tile_factors;
+
+enum { FROM_ZERO, FROM_BIAS, FROM_SUMS };
+
+typedef struct {
+    float *out[4];            /* where the sums go, at 2 * data tile + tile of weights */
+    int64_t row[2];           /* bytes from row to row, by data tile */
+    int from;                 /* what is added to: nothing, `bias`, or what `out` holds */
+    const float *bias;        /* two tiles, or two rows of 16 if `bias_row` is 0 */
+    int64_t bias_row;
+} tile_sums;
+
+/* Eight tiles of 16 rows of 64 bytes. The configuration belongs to the thread and is given back by `tiles_end`. */
+INLINE void tiles_begin(void) {
+    struct {
+        uint8_t palette, start, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } config __attribute__((aligned(64))) = {1, 0, {0}, {0}, {0}};
+    for (int i = 0; i < 8; i++) config.row_bytes[i] = TILE_ROW, config.rows[i] = TILE;
+    __asm__ volatile("" ::: "memory");
+    _tile_loadconfig(&config);
+}
+INLINE void tiles_end(void) { _tile_release(); }
+
+#define PRODUCT(sum, data, weights)                        \
+    do {                                                   \
+        if (lanes) _tile_dpbf16ps(sum, weights, data);     \
+        else _tile_dpbf16ps(sum, data, weights);           \
+    } while (0)
+#define LOAD_DATA(tile, other, of) _tile_loadd(tile, data + other * f->second + of * f->part, f->row)
+#define LOAD_WEIGHTS(tile, other, of) _tile_loadd(tile, weights + (2 * of + other) * TILE_BYTES, TILE_ROW)
+
+/* Both kinds of tiles are new; only the data; only the weights. */
+#define MULTIPLY(d, w)                                          \
+    do {                                                        \
+        LOAD_DATA(4, 0, d); LOAD_WEIGHTS(6, 0, w);              \
+        PRODUCT(0, 4, 6);                                       \
+        if (nw > 1) { LOAD_WEIGHTS(7, 1, w); PRODUCT(1, 4, 7); } \
+        if (nd > 1) { LOAD_DATA(5, 1, d); PRODUCT(2, 5, 6); }   \
+        if (nd > 1 && nw > 1) PRODUCT(3, 5, 7);                 \
+    } while (0)
+#define MULTIPLY_DATA(d)                                        \
+    do {                                                        \
+        LOAD_DATA(4, 0, d); PRODUCT(0, 4, 6);                   \
+        if (nw > 1) PRODUCT(1, 4, 7);                           \
+        if (nd > 1) { LOAD_DATA(5, 1, d); PRODUCT(2, 5, 6); }   \
+        if (nd > 1 && nw > 1) PRODUCT(3, 5, 7);                 \
+    } while (0)
+#define MULTIPLY_WEIGHTS(w)                                     \
+    do {                                                        \
+        LOAD_WEIGHTS(6, 0, w); PRODUCT(0, 4, 6);                \
+        if (nd > 1) PRODUCT(2, 5, 6);                           \
+        if (nw > 1) { LOAD_WEIGHTS(7, 1, w); PRODUCT(1, 4, 7); } \
+        if (nd > 1 && nw > 1) PRODUCT(3, 5, 7);                 \
+    } while (0)
+#define START(sum, tile)                                                                               \
+    do {                                                                                               \
+        if (r->from == FROM_ZERO) _tile_zero(sum);                                                     \
+        else if (r->from == FROM_SUMS) _tile_loadd(sum, r->out[sum], r->row[sum / 2]);                 \
+        else _tile_loadd(sum, r->bias + tile * (r->bias_row ? TILE * TILE : TILE), r->bias_row);       \
+    } while (0)
+
+/* nd x nw sums; all four numbers are constants. */
+INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r) {
+    const char *weights = f->weights;
+    __asm__ volatile("" ::: "memory"); /* tile loads do not tell the compiler that they read memory */
+    START(0, 0);
+    if (nw > 1) START(1, 1);
+    if (nd > 1) START(2, 0);
+    if (nd > 1 && nw > 1) START(3, 1);
+    for (int64_t s = 0; s < f->steps; s++, weights += 2 * parts * TILE_BYTES) {
+        const char *data = f->data + f->at[s];
+        if (parts == 1) {
+            MULTIPLY(0, 0);
+        } else if (parts == 2) {
+            MULTIPLY(1, 0);
+            MULTIPLY_DATA(0);
+            MULTIPLY_WEIGHTS(1);
+        } else {
+            MULTIPLY(2, 0);
+            MULTIPLY_DATA(1);
+            MULTIPLY_DATA(0);
+            MULTIPLY_WEIGHTS(2);
+            MULTIPLY_WEIGHTS(1);
+            MULTIPLY_DATA(1);
+        }
+    }
+    _tile_stored(0, r->out[0], r->row[0]);
+    if (nw > 1) _tile_stored(1, r->out[1], r->row[0]);
+    if (nd > 1) _tile_stored(2, r->out[2], r->row[1]);
+    if (nd > 1 && nw > 1) _tile_stored(3, r->out[3], r->row[1]);
+}
+
+typedef void tile_kernel(const tile_factors *, const tile_sums *);
+
+#define KERNEL(parts, lanes, nd, nw)                                                                                     \
+    static void multiply_##parts##lanes##nd##nw(const tile_factors *f, const tile_sums *r) {                             \
+        multiply_tiles(parts, lanes, nd, nw, f, r);                                                                      \
+    }
+#define KERNELS(parts, lanes) KERNEL(parts, lanes, 1, 1) KERNEL(parts, lanes, 1, 2) KERNEL(parts, lanes, 2, 1) KERNEL(parts, lanes, 2, 2)
+KERNELS(1, 0) KERNELS(1, 1) KERNELS(2, 0) KERNELS(2, 1) KERNELS(3, 0) KERNELS(3, 1)
+#define NAMES(parts, lanes)                                                                                              \
+    {{multiply_##parts##lanes##11, multiply_##parts##lanes##12}, {multiply_##parts##lanes##21, multiply_##parts##lanes##22}}
+
+/* By the number of parts, whether pixels lie in lanes, and the numbers of data and weight tiles, each less 1. */
+static tile_kernel *const tile_kernels[MOST_PARTS][2][2][2] = {
+    {NAMES(1, 0), NAMES(1, 1)}, {NAMES(2, 0), NAMES(2, 1)}, {NAMES(3, 0), NAMES(3, 1)}};
+
+#endif
