@@ -14,7 +14,7 @@
 
 /* What threads need at most, over all phases. */
 typedef struct {
-    int64_t packed, offsets, strip, compact, row, steps;
+    int64_t packed, offsets, strip, compact, row, steps, bias;
 } split_sizes;
 
 static split_sizes sizes_of(const geometry *s, int backward, int parts, int threads) {
@@ -27,6 +27,7 @@ static split_sizes sizes_of(const geometry *s, int backward, int parts, int thre
         z.steps = MAX(z.steps, q.steps * (int64_t)sizeof(int64_t));
         z.strip = MAX(z.strip, split_strip_bytes(&q));
         z.compact = MAX(z.compact, split_compact_values(&q) * parts * (int64_t)sizeof(uint16_t));
+        z.bias = MAX(z.bias, CEIL_DIV(q.o.columns, SPLIT_PANEL) * bias_floats(&q) * (int64_t)sizeof(float));
         z.row = MAX(z.row, split_row_floats(&q) * (int64_t)sizeof(float));
     }
     free(tables);
@@ -94,7 +95,7 @@ static int64_t weight_workspace(const geometry *s, int parts, int threads) {
            threads * weight_own_bytes(&z);
 }
 
-enum { SCRATCH_FLOATS = 6 * TILE * TILE };
+enum { SCRATCH_FLOATS = 4 * TILE * TILE };
 
 /* Where a phase of the input gradient has no taps, everything is zero; its pixels lie between those of the others. */
 static void clear_untouched(const geometry *s, int backward, char *tables, float *out) {
@@ -110,7 +111,7 @@ static void clear_untouched(const geometry *s, int backward, char *tables, float
 
 static int64_t own_bytes(const geometry *s, const split_sizes *z) {
     return CACHE_LINE + split_tables_bytes(s) + ROUND_UP(z->steps, CACHE_LINE) + ROUND_UP(z->strip, CACHE_LINE) +
-           ROUND_UP(z->compact, CACHE_LINE) + ROUND_UP(z->row, CACHE_LINE) + SCRATCH_FLOATS * (int64_t)sizeof(float);
+           ROUND_UP(z->compact, CACHE_LINE) + ROUND_UP(z->row, CACHE_LINE) + z->bias + SCRATCH_FLOATS * (int64_t)sizeof(float);
 }
 
 int64_t split_workspace(const geometry *s, int direction, int parts, int threads) {
@@ -132,6 +133,7 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
         char *tables = aligned_take(&p, split_tables_bytes(s));
         int64_t *at = (int64_t *)aligned_take(&p, z.steps);
         char *strip = aligned_take(&p, z.strip), *compact = aligned_take(&p, z.compact), *row = aligned_take(&p, z.row);
+        float *bias_tiles = (float *)aligned_take(&p, z.bias);
         magnitudes m = no_magnitudes();
         const char *weights = packed + sizeof(split_header);
         clear_untouched(s, backward, tables, out);
@@ -145,11 +147,12 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                 const int64_t shares = s->g * q.strips % team_size() ? MIN(team_size(), panels) : 1;
                 int64_t begin, end;
                 share(s->g * q.strips * shares, thread_index(), team_size(), &begin, &end);
-                split_strip t = {.q = &q, .channels_last = (int)s->channels_last, .parts = strip, .compact = (uint16_t *)compact, .row = (float *)row};
+                split_strip t = {.q = &q, .group = -1, .parts = strip, .compact = (uint16_t *)compact, .row = (float *)row};
                 for (int64_t j = begin; j < end; j++) {
                     if (j == begin || j % shares == 0) {
-                        const int64_t index = j / shares % q.strips;
-                        t.group = j / shares / q.strips;
+                        const int64_t index = j / shares % q.strips, group = j / shares / q.strips;
+                        if (bias && group != t.group) fill_bias(&q, bias + group * q.o.columns, bias_tiles);
+                        t.group = group;
                         t.n0 = q.images > 1 ? index * q.images : index / q.row_strips;
                         t.images = MIN(q.images, s->n - t.n0);
                         t.y0 = q.images > 1 ? 0 : index % q.row_strips * q.rows;
@@ -158,7 +161,7 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                     }
                     int64_t first, last;
                     share(panels, (int)(j % shares), (int)shares, &first, &last);
-                    multiply_strip(&t, weights + t.group * panels * panel_bytes, first, last, at, bias, activation, slope, out, (float *)p);
+                    multiply_strip(&t, weights + t.group * panels * panel_bytes, first, last, at, bias ? bias_tiles : NULL, activation, slope, out, (float *)p);
                 }
             }
             weights += s->g * panels * panel_bytes;
@@ -188,7 +191,7 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
         uint16_t *compact = (uint16_t *)aligned_take(&mine, z.compact);
         float *row = (float *)aligned_take(&mine, z.row);
         magnitudes of_x = no_magnitudes(), of_gy = no_magnitudes();
-        split_strip t = {.q = &q, .channels_last = (int)s->channels_last, .parts = planes, .compact = compact, .row = row};
+        split_strip t = {.q = &q, .parts = planes, .compact = compact, .row = row};
         tiles_begin();
         for (t.group = 0; t.group < s->g; t.group++) {
             for (int64_t i = 0; i < q.strips; i++) {
@@ -200,7 +203,7 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
                 const int64_t image_rows = q.patches ? t.rows : q.image_rows;
                 const int64_t pixels = ((t.images - 1) * image_rows + t.rows - 1) * q.pitch + q.p.w, steps = CEIL_DIV(pixels, TERMS);
                 fill_x(&t, x, blocks, me, team, at, &of_x);
-                if (t.channels_last) locate_gradient(&t, image_rows, gy, at);
+                if (q.channels_last) locate_gradient(&t, image_rows, gy, at);
                 share(panels, me, team, &begin, &end);
                 for (int64_t j = begin; j < end; j++)
                     fill_gradient(&t, image_rows, gy, j, steps, at, mine, tiles + j * weight_panel_bytes(&q), &of_gy);

@@ -101,7 +101,7 @@ typedef struct {
 
 static strip_view view_of(const split_strip *t, float *out) {
     const split_plan *q = t->q;
-    const int64_t pixel = q->lanes ? 1 : q->o.dst_c, filter = q->lanes ? q->o.dst_h * q->o.dst_w : 1;
+    const int64_t pixel = q->channels_last ? q->o.dst_c : 1, filter = q->channels_last ? 1 : q->o.dst_h * q->o.dst_w;
     strip_view v = {.image = q->o.dst_c * q->o.dst_h * q->o.dst_w, .row = q->p.ys * q->o.dst_w * pixel, .pixel = q->p.xs * pixel,
                     .filter = filter, .pitch = q->pitch, .image_rows = q->patches ? t->rows : q->image_rows, .width = q->p.w,
                     .rows = t->rows, .images = t->images};
@@ -136,8 +136,8 @@ static int64_t output_runs(const strip_view *v, int64_t m, output_run *run) {
     return runs;
 }
 
-/* From 16 pixels x 16 filters. */
-INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs, const float *sums, int64_t columns, float *out,
+/* From 16 pixels x 16 filters to channels-last outputs. */
+INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs, float *sums, int64_t columns, float *out,
                        int activation, float slope) {
     for (int64_t i = 0; i < runs; i++)
         for (int64_t l = 0; l < run[i].count; l++)
@@ -145,8 +145,8 @@ INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs,
                         activate_f32(load_f32(sums + (run[i].lane + l) * TILE), activation, slope), columns);
 }
 
-/* From 16 filters x 16 pixels. */
-INLINE void store_lanes(const strip_view *v, const output_run *run, int64_t runs, const float *sums, int64_t columns, float *out,
+/* From 16 filters x 16 pixels to NCHW outputs. */
+INLINE void store_lanes(const strip_view *v, const output_run *run, int64_t runs, float *sums, int64_t columns, float *out,
                         int activation, float slope) {
     const __m512i lanes = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
                                              _mm512_set1_epi32((int)v->pixel));
@@ -158,6 +158,20 @@ INLINE void store_lanes(const strip_view *v, const output_run *run, int64_t runs
             if (v->pixel == 1) store_n_f32(to, y, count);
             else _mm512_mask_i32scatter_ps(to, (__mmask16)((1u << count) - 1), lanes, (__m512)y, sizeof(float));
         }
+}
+
+/* From 16 pixels x 16 filters to NCHW outputs. */
+INLINE void store_turned(const strip_view *v, const output_run *run, int64_t runs, float *sums, int64_t columns, float *out,
+                         int activation, float slope) {
+    vec_t_f32 row[TILE];
+    UNROLL for (int i = 0; i < TILE; i++) row[i] = load_f32(sums + i * TILE);
+    transpose_square_f32(row);
+    if (runs == 1 && run->count == TILE && v->pixel == 1 && columns == TILE) {
+        UNROLL for (int i = 0; i < TILE; i++) store_f32(out + i * v->filter + run->offset, activate_f32(row[i], activation, slope));
+    } else {
+        UNROLL for (int i = 0; i < TILE; i++) store_f32(sums + i * TILE, row[i]);
+        store_lanes(v, run, runs, sums, columns, out, activation, slope);
+    }
 }
 
 /* -- The strip ---------------------------------------------------------------------------------------------------------------- */
@@ -176,50 +190,77 @@ static void product_offsets(const split_plan *q, int64_t *at) {
     }
 }
 
-/* Panels [begin, end) of a strip whose parts are there. `scratch`: four tiles of sums and two of bias. */
+/* What the register tiles of a strip have in common. */
+typedef struct {
+    const split_strip *t;
+    strip_view v;
+    tile_factors f;
+    const char *packed;
+    const float *bias;      /* tiles, by panel; NULL: none */
+    int activation;
+    float slope, *scratch;  /* four tiles */
+} strip_work;
+
+/* Floats of a panel's two tiles of bias: 16 filters in the rows, or one row for all of the pixels. */
+INLINE int64_t bias_floats(const split_plan *q) { return SPLIT_PANEL * (q->lanes ? TILE : 1); }
+
+static void fill_bias(const split_plan *q, const float *bias, float *tiles) {
+    for (int64_t j = 0; j < ROUND_UP(q->o.columns, SPLIT_PANEL); j++) {
+        const float value = j < q->o.columns ? bias[j] : 0;
+        if (q->lanes) store_f32(tiles + j * TILE, splat_f32(value));
+        else tiles[j] = value;
+    }
+}
+
+/* The register tile of 32 pixels from m on and a panel of filters. */
+static void multiply_block(const strip_work *s, int64_t panel, int64_t m) {
+    const split_plan *q = s->t->q;
+    const strip_view *v = &s->v;
+    const int64_t columns = MIN(SPLIT_PANEL, q->o.columns - panel * SPLIT_PANEL);
+    const int64_t nd = m + TILE < v->pixels ? 2 : 1, nw = columns > TILE ? 2 : 1;
+    float *to = v->first + panel * SPLIT_PANEL * v->filter;
+    tile_factors f = s->f;
+    tile_sums r = {.from = s->bias ? FROM_BIAS : FROM_ZERO, .bias_row = q->lanes ? TILE_ROW : 0};
+    int direct[2];
+    for (int64_t d = 0; d < nd; d++) {
+        const strip_pixel p = pixel_at(m + d * TILE, v->pitch, v->image_rows);
+        direct[d] = s->activation == ACT_NONE && columns % TILE == 0 && p.i < v->images && p.r < v->rows && p.x + TILE <= v->width &&
+                    (q->channels_last || (q->lanes && v->pixel == 1));
+        r.row[d] = direct[d] ? (int64_t)sizeof(float) * (q->channels_last ? v->pixel : v->filter) : TILE_ROW;
+        for (int64_t w = 0; w < nw; w++)
+            r.out[2 * d + w] = direct[d] ? to + offset_in(v, p) + w * TILE * v->filter : s->scratch + (2 * d + w) * TILE * TILE;
+    }
+    r.bias = s->bias + panel * bias_floats(q);
+    f.weights = s->packed + panel * q->steps * q->parts * 2 * TILE_BYTES;
+    f.data = s->t->parts + m * (q->lanes ? 4 : f.row);
+    tile_kernels[q->parts - 1][q->lanes][nd - 1][nw - 1](&f, &r);
+    for (int64_t d = 0; d < nd; d++) {
+        if (direct[d]) continue;
+        output_run run[TILE];
+        const int64_t runs = output_runs(v, m + d * TILE, run);
+        for (int64_t w = 0; w < nw; w++)
+            (q->channels_last ? store_rows : q->lanes ? store_lanes : store_turned)(
+                v, run, runs, r.out[2 * d + w], MIN(TILE, columns - w * TILE), to + w * TILE * v->filter, s->activation, s->slope);
+    }
+}
+
+/* Panels [begin, end) of a strip whose parts are there. Weights that stay in the second-level cache are read again for every block of
+ * pixels, so that channels-last outputs are written in order; of others, a panel is used for the whole strip. */
 static void multiply_strip(const split_strip *t, const char *packed, int64_t begin, int64_t end, const int64_t *at, const float *bias,
                            int activation, float slope, float *out, float *scratch) {
     const split_plan *q = t->q;
-    const strip_view v = view_of(t, out);
-    float *bias_tiles = scratch + 4 * TILE * TILE;
-    tile_factors f = {.at = at, .steps = q->steps};
-    f.row = q->lanes ? 4 * q->plane : q->patches ? q->steps * TILE_ROW : TILE_ROW;
-    f.second = q->lanes ? TILE_ROW : TILE * f.row;
-    f.part = q->plane * TILE_ROW * (q->patches ? q->steps : 1);
-    const int64_t pixel = q->lanes ? 4 : f.row;
-    for (int64_t panel = begin; panel < end; panel++) {
-        const int64_t k = panel * SPLIT_PANEL, columns = MIN(SPLIT_PANEL, q->o.columns - k), nw = columns > TILE ? 2 : 1;
-        tile_sums r = {.from = bias ? FROM_BIAS : FROM_ZERO, .bias = bias_tiles, .bias_row = q->lanes ? TILE_ROW : 0};
-        if (bias && q->lanes)
-            for (int64_t j = 0; j < SPLIT_PANEL; j++)
-                store_f32(bias_tiles + j * TILE, splat_f32(j < columns ? bias[t->group * q->o.columns + k + j] : 0));
-        else if (bias)
-            for (int64_t j = 0; j < 2; j++)
-                store_f32(bias_tiles + j * TILE, load_n_f32(bias + t->group * q->o.columns + k + j * TILE, columns - j * TILE));
-        f.weights = packed + panel * q->steps * q->parts * 2 * TILE_BYTES;
-        float *to = v.first + k * v.filter;
-        for (int64_t m = 0; m < v.pixels; m += SPLIT_BLOCK) {
-            const int64_t nd = m + TILE < v.pixels ? 2 : 1;
-            int direct[2];
-            for (int64_t d = 0; d < nd; d++) {
-                const strip_pixel p = pixel_at(m + d * TILE, v.pitch, v.image_rows);
-                direct[d] = activation == ACT_NONE && columns % TILE == 0 && p.r < v.rows && p.x + TILE <= v.width && p.i < v.images &&
-                            (!q->lanes || v.pixel == 1);
-                r.row[d] = direct[d] ? 4 * (q->lanes ? v.filter : v.pixel) : TILE_ROW;
-                for (int64_t w = 0; w < nw; w++)
-                    r.out[2 * d + w] = direct[d] ? to + offset_in(&v, p) + w * TILE * v.filter : scratch + (2 * d + w) * TILE * TILE;
-            }
-            f.data = t->parts + m * pixel;
-            tile_kernels[q->parts - 1][q->lanes][nd - 1][nw - 1](&f, &r);
-            for (int64_t d = 0; d < nd; d++) {
-                if (direct[d]) continue;
-                output_run run[TILE];
-                const int64_t runs = output_runs(&v, m + d * TILE, run);
-                for (int64_t w = 0; w < nw; w++)
-                    (q->lanes ? store_lanes : store_rows)(&v, run, runs, r.out[2 * d + w], MIN(TILE, columns - w * TILE),
-                                                          to + w * TILE * v.filter, activation, slope);
-            }
-        }
+    strip_work s = {.t = t, .v = view_of(t, out), .packed = packed, .bias = bias, .activation = activation, .slope = slope,
+                    .scratch = scratch};
+    s.f.at = at, s.f.steps = q->steps;
+    s.f.row = q->lanes ? 4 * q->plane : q->patches ? q->steps * TILE_ROW : TILE_ROW;
+    s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
+    s.f.part = q->plane * TILE_ROW * (q->patches ? q->steps : 1);
+    if (q->channels_last && (end - begin) * q->steps * q->parts * 2 * TILE_BYTES <= SPLIT_WEIGHT_BYTES) {
+        for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK)
+            for (int64_t panel = begin; panel < end; panel++) multiply_block(&s, panel, m);
+    } else {
+        for (int64_t panel = begin; panel < end; panel++)
+            for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK) multiply_block(&s, panel, m);
     }
 }
 

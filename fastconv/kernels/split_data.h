@@ -9,7 +9,6 @@
 typedef struct {
     const split_plan *q;
     int64_t group, n0, images, y0, rows;
-    int channels_last;  /* the source */
     char *parts;        /* the planes, or the patches */
     uint16_t *compact;  /* [part][split_compact_values] */
     float *row;         /* split_row_floats */
@@ -67,7 +66,7 @@ INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float
                 }
         }
         for (int64_t k = 0; k < q->chunks * parts; k++)
-            memset(plane + k * part_bytes + rows * q->pitch * TILE_ROW, 0, q->slack * TILE_ROW);
+            memset(plane + k * part_bytes + rows * q->pitch * TILE_ROW, 0, q->behind * TILE_ROW);
     }
 }
 
@@ -124,7 +123,7 @@ INLINE void fill_plane_rows(const int parts, const int together, const split_str
         to += unit * (taken - 1) * q->pitch;
         for (int k = 0; k < parts; k++) memset(to + k * part_bytes + unit * end, 0, unit * (q->pitch - end));
     }
-    for (int k = 0; k < parts; k++) memset(plane + k * part_bytes + unit * rows * q->pitch, 0, unit * q->slack);
+    for (int k = 0; k < parts; k++) memset(plane + k * part_bytes + unit * rows * q->pitch, 0, unit * q->behind);
 }
 
 /* NCHW planes: [slot][chunk][part][16 pairs of channels][pixel]. */
@@ -141,6 +140,55 @@ INLINE void fill_channel_planes(const int parts, const split_strip *t, const flo
         }
 }
 
+/* NCHW to [slot][chunk][part][pixel][32 channels]. */
+INLINE void turn_channel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
+    const split_plan *q = t->q;
+    const int64_t depth = q->o.depth, rows = plane_rows(t), part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w;
+    const int64_t step = q->p.step_w, apart = q->o.src_w + TILE;
+    for (int64_t slot = 0; slot < q->planes; slot++) {
+        const held_pixels held = held_in_row(q->pitch, q->least_x, q->slot_x[slot], step, q->o.src_w);
+        const int64_t count = held.end - held.begin;
+        for (int64_t c0 = 0; c0 < depth; c0 += TERMS) {
+            char *plane = t->parts + (slot * q->chunks + c0 / TERMS) * parts * part_bytes;
+            const int64_t channels = MIN(TERMS, depth - c0);
+            for (int64_t r = 0; r < rows; r++) {
+                int64_t n;
+                const int64_t y = plane_row(t, r, slot, &n), begin = y < 0 ? q->pitch : held.begin, end = y < 0 ? q->pitch : held.end;
+                char *to = plane + r * q->pitch * TILE_ROW;
+                for (int k = 0; k < parts; k++) {
+                    memset(to + k * part_bytes, 0, begin * TILE_ROW);
+                    memset(to + k * part_bytes + end * TILE_ROW, 0, (q->pitch - end) * TILE_ROW);
+                }
+                if (begin >= end) continue;
+                const float *from = x + (n * q->o.src_c + t->group * depth + c0) * channel + y * q->o.src_w + held.first;
+                int64_t from_step = channel;
+                if (step > 1) {
+                    for (int64_t c = 0; c < channels; c++) every_nth_f32(from + c * channel, step, count, t->row + c * apart);
+                    from = t->row, from_step = apart;
+                }
+                for (int64_t j = 0; j < count; j += TILE) {
+                    vec_t_f32 row[MOST_PARTS][TILE];
+                    UNROLL for (int i = 0; i < TILE; i++) {
+                        const __m512 a = load_floats(from + 2 * i * from_step + j, 2 * i < channels ? count - j : 0);
+                        const __m512 b = load_floats(from + (2 * i + 1) * from_step + j, 2 * i + 1 < channels ? count - j : 0);
+                        __m512i part[MOST_PARTS];
+                        note_magnitudes(m, a), note_magnitudes(m, b);
+                        split_values(parts, a, b, part);
+                        UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)paired(part[k]);
+                    }
+                    UNROLL for (int k = 0; k < parts; k++) {
+                        transpose_square_f32(row[k]);
+                        UNROLL for (int i = 0; i < TILE; i++)
+                            if (j + i < count)
+                                _mm512_store_si512(to + k * part_bytes + (begin + j + i) * TILE_ROW, (__m512i)row[k][i]);
+                    }
+                }
+            }
+            for (int k = 0; k < parts; k++) memset(plane + k * part_bytes + rows * q->pitch * TILE_ROW, 0, q->behind * TILE_ROW);
+        }
+    }
+}
+
 /* Padded rows of image n: channels-last [part][row][pixel][channel]; NCHW [part][channel][row][remainder][pixel]. */
 INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t n, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
@@ -154,7 +202,7 @@ INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t n, 
             const int64_t y = t->y0 * q->p.step_h + q->least_y + r, outside = y < 0 || y >= q->o.src_h;
             const int64_t begin = outside ? pixels : held.begin, end = outside ? pixels : held.end;
             char *to = (char *)(t->compact + ((q->lanes ? c : 0) * q->compact_y + r) * q->compact_x);
-            const int64_t pixel = t->channels_last ? q->o.src_c : 1, channel = t->channels_last ? 1 : q->o.src_h * q->o.src_w;
+            const int64_t pixel = q->channels_last ? q->o.src_c : 1, channel = q->channels_last ? 1 : q->o.src_h * q->o.src_w;
             const float *from = x + n * q->o.src_c * q->o.src_h * q->o.src_w + (t->group * depth + c) * channel +
                                 (y * q->o.src_w + held.first) * pixel;
             if (q->lanes && begin < end && (step > 1 || pixel > 1)) {
@@ -176,20 +224,34 @@ INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t n, 
         }
 }
 
-/* Channels-last patches: [part][pixel][tap][channel], rows of 32 * steps values. Runs are copied by whole vectors: what is too much is
- * overwritten by the next run, by the zeros behind the last, or by the next pixel. */
+/* One product of the patches of a row, of n pieces. */
+INLINE void gather_pieces(const int n, const patch_piece *piece, const uint16_t *from, int64_t from_step, uint16_t *to, int64_t to_step,
+                          int64_t count) {
+    for (int64_t x = 0; x < count; x++, from += from_step, to += to_step) {
+        __m512i v = _mm512_maskz_loadu_epi16(piece[0].lanes, from + piece[0].from);
+        for (int i = 1; i < n; i++) v = _mm512_mask_loadu_epi16(v, piece[i].lanes, from + piece[i].from);
+        _mm512_store_si512(to, v);
+    }
+}
+
+/* Channels-last patches: [part][pixel][tap][channel], rows of 32 * steps values. */
 INLINE void gather_pixel_patches(const int parts, const split_strip *t, int64_t first) {
     const split_plan *q = t->q;
-    const int64_t depth = q->o.depth, values = split_compact_values(q), row = q->steps * TERMS, total = q->p.taps * depth;
+    const int64_t values = split_compact_values(q), row = q->steps * TERMS, from_step = q->p.step_w * q->o.depth, w = q->p.w;
     for (int k = 0; k < parts; k++)
         for (int64_t r = 0; r < t->rows; r++) {
             const uint16_t *from = t->compact + k * values + r * q->p.step_h * q->compact_x;
-            uint16_t *to = (uint16_t *)t->parts + (k * q->plane + first + r * q->p.w) * row;
-            for (int64_t x = 0; x < q->p.w; x++, from += q->p.step_w * depth, to += row) {
-                for (int64_t i = 0; i < q->runs; i++)
-                    for (int64_t v = 0; v < q->run[i].count; v += TERMS)
-                        _mm512_storeu_si512(to + q->run[i].to + v, _mm512_loadu_si512(from + q->run[i].from + v));
-                _mm512_storeu_si512(to + total, _mm512_setzero_si512());
+            uint16_t *to = (uint16_t *)t->parts + (k * q->plane + first + r * w) * row;
+            for (int64_t i = 0, n; i < q->pieces; i += n, to += TERMS) {
+                const patch_piece *piece = q->piece + i;
+                for (n = 1; i + n < q->pieces && piece[n].step == piece->step;) n++;
+                switch (n) {
+                case 1: gather_pieces(1, piece, from, from_step, to, row, w); break;
+                case 2: gather_pieces(2, piece, from, from_step, to, row, w); break;
+                case 3: gather_pieces(3, piece, from, from_step, to, row, w); break;
+                case 4: gather_pieces(4, piece, from, from_step, to, row, w); break;
+                default: gather_pieces((int)n, piece, from, from_step, to, row, w);
+                }
             }
         }
 }
@@ -229,8 +291,9 @@ INLINE void gather_lane_patches(const int parts, const split_strip *t, int64_t f
 
 INLINE void fill_strip_parts(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    if (!q->patches && q->lanes) fill_channel_planes(parts, t, x, m);
-    if (!q->patches && !q->lanes) fill_pixel_planes(parts, t, x, m);
+    if (!q->patches && q->channels_last) fill_pixel_planes(parts, t, x, m);
+    else if (!q->patches && q->lanes) fill_channel_planes(parts, t, x, m);
+    else if (!q->patches) turn_channel_planes(parts, t, x, m);
     for (int64_t i = 0; q->patches && i < t->images; i++) {
         fill_compact_rows(parts, t, t->n0 + i, x, m);
         if (q->lanes) gather_lane_patches(parts, t, i * t->rows * q->p.w);

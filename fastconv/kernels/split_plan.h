@@ -9,15 +9,19 @@ enum { SPLIT_FORWARD, SPLIT_INPUT_GRAD, SPLIT_WEIGHT_GRAD };
 
 enum {
     SPLIT_STRIP_BYTES = 1024 * 1024, /* of bfloat16 parts in a strip, so that they and a panel of weights stay in the second-level cache */
+    SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels */
     SPLIT_SUM_PIXELS = 768,          /* weight gradient with several taps: at least so many, so that sums are rarely written */
     SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
-    SPLIT_BLOCK = 2 * TILE           /* pixels of a register tile */
+    SPLIT_BLOCK = 2 * TILE,          /* pixels of a register tile */
+    MOST_PIECES = 5                  /* of a patch, per tap: it has at most 96 values there, see takes_patches */
 };
 
-/* `count` values of a patch, from value `to` on, lie together: `from` values behind those of the first row and column. */
+/* Values of one product of a patch that lie together: with these lanes, `from` values behind those of the first row and column. */
 typedef struct {
-    int64_t from, to, count;
-} tap_run;
+    int64_t from;
+    uint32_t lanes;
+    int32_t step;
+} patch_piece;
 
 /* One phase (taps.h), and the strips its outputs are computed in. A strip is some rows of an image, or some whole images.
  *
@@ -28,7 +32,8 @@ typedef struct {
 typedef struct {
     operands o;
     phase p;
-    int parts, lanes, patches;
+    int parts, patches;
+    int channels_last, lanes;    /* the data; whether its pixels are in the lanes of the tiles */
     int64_t chunks, steps;       /* planes of 32 channels (planes); products of 32 terms */
     int64_t planes;              /* remainders that taps read */
     int64_t least_y, least_x;    /* least offset of a tap: in steps (planes) or source pixels (patches) */
@@ -36,11 +41,12 @@ typedef struct {
     int64_t pitch, image_rows;   /* pixels from row to row; rows from image to image */
     int64_t rows, images;        /* output rows of a strip, of `images` images */
     int64_t row_strips, strips;  /* per image, if `images` is 1; of the batch */
-    int64_t plane, slack;        /* pixels of a plane, or of patches, among them those behind the last row */
+    int64_t plane;               /* pixels of a plane, or of patches, with those behind the last row that tiles reach */
+    int64_t behind;              /* of which so many are read as zeros */
     int64_t compact_x, compact_y; /* patches: values per row, and rows, of what they are taken from */
     int32_t *slot, *slot_y, *slot_x; /* plane of each tap; remainders of each plane */
-    tap_run *run;                    /* channels-last patches: taps that lie side by side */
-    int64_t runs;
+    patch_piece *piece;              /* channels-last patches: of taps that lie side by side, in the order of steps */
+    int64_t pieces;
 } split_plan;
 
 INLINE int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
@@ -53,7 +59,7 @@ static int takes_patches(int64_t depth, int64_t taps) {
 static int64_t split_tables_bytes(const geometry *s) {
     const int64_t taps = s->kh * s->kw;
     return ROUND_UP(taps * (int64_t)sizeof(tap), CACHE_LINE) + 3 * ROUND_UP(taps * (int64_t)sizeof(int32_t), CACHE_LINE) +
-           ROUND_UP(taps * (int64_t)sizeof(tap_run), CACHE_LINE);
+           ROUND_UP(MOST_PIECES * taps * (int64_t)sizeof(patch_piece), CACHE_LINE);
 }
 
 /* Pixels between two rows of a padded plane: zeros on the right of one are those on the left of the next. */
@@ -65,12 +71,12 @@ INLINE int64_t shared_pitch(int64_t outputs, int64_t least, int64_t span, int64_
 /* `tables`: split_tables_bytes. */
 static split_plan plan_split(const geometry *s, int direction, int parts, int64_t index, int threads, char *tables) {
     const int64_t most_taps = s->kh * s->kw, backward = direction == SPLIT_INPUT_GRAD, weight = direction == SPLIT_WEIGHT_GRAD;
-    split_plan q = {.o = operands_of(s, backward), .parts = parts, .lanes = weight || !s->channels_last};
+    split_plan q = {.o = operands_of(s, backward), .parts = parts, .channels_last = (int)s->channels_last};
     tap *taps = (tap *)aligned_take(&tables, most_taps * sizeof(tap));
     q.slot = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));
     q.slot_y = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));
     q.slot_x = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));
-    q.run = (tap_run *)aligned_take(&tables, most_taps * sizeof(tap_run));
+    q.piece = (patch_piece *)aligned_take(&tables, MOST_PIECES * most_taps * sizeof(patch_piece));
     q.p = make_phase(s, backward, index, taps);
     phase *p = &q.p;
     if (p->taps == 0 || p->h == 0 || p->w == 0) return q;
@@ -97,6 +103,8 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
         held_y = MAX(held_y, CEIL_DIV(q.o.src_h - ry, unit_y)), held_x = MAX(held_x, CEIL_DIV(q.o.src_w - rx, unit_x));
     }
     q.span_y = most_y - q.least_y, q.span_x = most_x - q.least_x;
+    /* Lanes have to begin where cache lines do, or loading a tile takes twice as long. */
+    q.lanes = weight || (!q.channels_last && (q.patches || (q.span_y == 0 && q.span_x == 0)));
     q.pitch = q.patches ? p->w : shared_pitch(p->w, q.least_x, q.span_x, held_x);
     q.image_rows = q.patches ? p->h : shared_pitch(p->h, q.least_y, q.span_y, held_y);
 
@@ -121,24 +129,29 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     q.strips = q.images > 1 ? CEIL_DIV(s->n, q.images) : s->n * q.row_strips;
 
     const int64_t all_rows = q.patches ? q.images * q.rows : (q.images - 1) * q.image_rows + q.rows + q.span_y;
-    q.slack = ROUND_UP(q.patches ? SPLIT_BLOCK : MAX(0, p->w + q.span_x - q.pitch) + SPLIT_BLOCK, TILE);
-    q.plane = all_rows * q.pitch + q.slack;
+    q.behind = q.patches ? 0 : p->w + q.span_x - q.pitch;
+    q.plane = all_rows * q.pitch + ROUND_UP(q.behind + SPLIT_BLOCK, TILE);
     if (q.lanes) { /* an odd number of cache lines, so that the rows of a tile fall into different sets of the first-level cache */
         const int64_t line = CACHE_LINE / (weight ? 2 : 4);
         q.plane = ROUND_UP(q.plane, line);
         q.plane += q.plane / line % 2 ? 0 : line;
-        q.slack = q.plane - all_rows * q.pitch;
+        if (weight) q.behind = q.plane - all_rows * q.pitch;
     }
     if (q.patches) {
         q.compact_y = (q.rows - 1) * p->step_h + q.span_y + 1;
         q.compact_x = (p->w - 1) * p->step_w + q.span_x + 1;
         q.compact_x = q.lanes ? ROUND_UP(q.compact_x, p->step_w) : q.compact_x * q.o.depth;
-        for (int64_t i = 0, taps_together; i < p->taps; i += taps_together) {
+        for (int64_t i = 0, together; i < p->taps && !q.lanes; i += together) {
             const tap *t = taps + i;
-            for (taps_together = 1; i + taps_together < p->taps; taps_together++)
-                if (t[taps_together].dy != t->dy || t[taps_together].dx != t->dx + taps_together) break;
-            q.run[q.runs++] = (tap_run){(t->dy - q.least_y) * q.compact_x + (t->dx - q.least_x) * q.o.depth, i * q.o.depth,
-                                        taps_together * q.o.depth};
+            for (together = 1; i + together < p->taps; together++)
+                if (t[together].dy != t->dy || t[together].dx != t->dx + together) break;
+            const int64_t from = (t->dy - q.least_y) * q.compact_x + (t->dx - q.least_x) * q.o.depth;
+            const int64_t begin = i * q.o.depth, end = begin + together * q.o.depth;
+            for (int64_t e = begin; e < end; e = ROUND_UP(e + 1, TERMS)) {
+                const int64_t lane = e % TERMS, count = MIN(TERMS - lane, end - e);
+                q.piece[q.pieces++] = (patch_piece){from + e - begin - lane, (uint32_t)((((uint64_t)1 << count) - 1) << lane),
+                                                    (int32_t)(e / TERMS)};
+            }
         }
     }
     return q;
@@ -156,7 +169,7 @@ static int64_t split_compact_values(const split_plan *q) {
 
 /* Floats of a source row whose pixels are taken apart by their remainder. */
 static int64_t split_row_floats(const split_plan *q) {
-    return q->lanes ? 2 * (q->o.src_w + q->compact_x + 2 * TILE) : 0;
+    return q->channels_last && !q->patches ? 0 : TERMS * (q->o.src_w + TILE) + 2 * (q->compact_x + 2 * TILE);
 }
 
 /* Where output pixel m of a strip lies: row r of image i, column x; which is none if x or r is beyond the last. */

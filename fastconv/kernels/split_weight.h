@@ -72,11 +72,11 @@ INLINE void fill_weight_planes(const int parts, const split_strip *t, const floa
     const split_plan *q = t->q;
     const int64_t part_bytes = weight_x_part(q), row_bytes = 2 * q->plane, channels = weight_blocks(q) * SPLIT_PANEL;
     for (int64_t slot = 0; slot < q->planes; slot++) {
-        if (t->channels_last) locate_plane(t, x, slot, at);
+        if (t->q->channels_last) locate_plane(t, x, slot, at);
         for (int64_t block = begin; block < end; block++) {
             const int64_t c = block * TILE;
             char *to = t->parts + (slot * channels + c) * row_bytes;
-            if (t->channels_last) {
+            if (t->q->channels_last) {
                 for (int64_t j = 0; j < q->plane; j += TERMS) {
                     vec_t_f32 row[MOST_PARTS][TILE];
                     pair_pixels(parts, at + j, c, q->o.depth - c, row, m);
@@ -124,7 +124,7 @@ INLINE void fill_gradient_tiles(const int parts, const split_strip *t, int64_t i
                                 const float *const *at, char *rows, char *to, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t k0 = panel * SPLIT_PANEL, columns = q->o.columns - k0, row_bytes = 2 * q->plane, part_bytes = SPLIT_PANEL * row_bytes;
-    for (int64_t j = 0; j < SPLIT_PANEL && !t->channels_last; j++) {
+    for (int64_t j = 0; j < SPLIT_PANEL && !t->q->channels_last; j++) {
         char *row = rows + j * row_bytes;
         for (int p = 0; p < parts; p++) memset(row + p * part_bytes, 0, row_bytes);
         if (j >= columns) continue;
@@ -141,7 +141,7 @@ INLINE void fill_gradient_tiles(const int parts, const split_strip *t, int64_t i
     for (int64_t i = 0; i < steps; i++)
         for (int second = 0; second < 2; second++) {
             vec_t_f32 row[MOST_PARTS][TILE];
-            if (t->channels_last) {
+            if (t->q->channels_last) {
                 pair_pixels(parts, at + i * TERMS, k0 + second * TILE, columns - second * TILE, row, m);
             } else {
                 UNROLL for (int p = 0; p < parts; p++) {
