@@ -17,6 +17,8 @@ __all__ = ["GOOD_PICK", "PRUNE_FACTOR", "Candidate", "best", "choose", "forced",
 PRUNE_FACTOR = 3.0
 # A pick that is at most this much slower than the fastest counts as good.
 GOOD_PICK = 1.25
+# Products whose errors are at most so many eps count as exact: about what rounding them to float32 leaves.
+_EXACT_PRODUCTS = 1.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,13 +135,18 @@ def _over_limit(workspace, config):
 def _too_inaccurate(algorithm, error, fallback, problem, config):
     if config.precision == "medium":
         return None
+    own = algorithm.method_error(problem)
     if config.precision == "highest":
         if not algorithm.local_non_finite:
             return "spreads NaN and Inf, which precision 'highest' forbids"
+        if own is not None and own > _EXACT_PRODUCTS:
+            return f"its products have errors of {own:.3g} eps"
         if error > fallback.error(problem):
             return f"its error bound {error:.3g} eps exceeds {fallback.name}'s {fallback.error(problem):.3g} eps"
         return None
     eps = float(np.finfo(problem.dtype).eps)
+    if own is not None:
+        return None if eps * own <= config.max_error else f"its error of {eps * own:.1e} exceeds {config.max_error:.1e}"
     # Rounding that grows with the number of terms is direct convolution's too; what counts is what comes on top of it.
     limit = config.max_error + eps * fallback.error(problem)
     return (

@@ -44,7 +44,7 @@ class Config:
     effort: str = "cached"
     precision: str = "high"
     workspace_limit: int = 2**28
-    max_error: float = 2**-15
+    max_error: float = 1e-5
     deny: tuple[str, ...] = ()
     cache_dir: str | None = None
     lock: Lock | None = None
