@@ -67,32 +67,33 @@ void split_pack(const geometry *s, int backward, int parts, const float *w, char
 }
 
 typedef struct {
-    int64_t tables, x, gy, sums, at, compact, row, rows;
+    int64_t pairs, gradients, sums, steps, zeros; /* of all threads */
+    int64_t at, compact, row, rows, own;          /* of each; together */
 } weight_sizes;
 
-static weight_sizes weight_sizes_of(const geometry *s, const split_plan *q) {
-    return (weight_sizes){
-        .tables = split_tables_bytes(s),
-        .x = q->parts * weight_x_part(q),
-        .gy = weight_panels(q) * weight_panel_bytes(q),
+static weight_sizes weight_sizes_of(const split_plan *q) {
+    weight_sizes z = {
+        .pairs = ROUND_UP(q->parts * pairs_part(q), CACHE_LINE),
+        .gradients = ROUND_UP(q->parts * gradient_part(q), CACHE_LINE),
         .sums = weight_sums(q) * (int64_t)sizeof(float),
-        .at = ROUND_UP(MAX(weight_steps(q), q->plane + TERMS) * (int64_t)sizeof(void *), CACHE_LINE),
+        .steps = ROUND_UP(q->plane / TERMS * (int64_t)sizeof(int64_t), CACHE_LINE),
+        .zeros = ROUND_UP((MAX(q->o.depth, q->o.columns) + TILE) * (int64_t)sizeof(float), CACHE_LINE),
+        .at = ROUND_UP(q->plane * (int64_t)sizeof(void *), CACHE_LINE),
         .compact = ROUND_UP(split_compact_values(q) * q->parts * (int64_t)sizeof(uint16_t), CACHE_LINE),
-        .row = ROUND_UP(split_row_floats(q) * (int64_t)sizeof(float), CACHE_LINE),
-        .rows = s->channels_last ? 0 : q->parts * SPLIT_PANEL * q->plane * 2,
+        .row = ROUND_UP(MAX(split_row_floats(q), weight_columns(q) + TILE) * (int64_t)sizeof(float), CACHE_LINE),
+        .rows = q->channels_last && !q->patches ? 0 : q->parts * TILE * q->plane * 2 + CACHE_LINE,
     };
+    z.own = CACHE_LINE + z.at + z.compact + z.row + z.rows;
+    return z;
 }
-
-static int64_t weight_own_bytes(const weight_sizes *z) { return CACHE_LINE + z->at + z->compact + z->row + z->rows; }
 
 static int64_t weight_workspace(const geometry *s, int parts, int threads) {
     char *tables = malloc(split_tables_bytes(s));
     if (!tables) return 0;
     const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, parts, 0, threads, tables);
+    const weight_sizes z = weight_sizes_of(&q);
     free(tables);
-    const weight_sizes z = weight_sizes_of(s, &q);
-    return z.tables + ROUND_UP(weight_steps(&q) * (int64_t)sizeof(int64_t), CACHE_LINE) + ROUND_UP(z.x, CACHE_LINE) + z.gy + z.sums +
-           threads * weight_own_bytes(&z);
+    return split_tables_bytes(s) + z.steps + z.zeros + z.pairs + z.gradients + z.sums + threads * z.own;
 }
 
 enum { SCRATCH_FLOATS = 4 * TILE * TILE };
@@ -176,46 +177,46 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
 int split_weight_run(const geometry *s, int parts, const float *x, const float *gy, float *dw, void *workspace, int threads) {
     char *p = (char *)workspace, *tables = aligned_take(&p, split_tables_bytes(s));
     const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, parts, 0, threads, tables);
-    const weight_sizes z = weight_sizes_of(s, &q);
-    int64_t *steps_at = (int64_t *)aligned_take(&p, weight_steps(&q) * sizeof(int64_t));
-    char *planes = aligned_take(&p, z.x), *tiles = aligned_take(&p, z.gy);
+    const weight_sizes z = weight_sizes_of(&q);
+    int64_t *steps_at = (int64_t *)aligned_take(&p, z.steps);
+    float *zeros = memset(aligned_take(&p, z.zeros), 0, z.zeros);
+    char *pairs = aligned_take(&p, z.pairs), *gradients = aligned_take(&p, z.gradients);
     float *sums = (float *)aligned_take(&p, z.sums);
-    const int64_t own = weight_own_bytes(&z), panels = weight_panels(&q), blocks = weight_blocks(&q), filters = CEIL_DIV(q.o.columns, TILE);
-    for (int64_t i = 0; i < weight_steps(&q); i++) steps_at[i] = i * TILE_ROW;
+    const int64_t items = filter_blocks(&q) * channel_blocks(&q) * weight_taps(&q);
+    for (int64_t i = 0; i < q.plane / TERMS; i++) steps_at[i] = i * TILE_ROW;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         const int me = thread_index(), team = team_size();
-        char *mine = p + me * own;
+        char *mine = p + me * z.own;
         magnitude_range *ranges = (magnitude_range *)aligned_take(&mine, 2 * sizeof(*ranges));
         const float **at = (const float **)aligned_take(&mine, z.at);
         uint16_t *compact = (uint16_t *)aligned_take(&mine, z.compact);
         float *row = (float *)aligned_take(&mine, z.row);
         magnitudes of_x = no_magnitudes(), of_gy = no_magnitudes();
-        split_strip t = {.q = &q, .parts = planes, .compact = compact, .row = row};
+        split_strip t = {.q = &q, .parts = pairs, .compact = compact, .row = row};
+        int64_t begin, end;
         tiles_begin();
         for (t.group = 0; t.group < s->g; t.group++) {
             for (int64_t i = 0; i < q.strips; i++) {
-                int64_t begin, end;
                 t.n0 = q.images > 1 ? i * q.images : i / q.row_strips;
                 t.images = MIN(q.images, s->n - t.n0);
                 t.y0 = q.images > 1 ? 0 : i % q.row_strips * q.rows;
                 t.rows = MIN(q.rows, q.p.h - t.y0);
                 const int64_t image_rows = q.patches ? t.rows : q.image_rows;
-                const int64_t pixels = ((t.images - 1) * image_rows + t.rows - 1) * q.pitch + q.p.w, steps = CEIL_DIV(pixels, TERMS);
-                fill_x(&t, x, blocks, me, team, at, &of_x);
-                if (q.channels_last) locate_gradient(&t, image_rows, gy, at);
-                share(panels, me, team, &begin, &end);
-                for (int64_t j = begin; j < end; j++)
-                    fill_gradient(&t, image_rows, gy, j, steps, at, mine, tiles + j * weight_panel_bytes(&q), &of_gy);
+                const int64_t pixels = ((t.images - 1) * image_rows + t.rows - 1) * q.pitch + q.p.w;
+                share(weight_tiles(&q), me, team, &begin, &end);
+                fill_pairs(&t, x, begin, end, zeros, at, mine, &of_x);
+                if (q.channels_last) locate_gradient(&t, image_rows, gy, zeros, at);
+                share(ROUND_UP(q.o.columns, SPLIT_PANEL) / TILE, me, team, &begin, &end);
+                fill_gradient(&t, image_rows, gy, begin, end, at, gradients, &of_gy);
 #pragma omp barrier
-                share(blocks * panels * weight_taps(&q), me, team, &begin, &end);
-                add_products(&t, tiles, steps, steps_at, begin, end, i == 0, sums);
+                share(items, me, team, &begin, &end);
+                add_products(&t, gradients, steps_at, CEIL_DIV(pixels, TERMS), begin, end, i == 0, sums);
 #pragma omp barrier
             }
-            int64_t begin, end;
-            share(filters, me, team, &begin, &end);
-            for (int64_t j = begin; j < end; j++)
-                store_weight_sums(&q, j * TILE, sums, dw + t.group * q.o.columns * q.o.depth * q.p.taps);
+            share(q.o.columns, me, team, &begin, &end);
+            for (int64_t k = begin; k < end; k++)
+                store_weight_sums(&q, k, sums, row, dw + t.group * q.o.columns * q.o.depth * q.p.taps);
 #pragma omp barrier
         }
         tiles_end();
@@ -223,7 +224,7 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
     }
     magnitude_range seen[2] = {{0, UINT32_MAX}, {0, UINT32_MAX}};
     for (int i = 0; i < threads; i++)
-        for (int j = 0; j < 2; j++) join_ranges(&seen[j], ((magnitude_range *)(p + i * own))[j]);
+        for (int j = 0; j < 2; j++) join_ranges(&seen[j], ((magnitude_range *)(p + i * z.own))[j]);
     return ranges_allow_split(seen[0], seen[1]);
 }
 
@@ -236,10 +237,10 @@ split_amounts split_work(const geometry *s, int direction, int parts, int thread
         if (!q.p.taps || !q.p.h || !q.p.w) continue;
         const int64_t strips = s->g * q.strips, panels = CEIL_DIV(q.o.columns, SPLIT_PANEL), pixels = CEIL_DIV(q.plane, SPLIT_BLOCK);
         if (weight) {
-            const int64_t tiles = weight_blocks(&q) * panels * weight_taps(&q);
-            all.chain = q.strips * weight_steps(&q);
+            const int64_t tiles = channel_blocks(&q) * panels * weight_taps(&q);
+            all.chain = q.strips * (q.plane / TERMS);
             all.blocks += strips * tiles * pixels, all.sums += strips * tiles;
-            all.parts += strips * (parts * weight_x_part(&q) + panels * weight_panel_bytes(&q));
+            all.parts += strips * parts * (pairs_part(&q) + gradient_part(&q));
             all.weights += 2 * strips * weight_sums(&q) * (int64_t)sizeof(float);
         } else {
             all.chain = MAX(all.chain, q.steps);

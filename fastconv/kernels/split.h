@@ -252,6 +252,7 @@ static void multiply_strip(const split_strip *t, const char *packed, int64_t beg
     strip_work s = {.t = t, .v = view_of(t, out), .packed = packed, .bias = bias, .activation = activation, .slope = slope,
                     .scratch = scratch};
     s.f.at = at, s.f.steps = q->steps;
+    s.f.weights_second = TILE_BYTES, s.f.weights_part = 2 * TILE_BYTES, s.f.weights_step = 2 * q->parts * TILE_BYTES;
     s.f.row = q->lanes ? 4 * q->plane : q->patches ? q->steps * TILE_ROW : TILE_ROW;
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->plane * TILE_ROW * (q->patches ? q->steps : 1);

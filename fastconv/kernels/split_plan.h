@@ -10,7 +10,7 @@ enum { SPLIT_FORWARD, SPLIT_INPUT_GRAD, SPLIT_WEIGHT_GRAD };
 enum {
     SPLIT_STRIP_BYTES = 1024 * 1024, /* of bfloat16 parts in a strip, so that they and a panel of weights stay in the second-level cache */
     SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels */
-    SPLIT_SUM_PIXELS = 768,          /* weight gradient with several taps: at least so many, so that sums are rarely written */
+    SPLIT_SUM_PIXELS = 1536,         /* weight gradient with several taps: at least so many, so that sums are rarely written */
     SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
     SPLIT_BLOCK = 2 * TILE,          /* pixels of a register tile */
     MOST_PIECES = 5                  /* of a patch, per tap: it has at most 96 values there, see takes_patches */

@@ -21,7 +21,8 @@ typedef struct {
     int64_t row, second, part; /* bytes from row to row, to the second tile, from part to part */
     const int64_t *at;         /* bytes to each step's tiles */
     int64_t steps;
-    const char *weights;       /* [step][part][2] tiles */
+    const char *weights;       /* the first step's first tile */
+    int64_t weights_step, weights_second, weights_part; /* bytes to the next step's, to the second, from part to part */
 } tile_factors;
 
 enum { FROM_ZERO, FROM_BIAS, FROM_SUMS };
@@ -53,7 +54,7 @@ INLINE void tiles_end(void) { _tile_release(); }
         else _tile_dpbf16ps(sum, data, weights);           \
     } while (0)
 #define LOAD_DATA(tile, other, of) _tile_loadd(tile, data + other * f->second + of * f->part, f->row)
-#define LOAD_WEIGHTS(tile, other, of) _tile_loadd(tile, weights + (2 * of + other) * TILE_BYTES, TILE_ROW)
+#define LOAD_WEIGHTS(tile, other, of) _tile_loadd(tile, weights + other * f->weights_second + of * f->weights_part, TILE_ROW)
 
 /* Both kinds of tiles are new; only the data; only the weights. */
 #define MULTIPLY(d, w)                                          \
@@ -93,7 +94,7 @@ INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const
     if (nw > 1) START(1, 1);
     if (nd > 1) START(2, 0);
     if (nd > 1 && nw > 1) START(3, 1);
-    for (int64_t s = 0; s < f->steps; s++, weights += 2 * parts * TILE_BYTES) {
+    for (int64_t s = 0; s < f->steps; s++, weights += f->weights_step) {
         const char *data = f->data + f->at[s];
         if (parts == 1) {
             MULTIPLY(0, 0);
