@@ -96,8 +96,6 @@ static int64_t weight_workspace(const geometry *s, int parts, int threads) {
     return split_tables_bytes(s) + z.steps + z.zeros + z.pairs + z.gradients + z.sums + threads * z.own;
 }
 
-enum { SCRATCH_FLOATS = 4 * TILE * TILE };
-
 /* Where a phase of the input gradient has no taps, everything is zero; its pixels lie between those of the others. */
 static void clear_untouched(const geometry *s, int backward, char *tables, float *out) {
     int untouched = 0;

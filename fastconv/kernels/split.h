@@ -88,6 +88,13 @@ static void pack_phase(const geometry *s, const split_plan *q, int backward, con
     }
 }
 
+enum {
+    PAGE = 4096,
+    STAGE_PIXELS = 4 * SPLIT_BLOCK,
+    STAGE_ROW = STAGE_PIXELS + TILE, /* an odd number of cache lines */
+    SCRATCH_FLOATS = 4 * TILE * TILE + SPLIT_PANEL * STAGE_ROW
+};
+
 /* -- Stores ------------------------------------------------------------------------------------------------------------------- */
 
 /* Where the outputs of a strip lie. Rows, and images, that lie together are seen as one row. */
@@ -118,18 +125,17 @@ static strip_view view_of(const split_strip *t, float *out) {
 
 INLINE int64_t offset_in(const strip_view *v, strip_pixel p) { return p.i * v->image + p.r * v->row + p.x * v->pixel; }
 
-/* Outputs among at most 16 tile pixels that lie in one row of the image. */
+/* Outputs among the tile pixels from some m on that lie in one row of the image. */
 typedef struct {
     int64_t lane, count, offset;
 } output_run;
 
-static int64_t output_runs(const strip_view *v, int64_t m, output_run *run) {
+/* Those among `pixels` from m on; returns how many there are, at most `pixels`. */
+static int64_t output_runs(const strip_view *v, int64_t m, int64_t pixels, output_run *run) {
     int64_t runs = 0;
     strip_pixel p = pixel_at(m, v->pitch, v->image_rows);
-    for (int64_t lane = 0; lane < TILE && m + lane < v->pixels;) {
-        if (p.r < v->rows && p.x < v->width) {
-            run[runs++] = (output_run){lane, MIN(TILE - lane, v->width - p.x), offset_in(v, p)};
-        }
+    for (int64_t lane = 0; lane < pixels && m + lane < v->pixels;) {
+        if (p.r < v->rows && p.x < v->width) run[runs++] = (output_run){lane, MIN(pixels - lane, v->width - p.x), offset_in(v, p)};
         lane += v->pitch - p.x, p.x = 0;
         if (++p.r == v->image_rows) p.r = 0, p.i++;
     }
@@ -137,7 +143,7 @@ static int64_t output_runs(const strip_view *v, int64_t m, output_run *run) {
 }
 
 /* From 16 pixels x 16 filters to channels-last outputs. */
-INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs, float *sums, int64_t columns, float *out,
+INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs, const float *sums, int64_t columns, float *out,
                        int activation, float slope) {
     for (int64_t i = 0; i < runs; i++)
         for (int64_t l = 0; l < run[i].count; l++)
@@ -145,33 +151,22 @@ INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs,
                         activate_f32(load_f32(sums + (run[i].lane + l) * TILE), activation, slope), columns);
 }
 
-/* From 16 filters x 16 pixels to NCHW outputs. */
-INLINE void store_lanes(const strip_view *v, const output_run *run, int64_t runs, float *sums, int64_t columns, float *out,
+/* From rows of filters, STAGE_ROW floats apart, to NCHW outputs. */
+static void store_stage(const strip_view *v, const output_run *run, int64_t runs, const float *stage, int64_t columns, float *out,
                         int activation, float slope) {
     const __m512i lanes = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
                                              _mm512_set1_epi32((int)v->pixel));
     for (int64_t j = 0; j < columns; j++)
         for (int64_t i = 0; i < runs; i++) {
-            const int64_t count = run[i].count;
-            const vec_t_f32 y = activate_f32(load_n_f32(sums + j * TILE + run[i].lane, count), activation, slope);
+            const float *from = stage + j * STAGE_ROW + run[i].lane;
             float *to = out + j * v->filter + run[i].offset;
-            if (v->pixel == 1) store_n_f32(to, y, count);
-            else _mm512_mask_i32scatter_ps(to, (__mmask16)((1u << count) - 1), lanes, (__m512)y, sizeof(float));
+            for (int64_t l = 0; l < run[i].count; l += TILE) {
+                const int64_t count = MIN(TILE, run[i].count - l);
+                const vec_t_f32 y = activate_f32(load_n_f32(from + l, count), activation, slope);
+                if (v->pixel == 1) store_n_f32(to + l, y, count);
+                else _mm512_mask_i32scatter_ps(to + l * v->pixel, (__mmask16)((1u << count) - 1), lanes, (__m512)y, sizeof(float));
+            }
         }
-}
-
-/* From 16 pixels x 16 filters to NCHW outputs. */
-INLINE void store_turned(const strip_view *v, const output_run *run, int64_t runs, float *sums, int64_t columns, float *out,
-                         int activation, float slope) {
-    vec_t_f32 row[TILE];
-    UNROLL for (int i = 0; i < TILE; i++) row[i] = load_f32(sums + i * TILE);
-    transpose_square_f32(row);
-    if (runs == 1 && run->count == TILE && v->pixel == 1 && columns == TILE) {
-        UNROLL for (int i = 0; i < TILE; i++) store_f32(out + i * v->filter + run->offset, activate_f32(row[i], activation, slope));
-    } else {
-        UNROLL for (int i = 0; i < TILE; i++) store_f32(sums + i * TILE, row[i]);
-        store_lanes(v, run, runs, sums, columns, out, activation, slope);
-    }
 }
 
 /* -- The strip ---------------------------------------------------------------------------------------------------------------- */
@@ -196,9 +191,10 @@ typedef struct {
     strip_view v;
     tile_factors f;
     const char *packed;
-    const float *bias;      /* tiles, by panel; NULL: none */
+    const float *bias;     /* tiles, by panel; NULL: none */
     int activation;
-    float slope, *scratch;  /* four tiles */
+    float slope, *scratch; /* four tiles */
+    float *stage;          /* 32 rows of STAGE_ROW */
 } strip_work;
 
 /* Floats of a panel's two tiles of bias: 16 filters in the rows, or one row for all of the pixels. */
@@ -212,57 +208,98 @@ static void fill_bias(const split_plan *q, const float *bias, float *tiles) {
     }
 }
 
-/* The register tile of 32 pixels from m on and a panel of filters. */
-static void multiply_block(const strip_work *s, int64_t panel, int64_t m) {
+/* The sums of 32 pixels from m on and a panel of filters, nd x nw tiles; where they go stands in `r`. */
+INLINE void multiply_block(const strip_work *s, int64_t panel, int64_t m, int64_t nd, int64_t nw, tile_sums *r) {
     const split_plan *q = s->t->q;
-    const strip_view *v = &s->v;
-    const int64_t columns = MIN(SPLIT_PANEL, q->o.columns - panel * SPLIT_PANEL);
-    const int64_t nd = m + TILE < v->pixels ? 2 : 1, nw = columns > TILE ? 2 : 1;
-    float *to = v->first + panel * SPLIT_PANEL * v->filter;
     tile_factors f = s->f;
-    tile_sums r = {.from = s->bias ? FROM_BIAS : FROM_ZERO, .bias_row = q->lanes ? TILE_ROW : 0};
+    r->from = s->bias ? FROM_BIAS : FROM_ZERO;
+    r->bias = s->bias + panel * bias_floats(q);
+    r->bias_row = q->lanes ? TILE_ROW : 0;
+    f.weights = s->packed + panel * q->steps * f.weights_step;
+    f.data = s->t->parts + m * (q->lanes ? 4 : f.row);
+    tile_kernels[q->parts - 1][q->lanes][nd - 1][nw - 1](&f, r);
+}
+
+/* Channels-last outputs, which tiles of whole rows of 16 pixels are stored to as they are. */
+static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
+    const strip_view *v = &s->v;
+    const int64_t columns = MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL);
+    const int64_t nd = m + TILE < v->pixels ? 2 : 1, nw = columns > TILE ? 2 : 1;
+    float *to = v->first + panel * SPLIT_PANEL;
+    tile_sums r;
     int direct[2];
     for (int64_t d = 0; d < nd; d++) {
         const strip_pixel p = pixel_at(m + d * TILE, v->pitch, v->image_rows);
-        direct[d] = s->activation == ACT_NONE && columns % TILE == 0 && p.i < v->images && p.r < v->rows && p.x + TILE <= v->width &&
-                    (q->channels_last || (q->lanes && v->pixel == 1));
-        r.row[d] = direct[d] ? (int64_t)sizeof(float) * (q->channels_last ? v->pixel : v->filter) : TILE_ROW;
+        direct[d] = s->activation == ACT_NONE && columns % TILE == 0 && p.i < v->images && p.r < v->rows && p.x + TILE <= v->width;
+        r.row[d] = direct[d] ? (int64_t)sizeof(float) * v->pixel : TILE_ROW;
         for (int64_t w = 0; w < nw; w++)
-            r.out[2 * d + w] = direct[d] ? to + offset_in(v, p) + w * TILE * v->filter : s->scratch + (2 * d + w) * TILE * TILE;
+            r.out[2 * d + w] = direct[d] ? to + offset_in(v, p) + w * TILE : s->scratch + (2 * d + w) * TILE * TILE;
     }
-    r.bias = s->bias + panel * bias_floats(q);
-    f.weights = s->packed + panel * q->steps * q->parts * 2 * TILE_BYTES;
-    f.data = s->t->parts + m * (q->lanes ? 4 : f.row);
-    tile_kernels[q->parts - 1][q->lanes][nd - 1][nw - 1](&f, &r);
+    multiply_block(s, panel, m, nd, nw, &r);
     for (int64_t d = 0; d < nd; d++) {
         if (direct[d]) continue;
         output_run run[TILE];
-        const int64_t runs = output_runs(v, m + d * TILE, run);
+        const int64_t runs = output_runs(v, m + d * TILE, TILE, run);
         for (int64_t w = 0; w < nw; w++)
-            (q->channels_last ? store_rows : q->lanes ? store_lanes : store_turned)(
-                v, run, runs, r.out[2 * d + w], MIN(TILE, columns - w * TILE), to + w * TILE * v->filter, s->activation, s->slope);
+            store_rows(v, run, runs, r.out[2 * d + w], MIN(TILE, columns - w * TILE), to + w * TILE, s->activation, s->slope);
     }
 }
 
-/* Panels [begin, end) of a strip whose parts are there. Weights that stay in the second-level cache are read again for every block of
- * pixels, so that channels-last outputs are written in order; of others, a panel is used for the whole strip. */
+/* NCHW outputs of STAGE_PIXELS pixels from m on. Tiles are stored as they are, or else rows of these pixels together: where the planes lie
+ * whole pages apart, the lines of 16 of them push each other out of the first-level cache. */
+static void multiply_planes(const strip_work *s, int64_t panel, int64_t m) {
+    const strip_view *v = &s->v;
+    const int lanes = s->t->q->lanes;
+    const int64_t columns = MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL), nw = columns > TILE ? 2 : 1;
+    float *to = v->first + panel * SPLIT_PANEL * v->filter;
+    output_run run[STAGE_PIXELS];
+    const int64_t runs = output_runs(v, m, STAGE_PIXELS, run);
+    const int direct = lanes && s->activation == ACT_NONE && columns % TILE == 0 && v->pixel == 1 && runs == 1 &&
+                       run->count == STAGE_PIXELS && v->filter % (PAGE / (int64_t)sizeof(float));
+    float *first = direct ? to + run->offset : s->stage;
+    const int64_t row = direct ? v->filter : STAGE_ROW;
+    for (int64_t i = 0; i < STAGE_PIXELS && m + i < v->pixels; i += SPLIT_BLOCK) {
+        const int64_t nd = m + i + TILE < v->pixels ? 2 : 1;
+        tile_sums r = {.row = {TILE_ROW, TILE_ROW}};
+        for (int64_t d = 0; d < nd; d++) {
+            if (lanes) r.row[d] = sizeof(float) * row;
+            for (int64_t w = 0; w < nw; w++)
+                r.out[2 * d + w] = lanes ? first + w * TILE * row + i + d * TILE : s->scratch + (2 * d + w) * TILE * TILE;
+        }
+        multiply_block(s, panel, m + i, nd, nw, &r);
+        for (int64_t d = 0; d < nd && !lanes; d++)
+            for (int64_t w = 0; w < nw; w++) {
+                vec_t_f32 row[TILE];
+                UNROLL for (int j = 0; j < TILE; j++) row[j] = load_f32(r.out[2 * d + w] + j * TILE);
+                transpose_square_f32(row);
+                UNROLL for (int j = 0; j < TILE; j++) store_f32(s->stage + (w * TILE + j) * STAGE_ROW + i + d * TILE, row[j]);
+            }
+    }
+    if (!direct) store_stage(v, run, runs, s->stage, columns, to, s->activation, s->slope);
+}
+
+/* Panels [begin, end) of a strip whose parts are there. Channels-last outputs are written in order where reading the weights again costs
+ * little; else a panel of filters is used for the whole strip. */
 static void multiply_strip(const split_strip *t, const char *packed, int64_t begin, int64_t end, const int64_t *at, const float *bias,
                            int activation, float slope, float *out, float *scratch) {
     const split_plan *q = t->q;
     strip_work s = {.t = t, .v = view_of(t, out), .packed = packed, .bias = bias, .activation = activation, .slope = slope,
-                    .scratch = scratch};
+                    .scratch = scratch, .stage = scratch + 4 * TILE * TILE};
     s.f.at = at, s.f.steps = q->steps;
     s.f.weights_second = TILE_BYTES, s.f.weights_part = 2 * TILE_BYTES, s.f.weights_step = 2 * q->parts * TILE_BYTES;
     s.f.row = q->lanes ? 4 * q->plane : q->patches ? q->steps * TILE_ROW : TILE_ROW;
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->plane * TILE_ROW * (q->patches ? q->steps : 1);
-    if (q->channels_last && (end - begin) * q->steps * q->parts * 2 * TILE_BYTES <= SPLIT_WEIGHT_BYTES) {
+    if (reads_weights_again(q)) {
         for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK)
-            for (int64_t panel = begin; panel < end; panel++) multiply_block(&s, panel, m);
-    } else {
-        for (int64_t panel = begin; panel < end; panel++)
-            for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK) multiply_block(&s, panel, m);
+            for (int64_t panel = begin; panel < end; panel++) multiply_rows(&s, panel, m);
+        return;
     }
+    for (int64_t panel = begin; panel < end; panel++)
+        if (q->channels_last)
+            for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK) multiply_rows(&s, panel, m);
+        else
+            for (int64_t m = 0; m < s.v.pixels; m += STAGE_PIXELS) multiply_planes(&s, panel, m);
 }
 
 #endif

@@ -9,6 +9,7 @@ enum { SPLIT_FORWARD, SPLIT_INPUT_GRAD, SPLIT_WEIGHT_GRAD };
 
 enum {
     SPLIT_STRIP_BYTES = 1024 * 1024, /* of bfloat16 parts in a strip, so that they and a panel of weights stay in the second-level cache */
+    SPLIT_SHORT_BYTES = 192 * 1024,  /* the same where rows are split once only and what is read of weights again and again is little */
     SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels */
     SPLIT_SUM_PIXELS = 1536,         /* weight gradient with several taps: at least so many, so that sums are rarely written */
     SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
@@ -68,6 +69,11 @@ INLINE int64_t shared_pitch(int64_t outputs, int64_t least, int64_t span, int64_
     return outputs + span - MIN(span, MIN(before, behind));
 }
 
+/* Whether the weights of all filters stay in the second-level cache and are read again for every block of pixels. */
+INLINE int reads_weights_again(const split_plan *q) {
+    return q->channels_last && CEIL_DIV(q->o.columns, SPLIT_PANEL) * q->steps * q->parts * 2 * TILE_BYTES <= SPLIT_WEIGHT_BYTES;
+}
+
 /* `tables`: split_tables_bytes. */
 static split_plan plan_split(const geometry *s, int direction, int parts, int64_t index, int threads, char *tables) {
     const int64_t most_taps = s->kh * s->kw, backward = direction == SPLIT_INPUT_GRAD, weight = direction == SPLIT_WEIGHT_GRAD;
@@ -108,8 +114,10 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     q.pitch = q.patches ? p->w : shared_pitch(p->w, q.least_x, q.span_x, held_x);
     q.image_rows = q.patches ? p->h : shared_pitch(p->h, q.least_y, q.span_y, held_y);
 
-    int64_t pixel_bytes = (q.patches ? q.steps : q.planes * q.chunks) * parts * TILE_ROW, budget = SPLIT_STRIP_BYTES;
+    int64_t pixel_bytes = (q.patches ? q.steps : q.planes * q.chunks) * parts * TILE_ROW;
+    int64_t budget = q.patches || (q.span_y == 0 && reads_weights_again(&q)) ? SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
     if (weight) {
+        budget = SPLIT_STRIP_BYTES;
         pixel_bytes += ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
         if (p->taps > 1) budget = MAX(budget, SPLIT_SUM_PIXELS * pixel_bytes);
     }
