@@ -76,4 +76,17 @@ INLINE __m512 load_floats(const float *p, int64_t n) {
     return n >= 16 ? _mm512_loadu_ps(p) : n > 0 ? _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p) : _mm512_setzero_ps();
 }
 
+/* The first n of 16 floats that lie `step` apart; nothing behind the last of them is read. */
+INLINE __m512 load_every(const float *p, int64_t step, int64_t n) {
+    if (step == 1) return load_floats(p, n);
+    n = MIN(n, 16);
+    if (step == 2) {
+        const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+        return _mm512_permutex2var_ps(load_floats(p, 2 * n - 1), even, load_floats(p + 16, 2 * n - 17));
+    }
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), (__mmask16)((1u << MAX(n, 0)) - 1),
+                                    _mm512_mullo_epi32(lanes, _mm512_set1_epi32((int)step)), p, sizeof(float));
+}
+
 #endif

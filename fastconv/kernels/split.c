@@ -14,7 +14,7 @@
 
 /* What threads need at most, over all phases. */
 typedef struct {
-    int64_t packed, offsets, strip, compact, row, steps, bias;
+    int64_t packed, offsets, strip, runs, compact, row, steps, bias;
 } split_sizes;
 
 static split_sizes sizes_of(const geometry *s, int backward, int parts, int threads) {
@@ -26,6 +26,7 @@ static split_sizes sizes_of(const geometry *s, int backward, int parts, int thre
         z.offsets = MAX(z.offsets, q.steps * TERMS * (int64_t)sizeof(int32_t));
         z.steps = MAX(z.steps, q.steps * (int64_t)sizeof(int64_t));
         z.strip = MAX(z.strip, split_strip_bytes(&q));
+        z.runs = MAX(z.runs, split_plane_rows(&q) * (int64_t)sizeof(held_run));
         z.compact = MAX(z.compact, split_compact_values(&q) * parts * (int64_t)sizeof(uint16_t));
         z.bias = MAX(z.bias, CEIL_DIV(q.o.columns, SPLIT_PANEL) * bias_floats(&q) * (int64_t)sizeof(float));
         z.row = MAX(z.row, split_row_floats(&q) * (int64_t)sizeof(float));
@@ -68,7 +69,7 @@ void split_pack(const geometry *s, int backward, int parts, const float *w, char
 
 typedef struct {
     int64_t pairs, gradients, sums, steps, zeros; /* of all threads */
-    int64_t at, compact, row, rows, own;          /* of each; together */
+    int64_t at, runs, compact, row, rows, own;    /* of each; together */
 } weight_sizes;
 
 static weight_sizes weight_sizes_of(const split_plan *q) {
@@ -79,11 +80,12 @@ static weight_sizes weight_sizes_of(const split_plan *q) {
         .steps = ROUND_UP(q->plane / TERMS * (int64_t)sizeof(int64_t), CACHE_LINE),
         .zeros = ROUND_UP((MAX(q->o.depth, q->o.columns) + TILE) * (int64_t)sizeof(float), CACHE_LINE),
         .at = ROUND_UP(q->plane * (int64_t)sizeof(void *), CACHE_LINE),
+        .runs = ROUND_UP(split_plane_rows(q) * (int64_t)sizeof(held_run), CACHE_LINE),
         .compact = ROUND_UP(split_compact_values(q) * q->parts * (int64_t)sizeof(uint16_t), CACHE_LINE),
         .row = ROUND_UP(MAX(split_row_floats(q), weight_columns(q) + TILE) * (int64_t)sizeof(float), CACHE_LINE),
         .rows = q->channels_last && !q->patches ? 0 : q->parts * TILE * q->plane * 2 + CACHE_LINE,
     };
-    z.own = CACHE_LINE + z.at + z.compact + z.row + z.rows;
+    z.own = CACHE_LINE + z.at + z.runs + z.compact + z.row + z.rows;
     return z;
 }
 
@@ -110,7 +112,7 @@ static void clear_untouched(const geometry *s, int backward, char *tables, float
 
 static int64_t own_bytes(const geometry *s, const split_sizes *z) {
     return CACHE_LINE + split_tables_bytes(s) + ROUND_UP(z->steps, CACHE_LINE) + ROUND_UP(z->strip, CACHE_LINE) +
-           ROUND_UP(z->compact, CACHE_LINE) + ROUND_UP(z->row, CACHE_LINE) + z->bias + SCRATCH_FLOATS * (int64_t)sizeof(float);
+           ROUND_UP(z->runs, CACHE_LINE) + ROUND_UP(z->compact, CACHE_LINE) + ROUND_UP(z->row, CACHE_LINE) + z->bias + SCRATCH_FLOATS * (int64_t)sizeof(float);
 }
 
 int64_t split_workspace(const geometry *s, int direction, int parts, int threads) {
@@ -131,6 +133,7 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
         magnitude_range *mine = (magnitude_range *)aligned_take(&p, sizeof(*mine));
         char *tables = aligned_take(&p, split_tables_bytes(s));
         int64_t *at = (int64_t *)aligned_take(&p, z.steps);
+        held_run *run = (held_run *)aligned_take(&p, z.runs);
         char *strip = aligned_take(&p, z.strip), *compact = aligned_take(&p, z.compact), *row = aligned_take(&p, z.row);
         float *bias_tiles = (float *)aligned_take(&p, z.bias);
         magnitudes m = no_magnitudes();
@@ -146,7 +149,7 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                 const int64_t shares = s->g * q.strips % team_size() ? MIN(team_size(), panels) : 1;
                 int64_t begin, end;
                 share(s->g * q.strips * shares, thread_index(), team_size(), &begin, &end);
-                split_strip t = {.q = &q, .group = -1, .parts = strip, .compact = (uint16_t *)compact, .row = (float *)row};
+                split_strip t = {.q = &q, .group = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact, .row = (float *)row};
                 for (int64_t j = begin; j < end; j++) {
                     if (j == begin || j % shares == 0) {
                         const int64_t index = j / shares % q.strips, group = j / shares / q.strips;
@@ -188,10 +191,11 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
         char *mine = p + me * z.own;
         magnitude_range *ranges = (magnitude_range *)aligned_take(&mine, 2 * sizeof(*ranges));
         const float **at = (const float **)aligned_take(&mine, z.at);
+        held_run *run = (held_run *)aligned_take(&mine, z.runs);
         uint16_t *compact = (uint16_t *)aligned_take(&mine, z.compact);
         float *row = (float *)aligned_take(&mine, z.row);
         magnitudes of_x = no_magnitudes(), of_gy = no_magnitudes();
-        split_strip t = {.q = &q, .parts = pairs, .compact = compact, .row = row};
+        split_strip t = {.q = &q, .parts = pairs, .run = run, .compact = compact, .row = row};
         int64_t begin, end;
         tiles_begin();
         for (t.group = 0; t.group < s->g; t.group++) {

@@ -163,8 +163,17 @@ static void store_stage(const strip_view *v, const output_run *run, int64_t runs
             for (int64_t l = 0; l < run[i].count; l += TILE) {
                 const int64_t count = MIN(TILE, run[i].count - l);
                 const vec_t_f32 y = activate_f32(load_n_f32(from + l, count), activation, slope);
-                if (v->pixel == 1) store_n_f32(to + l, y, count);
-                else _mm512_mask_i32scatter_ps(to + l * v->pixel, (__mmask16)((1u << count) - 1), lanes, (__m512)y, sizeof(float));
+                if (v->pixel == 1) {
+                    store_n_f32(to + l, y, count);
+                } else if (v->pixel == 2) { /* every second place of two vectors */
+                    const uint32_t places = (uint32_t)(0x55555555u & (((uint64_t)1 << (2 * count)) - 1));
+                    const __m512i low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+                    const __m512i high = _mm512_set_epi32(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8);
+                    _mm512_mask_storeu_ps(to + 2 * l, (__mmask16)places, _mm512_permutexvar_ps(low, (__m512)y));
+                    _mm512_mask_storeu_ps(to + 2 * l + TILE, (__mmask16)(places >> TILE), _mm512_permutexvar_ps(high, (__m512)y));
+                } else {
+                    _mm512_mask_i32scatter_ps(to + l * v->pixel, (__mmask16)((1u << count) - 1), lanes, (__m512)y, sizeof(float));
+                }
             }
         }
 }

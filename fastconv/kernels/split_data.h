@@ -5,11 +5,18 @@
 #include "bfloat.h"
 #include "split_plan.h"
 
+/* Pixels of a plane that lie side by side in one row of the source, or in several without padding: from pixel `to` on in the plane; from
+ * pixel `from` of the batch's planes of one channel on, as many steps apart as the convolution's. */
+typedef struct {
+    int64_t to, n, from, count;
+} held_run;
+
 /* A strip of one group; `images` and `rows` may be fewer than the plan's for the last. */
 typedef struct {
     const split_plan *q;
     int64_t group, n0, images, y0, rows;
     char *parts;        /* the planes, or the patches */
+    held_run *run;      /* as many as a plane has rows */
     uint16_t *compact;  /* [part][split_compact_values] */
     float *row;         /* split_row_floats */
 } split_strip;
@@ -25,55 +32,72 @@ INLINE held_pixels held_in_row(int64_t length, int64_t least, int64_t remainder,
     return (held_pixels){begin, end, (least + begin) * step + remainder};
 }
 
-/* The source row of row R of the planes, or -1 for zeros, and its image. */
-INLINE int64_t plane_row(const split_strip *t, int64_t row, int64_t slot, int64_t *n) {
+/* What the plane of a remainder holds of the source; returns the number of runs. */
+static int64_t held_runs(const split_strip *t, int64_t slot) {
     const split_plan *q = t->q;
-    const int64_t i = MIN(row / q->image_rows, t->images - 1), u = t->y0 + q->least_y + row - i * q->image_rows;
-    const int64_t y = u * q->p.step_h + q->slot_y[slot];
-    *n = t->n0 + i;
-    return u >= 0 && y < q->o.src_h ? y : -1;
+    const int64_t step = q->p.step_w;
+    const held_pixels held = held_in_row(q->pitch, q->least_x, q->slot_x[slot], step, q->o.src_w);
+    const int64_t count = held.end - held.begin;
+    int64_t runs = 0;
+    for (int64_t i = 0; i < t->images && count; i++)
+        for (int64_t r = 0; r < t->rows + q->span_y; r++) {
+            const int64_t u = t->y0 + q->least_y + r, y = u * q->p.step_h + q->slot_y[slot];
+            if (u < 0 || y >= q->o.src_h) continue;
+            const held_run run = {(i * q->image_rows + r) * q->pitch + held.begin, t->n0 + i, y * q->o.src_w + held.first, count};
+            held_run *last = t->run + runs - 1;
+            if (runs && step == 1 && last->n == run.n && last->to + last->count == run.to && last->from + last->count == run.from)
+                last->count += count;
+            else
+                t->run[runs++] = run;
+        }
+    return runs;
 }
 
-INLINE int64_t plane_rows(const split_strip *t) { return (t->images - 1) * t->q->image_rows + t->rows + t->q->span_y; }
+INLINE void zero_bytes(char *to, int64_t bytes) {
+    int64_t i = 0;
+    for (; i + CACHE_LINE <= bytes; i += CACHE_LINE) _mm512_storeu_si512(to + i, _mm512_setzero_si512());
+    if (i < bytes) _mm512_mask_storeu_epi8(to + i, ((__mmask64)1 << (bytes - i)) - 1, _mm512_setzero_si512());
+}
+
+/* Zeros between the runs of a plane of `unit` bytes a pixel, and behind the last. */
+static void zero_gaps(const split_strip *t, int64_t runs, int64_t unit, char *plane) {
+    const split_plan *q = t->q;
+    int64_t end = 0;
+    for (int64_t i = 0; i < runs; end = t->run[i].to + t->run[i].count, i++) zero_bytes(plane + unit * end, unit * (t->run[i].to - end));
+    zero_bytes(plane + unit * end, unit * (((t->images - 1) * q->image_rows + t->rows + q->span_y) * q->pitch + q->behind - end));
+}
 
 /* Channels-last planes: [slot][chunk][part][pixel][32 channels]. */
 INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t depth = q->o.depth, rows = plane_rows(t), part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes;
-    const int64_t pixel_step = q->p.step_w * q->o.src_c;
+    const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes;
+    const int64_t pixel_step = q->p.step_w * q->o.src_c, image = q->o.src_h * q->o.src_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
-        const held_pixels held = held_in_row(q->pitch, q->least_x, q->slot_x[slot], q->p.step_w, q->o.src_w);
         char *plane = t->parts + slot * q->chunks * chunk_bytes;
-        for (int64_t r = 0; r < rows; r++) {
-            int64_t n;
-            const int64_t y = plane_row(t, r, slot, &n);
-            char *to = plane + r * q->pitch * TILE_ROW;
-            const int64_t begin = y < 0 ? q->pitch : held.begin, end = y < 0 ? q->pitch : held.end;
-            for (int64_t k = 0; k < q->chunks * parts; k++) {
-                memset(to + k * part_bytes, 0, begin * TILE_ROW);
-                memset(to + k * part_bytes + end * TILE_ROW, 0, (q->pitch - end) * TILE_ROW);
-            }
-            const float *from = x + ((n * q->o.src_h + y) * q->o.src_w + held.first) * q->o.src_c + t->group * depth;
-            for (int64_t j = begin; j < end; j++, from += pixel_step)
+        const int64_t runs = held_runs(t, slot);
+        for (int64_t i = 0; i < runs; i++) {
+            const float *from = x + (t->run[i].n * image + t->run[i].from) * q->o.src_c + t->group * depth;
+            char *to = plane + t->run[i].to * TILE_ROW;
+            for (int64_t j = 0; j < t->run[i].count; j++, from += pixel_step, to += TILE_ROW)
                 for (int64_t c = 0; c < q->chunks; c++) {
                     const __m512 a = load_floats(from + c * TERMS, depth - c * TERMS);
                     const __m512 b = load_floats(from + c * TERMS + 16, depth - c * TERMS - 16);
                     __m512i part[MOST_PARTS];
                     note_magnitudes(m, a), note_magnitudes(m, b);
                     split_values(parts, a, b, part);
-                    UNROLL for (int k = 0; k < parts; k++)
-                        _mm512_store_si512(to + c * chunk_bytes + k * part_bytes + j * TILE_ROW, part[k]);
+                    UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + c * chunk_bytes + k * part_bytes, part[k]);
                 }
         }
-        for (int64_t k = 0; k < q->chunks * parts; k++)
-            memset(plane + k * part_bytes + rows * q->pitch * TILE_ROW, 0, q->behind * TILE_ROW);
+        for (int64_t k = 0; k < q->chunks * parts; k++) zero_gaps(t, runs, TILE_ROW, plane + k * part_bytes);
     }
 }
 
-/* Pairs of two rows of floats, b may be NULL for zeros; the last vector is stored whole. */
-INLINE void pair_rows(const int parts, const float *a, const float *b, int64_t count, char *to, int64_t part_bytes, magnitudes *m) {
+/* Pairs of two rows of floats, `step` apart, b may be NULL for zeros; the last vector is stored whole. */
+INLINE void pair_rows(const int parts, const float *a, const float *b, int64_t step, int64_t count, char *to, int64_t part_bytes,
+                      magnitudes *m) {
     for (int64_t j = 0; j < count; j += 16) {
-        const __m512 va = load_floats(a + j, count - j), vb = b ? load_floats(b + j, count - j) : _mm512_setzero_ps();
+        const __m512 va = load_every(a + j * step, step, count - j);
+        const __m512 vb = b ? load_every(b + j * step, step, count - j) : _mm512_setzero_ps();
         __m512i part[MOST_PARTS];
         note_magnitudes(m, va), note_magnitudes(m, vb);
         split_values(parts, va, vb, part);
@@ -81,10 +105,11 @@ INLINE void pair_rows(const int parts, const float *a, const float *b, int64_t c
     }
 }
 
-/* The parts of a row of floats, one behind the other; the last vector is stored whole. */
-INLINE void split_row(const int parts, const float *from, int64_t count, char *to, int64_t part_bytes, magnitudes *m) {
+/* The parts of a row of floats, `step` apart, one behind the other; the last vector is stored whole. */
+INLINE void split_row(const int parts, const float *from, int64_t step, int64_t count, char *to, int64_t part_bytes, magnitudes *m) {
     for (int64_t j = 0; j < count; j += TERMS) {
-        const __m512 a = load_floats(from + j, count - j), b = load_floats(from + j + 16, count - j - 16);
+        const __m512 a = load_every(from + j * step, step, count - j);
+        const __m512 b = count - j > 16 ? load_every(from + (j + 16) * step, step, count - j - 16) : _mm512_setzero_ps();
         __m512i part[MOST_PARTS];
         note_magnitudes(m, a), note_magnitudes(m, b);
         split_values(parts, a, b, part);
@@ -92,85 +117,46 @@ INLINE void split_row(const int parts, const float *from, int64_t count, char *t
     }
 }
 
-/* Rows of NCHW planes from channel c on, a plane of `together` channels whose values are paired if there are two of them. `plane`: the
- * first part. */
-INLINE void fill_plane_rows(const int parts, const int together, const split_strip *t, const float *x, int64_t slot, int64_t c,
-                            char *plane, int64_t part_bytes, magnitudes *m) {
-    const split_plan *q = t->q;
-    const int64_t depth = q->o.depth, rows = plane_rows(t), channel = q->o.src_h * q->o.src_w, step = q->p.step_w, unit = 2 * together;
-    const held_pixels held = held_in_row(q->pitch, q->least_x, q->slot_x[slot], step, q->o.src_w);
-    const int64_t count = held.end - held.begin;
-    /* Rows without padding lie one behind the other there and here. */
-    const int whole = step == 1 && q->p.step_h == 1 && count == q->o.src_w && count == q->pitch;
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t n, taken = 1;
-        const int64_t y = plane_row(t, r, slot, &n), begin = y < 0 ? q->pitch : held.begin, end = y < 0 ? q->pitch : held.end;
-        char *to = plane + unit * r * q->pitch;
-        for (int k = 0; k < parts; k++) memset(to + k * part_bytes, 0, unit * begin);
-        if (begin < end) {
-            const float *a = x + (n * q->o.src_c + t->group * depth + c) * channel + y * q->o.src_w + held.first;
-            const float *b = together == 2 && c + 1 < depth ? a + channel : NULL;
-            if (whole) taken = MIN(rows - r, MIN(q->image_rows - r % q->image_rows, q->o.src_h - y));
-            if (step > 1) {
-                every_nth_f32(a, step, count, t->row);
-                if (b) every_nth_f32(b, step, count, t->row + q->o.src_w + TILE);
-                a = t->row, b = b ? t->row + q->o.src_w + TILE : NULL;
-            }
-            if (together == 2) pair_rows(parts, a, b, taken * count, to + unit * begin, part_bytes, m);
-            else split_row(parts, a, taken * count, to + unit * begin, part_bytes, m);
-            r += taken - 1;
-        }
-        to += unit * (taken - 1) * q->pitch;
-        for (int k = 0; k < parts; k++) memset(to + k * part_bytes + unit * end, 0, unit * (q->pitch - end));
-    }
-    for (int k = 0; k < parts; k++) memset(plane + k * part_bytes + unit * rows * q->pitch, 0, unit * q->behind);
-}
-
 /* NCHW planes: [slot][chunk][part][16 pairs of channels][pixel]. */
 INLINE void fill_channel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t row_bytes = 4 * q->plane, part_bytes = TILE * row_bytes;
-    for (int64_t slot = 0; slot < q->planes; slot++)
+    const int64_t row_bytes = 4 * q->plane, part_bytes = TILE * row_bytes, channel = q->o.src_h * q->o.src_w;
+    for (int64_t slot = 0; slot < q->planes; slot++) {
+        const int64_t runs = held_runs(t, slot);
         for (int64_t pair = 0; pair < q->chunks * TILE; pair++) {
             char *plane = t->parts + ((slot * q->chunks + pair / TILE) * parts * TILE + pair % TILE) * row_bytes;
-            if (2 * pair < q->o.depth)
-                fill_plane_rows(parts, 2, t, x, slot, 2 * pair, plane, part_bytes, m);
-            else
-                for (int k = 0; k < parts; k++) memset(plane + k * part_bytes, 0, row_bytes);
+            const int64_t c = 2 * pair;
+            for (int64_t i = 0; i < runs && c < q->o.depth; i++) {
+                const float *a = x + (t->run[i].n * q->o.src_c + t->group * q->o.depth + c) * channel + t->run[i].from;
+                pair_rows(parts, a, c + 1 < q->o.depth ? a + channel : NULL, q->p.step_w, t->run[i].count, plane + 4 * t->run[i].to,
+                          part_bytes, m);
+            }
+            for (int k = 0; k < parts; k++)
+                if (c < q->o.depth) zero_gaps(t, runs, 4, plane + k * part_bytes);
+                else memset(plane + k * part_bytes, 0, row_bytes);
         }
+    }
 }
 
 /* NCHW to [slot][chunk][part][pixel][32 channels]. */
 INLINE void turn_channel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t depth = q->o.depth, rows = plane_rows(t), part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w;
-    const int64_t step = q->p.step_w, apart = q->o.src_w + TILE;
+    const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w, step = q->p.step_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
-        const held_pixels held = held_in_row(q->pitch, q->least_x, q->slot_x[slot], step, q->o.src_w);
-        const int64_t count = held.end - held.begin;
+        const int64_t runs = held_runs(t, slot);
         for (int64_t c0 = 0; c0 < depth; c0 += TERMS) {
             char *plane = t->parts + (slot * q->chunks + c0 / TERMS) * parts * part_bytes;
             const int64_t channels = MIN(TERMS, depth - c0);
-            for (int64_t r = 0; r < rows; r++) {
-                int64_t n;
-                const int64_t y = plane_row(t, r, slot, &n), begin = y < 0 ? q->pitch : held.begin, end = y < 0 ? q->pitch : held.end;
-                char *to = plane + r * q->pitch * TILE_ROW;
-                for (int k = 0; k < parts; k++) {
-                    memset(to + k * part_bytes, 0, begin * TILE_ROW);
-                    memset(to + k * part_bytes + end * TILE_ROW, 0, (q->pitch - end) * TILE_ROW);
-                }
-                if (begin >= end) continue;
-                const float *from = x + (n * q->o.src_c + t->group * depth + c0) * channel + y * q->o.src_w + held.first;
-                int64_t from_step = channel;
-                if (step > 1) {
-                    for (int64_t c = 0; c < channels; c++) every_nth_f32(from + c * channel, step, count, t->row + c * apart);
-                    from = t->row, from_step = apart;
-                }
+            for (int64_t r = 0; r < runs; r++) {
+                const float *from = x + (t->run[r].n * q->o.src_c + t->group * depth + c0) * channel + t->run[r].from;
+                char *to = plane + t->run[r].to * TILE_ROW;
+                const int64_t count = t->run[r].count;
                 for (int64_t j = 0; j < count; j += TILE) {
                     vec_t_f32 row[MOST_PARTS][TILE];
                     UNROLL for (int i = 0; i < TILE; i++) {
-                        const __m512 a = load_floats(from + 2 * i * from_step + j, 2 * i < channels ? count - j : 0);
-                        const __m512 b = load_floats(from + (2 * i + 1) * from_step + j, 2 * i + 1 < channels ? count - j : 0);
+                        const float *pixel = from + 2 * i * channel + j * step;
+                        const __m512 a = load_every(pixel, step, 2 * i < channels ? count - j : 0);
+                        const __m512 b = load_every(pixel + channel, step, 2 * i + 1 < channels ? count - j : 0);
                         __m512i part[MOST_PARTS];
                         note_magnitudes(m, a), note_magnitudes(m, b);
                         split_values(parts, a, b, part);
@@ -179,12 +165,11 @@ INLINE void turn_channel_planes(const int parts, const split_strip *t, const flo
                     UNROLL for (int k = 0; k < parts; k++) {
                         transpose_square_f32(row[k]);
                         UNROLL for (int i = 0; i < TILE; i++)
-                            if (j + i < count)
-                                _mm512_store_si512(to + k * part_bytes + (begin + j + i) * TILE_ROW, (__m512i)row[k][i]);
+                            if (j + i < count) _mm512_store_si512(to + k * part_bytes + (j + i) * TILE_ROW, (__m512i)row[k][i]);
                     }
                 }
             }
-            for (int k = 0; k < parts; k++) memset(plane + k * part_bytes + rows * q->pitch * TILE_ROW, 0, q->behind * TILE_ROW);
+            for (int k = 0; k < parts; k++) zero_gaps(t, runs, TILE_ROW, plane + k * part_bytes);
         }
     }
 }
@@ -211,15 +196,15 @@ INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t n, 
                 every_nth_f32(from, pixel, count, padded + begin);
                 memset(padded + end, 0, sizeof(float) * (pixels - end));
                 if (step > 1) split_f32(padded, step, pixels / step, apart, pixels / step);
-                split_row(parts, step > 1 ? apart : padded, pixels, to, part_bytes, m);
+                split_row(parts, step > 1 ? apart : padded, 1, pixels, to, part_bytes, m);
                 continue;
             }
             for (int k = 0; k < parts; k++) memset(to + k * part_bytes, 0, 2 * begin * unit);
             if (begin < end && (q->lanes || q->o.src_c == depth))
-                split_row(parts, from, count * unit, to + 2 * begin * unit, part_bytes, m);
+                split_row(parts, from, 1, count * unit, to + 2 * begin * unit, part_bytes, m);
             else
                 for (int64_t j = begin; j < end; j++)
-                    split_row(parts, from + (j - begin) * pixel, depth, to + 2 * j * depth, part_bytes, m);
+                    split_row(parts, from + (j - begin) * pixel, 1, depth, to + 2 * j * depth, part_bytes, m);
             for (int k = 0; k < parts; k++) memset(to + k * part_bytes + 2 * end * unit, 0, 2 * (pixels - end) * unit);
         }
 }

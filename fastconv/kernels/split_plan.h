@@ -115,7 +115,7 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     q.image_rows = q.patches ? p->h : shared_pitch(p->h, q.least_y, q.span_y, held_y);
 
     int64_t pixel_bytes = (q.patches ? q.steps : q.planes * q.chunks) * parts * TILE_ROW;
-    int64_t budget = q.patches || (q.span_y == 0 && reads_weights_again(&q)) ? SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
+    int64_t budget = q.patches || (q.span_y == 0 && reads_weights_again(&q)) ? (1 + q.lanes) * SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
     if (weight) {
         budget = SPLIT_STRIP_BYTES;
         pixel_bytes += ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
@@ -165,6 +165,9 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     return q;
 }
 
+/* Rows of a plane, at most. */
+static int64_t split_plane_rows(const split_plan *q) { return q->images * (q->rows + q->span_y); }
+
 /* Bytes of the parts of a strip. */
 static int64_t split_strip_bytes(const split_plan *q) {
     return (q->patches ? q->steps : q->planes * q->chunks) * q->parts * q->plane * TILE_ROW + 2 * TILE_ROW;
@@ -177,7 +180,7 @@ static int64_t split_compact_values(const split_plan *q) {
 
 /* Floats of a source row whose pixels are taken apart by their remainder. */
 static int64_t split_row_floats(const split_plan *q) {
-    return q->channels_last && !q->patches ? 0 : TERMS * (q->o.src_w + TILE) + 2 * (q->compact_x + 2 * TILE);
+    return q->lanes && q->patches ? 2 * (q->compact_x + 2 * TILE) : 0;
 }
 
 /* Where output pixel m of a strip lies: row r of image i, column x; which is none if x or r is beyond the last. */

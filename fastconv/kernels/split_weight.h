@@ -53,16 +53,12 @@ static int64_t gradient_part(const split_plan *q) { return ROUND_UP(q->o.columns
 /* Where each pixel of a channels-last plane is, or else zeros. */
 INLINE void locate_plane(const split_strip *t, const float *x, int64_t slot, const float *zeros, const float **at) {
     const split_plan *q = t->q;
-    const int64_t rows = plane_rows(t), step = q->p.step_w * q->o.src_c;
-    const held_pixels held = held_in_row(q->pitch, q->least_x, q->slot_x[slot], q->p.step_w, q->o.src_w);
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t n;
-        const int64_t y = plane_row(t, r, slot, &n);
-        const float *from = x + ((n * q->o.src_h + y) * q->o.src_w + held.first) * q->o.src_c + t->group * q->o.depth;
-        for (int64_t j = 0; j < q->pitch; j++)
-            *at++ = y >= 0 && j >= held.begin && j < held.end ? from + (j - held.begin) * step : zeros;
+    const int64_t runs = held_runs(t, slot), step = q->p.step_w * q->o.src_c;
+    for (int64_t j = 0; j < q->plane; j++) at[j] = zeros;
+    for (int64_t i = 0; i < runs; i++) {
+        const float *from = x + (t->run[i].n * q->o.src_h * q->o.src_w + t->run[i].from) * q->o.src_c + t->group * q->o.depth;
+        for (int64_t j = 0; j < t->run[i].count; j++) at[t->run[i].to + j] = from + j * step;
     }
-    for (int64_t j = rows * q->pitch; j < q->plane; j++) *at++ = zeros;
 }
 
 /* Two pixels' channels from c on, those of the mask. */
@@ -152,8 +148,15 @@ INLINE void fill_pairs_parts(const int parts, const split_strip *t, const float 
         }
         return;
     }
+    const int64_t row_bytes = 2 * q->plane, channel = q->o.src_h * q->o.src_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
-        if (q->channels_last) locate_plane(t, x, slot, zeros, at);
+        int64_t runs = 0;
+        if (q->channels_last) {
+            locate_plane(t, x, slot, zeros, at);
+        } else { /* whose zeros stay while the tiles follow each other */
+            runs = held_runs(t, slot);
+            memset(rows, 0, parts * TILE * row_bytes);
+        }
         for (int64_t tile = begin; tile < end; tile++) {
             char *even = t->parts + (slot * kinds * tiles + tile) * tile_bytes, *odd = kinds > 1 ? even + tiles * tile_bytes : NULL;
             if (q->channels_last && tile + PAIRED_TILES <= end) {
@@ -165,12 +168,12 @@ INLINE void fill_pairs_parts(const int parts, const split_strip *t, const float 
                 pair_plane(parts, 1, q, at, tile * TILE, even, odd, part_bytes, m);
                 continue;
             }
-            for (int64_t i = 0; i < TILE; i++) {
-                char *row = rows + i * 2 * q->plane;
-                if (tile * TILE + i < q->o.depth)
-                    fill_plane_rows(parts, 1, t, x, slot, tile * TILE + i, row, TILE * 2 * q->plane, m);
-                else
-                    for (int k = 0; k < parts; k++) memset(row + k * TILE * 2 * q->plane, 0, 2 * q->plane);
+            for (int64_t i = 0, c = tile * TILE; i < TILE; i++, c++) {
+                char *row = rows + i * row_bytes;
+                for (int64_t r = 0; r < runs && c < q->o.depth; r++)
+                    split_row(parts, x + (t->run[r].n * q->o.src_c + t->group * q->o.depth + c) * channel + t->run[r].from, q->p.step_w,
+                              t->run[r].count, row + 2 * t->run[r].to, TILE * row_bytes, m);
+                for (int k = 0; k < parts && c >= q->o.depth; k++) memset(row + k * TILE * row_bytes, 0, row_bytes);
             }
             pair_channels(parts, q, rows, 0, even, part_bytes);
             if (odd) pair_channels(parts, q, rows, 1, odd, part_bytes);
@@ -226,10 +229,10 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
             const float *from = gy + (((t->n0 + i) * q->o.dst_c + t->group * q->o.columns + k) * q->o.dst_h + t->y0) * q->o.dst_w;
             char *first = row + 2 * i * image_rows * q->pitch;
             if (q->pitch == q->o.dst_w)
-                split_row(parts, from, t->rows * q->pitch, first, part_bytes, m);
+                split_row(parts, from, 1, t->rows * q->pitch, first, part_bytes, m);
             else
                 for (int64_t r = 0; r < t->rows; r++)
-                    split_row(parts, from + r * q->o.dst_w, q->o.dst_w, first + 2 * r * q->pitch, part_bytes, m);
+                    split_row(parts, from + r * q->o.dst_w, 1, q->o.dst_w, first + 2 * r * q->pitch, part_bytes, m);
         }
     }
 }
