@@ -15,6 +15,8 @@
 
 enum {
     SUMS_FLOATS = 4 * TILE * TILE,
+    TURN_TAPS = 4,           /* so many taps take turns, */
+    TURN_BYTES = 48 * 1024,  /* with so many bytes of both factors, pairs of both kinds */
     PAIRED_TILES = 4 /* of channels that are read together: lines that lie side by side */
 };
 
@@ -248,23 +250,30 @@ static void fill_gradient(const split_strip *t, int64_t image_rows, const float 
 
 /* -- Sums --------------------------------------------------------------------------------------------------------------------- */
 
-/* Register tiles [begin, end) over a strip, in the order (block of filters, block of channels, tap). */
+/* Register tiles [begin, end) over a strip, in the order (block of filters, block of channels, tap). The taps of a block take turns, some
+ * steps each, which read the same lines of the first-level cache; sums come and go instead. */
 static void add_products(const split_strip *t, const char *gradients, const int64_t *at, int64_t steps, int64_t begin, int64_t end,
                          int first, float *sums) {
     const split_plan *q = t->q;
     const int64_t taps = weight_taps(q), blocks = channel_blocks(q), tiles = weight_tiles(q), tile_bytes = pair_tile_bytes(q);
-    tile_factors f = {.row = 2 * q->plane, .second = 2 * TILE * q->plane, .part = gradient_part(q), .at = at, .steps = steps,
+    const int64_t turn = taps < TURN_TAPS ? steps : TURN_BYTES / (6 * TILE_BYTES * q->parts);
+    tile_factors f = {.row = 2 * q->plane, .second = 2 * TILE * q->plane, .part = gradient_part(q), .at = at,
                       .weights_step = TILE_BYTES, .weights_second = tile_bytes, .weights_part = pairs_part(q)};
-    for (int64_t item = begin; item < end; item++) {
-        const int64_t index = item % taps, channels = item / taps % blocks, filters = item / taps / blocks;
-        const int64_t distance = q->patches ? 0 : tap_distance(q, index);
-        const int64_t plane = q->patches ? 0 : q->slot[index] * pair_kinds(q) + distance % 2;
-        tile_sums r = {.from = first ? FROM_ZERO : FROM_SUMS, .row = {TILE_ROW, TILE_ROW}};
-        for (int64_t i = 0; i < 4; i++) r.out[i] = sums + item * SUMS_FLOATS + i * TILE * TILE;
-        f.data = gradients + filters * SPLIT_PANEL * f.row;
-        f.weights = t->parts + (plane * tiles + 2 * channels) * tile_bytes + distance / 2 * TILE_ROW;
+    for (int64_t block = begin / taps; block * taps < end; block++) {
+        const int64_t channels = block % blocks, filters = block / blocks;
         const int64_t nd = q->o.columns - filters * SPLIT_PANEL > TILE ? 2 : 1, nw = tiles - 2 * channels > 1 ? 2 : 1;
-        tile_kernels[q->parts - 1][0][nd - 1][nw - 1](&f, &r);
+        for (int64_t step = 0; step < steps; step += turn) {
+            f.steps = MIN(turn, steps - step);
+            for (int64_t item = MAX(begin, block * taps); item < MIN(end, (block + 1) * taps); item++) {
+                const int64_t distance = q->patches ? 0 : tap_distance(q, item % taps);
+                const int64_t plane = q->patches ? 0 : q->slot[item % taps] * pair_kinds(q) + distance % 2;
+                tile_sums r = {.from = first && !step ? FROM_ZERO : FROM_SUMS, .row = {TILE_ROW, TILE_ROW}};
+                for (int64_t i = 0; i < 4; i++) r.out[i] = sums + item * SUMS_FLOATS + i * TILE * TILE;
+                f.data = gradients + filters * SPLIT_PANEL * f.row + step * TILE_ROW;
+                f.weights = t->parts + (plane * tiles + 2 * channels) * tile_bytes + (distance / 2 + step * TILE) * TILE_ROW;
+                tile_kernels[q->parts - 1][0][nd - 1][nw - 1](&f, &r);
+            }
+        }
     }
 }
 
