@@ -32,7 +32,7 @@ for i, channels in enumerate(CHANNELS):
 
 # %%
 # On x86 with AVX-512, Winograd takes the 3x3 and 5x5 kernels as soon as there are channels enough, FFT the large ones, and 1x1
-# kernels are a plain matrix product, which nobody has a shortcut for.
+# kernels are a plain matrix product, which only matrix units have a shortcut for, where there are any.
 
 names = [name for name in fc.algorithms.names() if name in winners.values()]
 figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")

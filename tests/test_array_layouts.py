@@ -90,7 +90,7 @@ def assert_all_close(actual, expected):
 
 @pytest.fixture(autouse=True)
 def no_timing():
-    with fc.config(effort="heuristic"):
+    with fc.config(effort="heuristic", precision="highest"):
         yield
 
 

@@ -31,6 +31,9 @@ ALGORITHMS = (
     "implicit_gemm",
     "im2col",
     "direct",
+    "split_bf16x6",
+    "split_bf16x3",
+    "bf16",
 )
 # One of each kind, in the notation of `fastconv compare`.
 LAYERS = {

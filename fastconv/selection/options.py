@@ -78,7 +78,8 @@ class config(contextlib.ContextDecorator):
     workspace_limit : int
         Bytes of scratch an algorithm may use. Holds for algorithms forced by name as well.
     max_error : float
-        Largest error on top of direct convolution's under ``precision="high"``, as a fraction of ``|x| conv |w|``.
+        Largest error on top of direct convolution's under ``precision="high"``, as a fraction of ``|x| conv |w|``;
+        of algorithms that tell their `method_error`, the largest of that.
     deny : str or iterable of str
         Names of algorithms not to use.
     cache_dir : path or None

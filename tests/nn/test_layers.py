@@ -137,6 +137,7 @@ def test_both_memory_formats_agree(case, training):
 
 @every_format
 @every_case
+@fc.config(precision="highest")
 def test_float32_is_close_to_float64(case, memory_format):
     wide, narrow = run_of(case, memory_format), run_of(case, memory_format, dtype=np.float32)
     for mine, exact in zip(narrow.layer.parameters(), wide.layer.parameters(), strict=True):

@@ -1,0 +1,278 @@
+"""Products of bfloat16 parts on data that is hard for them, beside direct convolution and float64."""
+
+import ctypes
+import itertools
+import mmap
+
+import numpy as np
+import pytest
+
+from fastconv import algorithms, reference
+from fastconv.kernels import cpu
+from fastconv.threads import num_threads
+from harness import run, tolerance
+from problems import DIRECTIONS, MEMORY_FORMATS, problem
+
+if "amx" not in cpu.available():
+    pytest.skip("needs matrix units", allow_module_level=True)
+
+DIRECT, BEST = algorithms.get("direct"), algorithms.get("split_bf16x6")
+SPLIT = ("split_bf16x6", "split_bf16x3", "bf16")
+# Planes, patches, 1x1, phases of the input gradient, groups; an edge of every block.
+CASES = {
+    "3x3": "1x64x9x10,35x3x3,p1",
+    "first layer": "2x3x13x11,17x7x7,s2,p3",
+    "1x1": "2x100x5x5,33x1x1",
+    "stride 2": "1x40x11x12,32x3x3,s2,p1",
+    "groups": "1x66x7x8,34x3x3,p1,g2",
+}
+# 4608 products and more, of each direction.
+LONG = {"forward": "1x512x5x6,33x3x3,p1", "input_grad": "1x33x5x6,512x3x3,p1", "weight_grad": "2x17x49x50,33x3x3,p1"}
+MOST, TINY, DENORMAL = np.finfo("f4").max, 2.0**-126, 2.0**-149
+# The largest remainders: 1 + 2^-8 - 2^-17 is a tie, and just below it, the high part is 1, the low one 2^-8 - 2^-16.
+BELOW_TIES = 1 + 2.0**-8 - 2.0**-17 - 2.0**-23
+
+
+def signs(rng, shape):
+    return rng.choice((-1.0, 1.0), shape)
+
+
+def powers(rng, shape, least, most):
+    return signs(rng, shape) * 2.0 ** rng.uniform(least, most, shape)
+
+
+def dominated(rng, shape):
+    a = rng.standard_normal(shape)
+    a[..., shape[-2] // 2, shape[-1] // 2] = 1e6
+    return a
+
+
+def opposite(rng, shape):
+    """Pairs of channels, almost each other's negatives."""
+    a = rng.standard_normal(shape)
+    a[:, 1::2] = -a[:, : shape[1] // 2 * 2 : 2] * (1 + 2.0**-20 * rng.standard_normal(shape)[:, 1::2])
+    return a
+
+
+def mixed(*values):
+    return lambda rng, shape: signs(rng, shape) * rng.choice(values, shape)
+
+
+def both(draw):
+    return draw, draw
+
+
+def normal(rng, shape):
+    return rng.standard_normal(shape)
+
+
+def uniform(rng, shape):
+    return rng.uniform(0.5, 2, shape)
+
+
+# How the first operand and the second are drawn.
+SERVED = {
+    "ordinary": both(normal),
+    "one sign": both(uniform),
+    "wide range": (lambda rng, shape: powers(rng, shape, -95, 95), lambda rng, shape: powers(rng, shape, -4, 4)),
+    "wide range in both": both(lambda rng, shape: powers(rng, shape, -49, 49)),
+    "one value dominates": (dominated, normal),
+    "both dominated": both(dominated),
+    "cancelling": (lambda rng, shape: np.ones(shape), opposite),
+    "almost cancelling": both(opposite),
+    "constants with the largest remainders": both(lambda rng, shape: np.full(shape, BELOW_TIES)),
+    "ties": both(mixed(1 + 2.0**-8, 1 + 3 * 2.0**-8, 1 + 2.0**-8 - 2.0**-17, 1 + 2.0**-8 + 2.0**-17)),
+    "just below powers of two": both(mixed(1 - 2.0**-24, 2 - 2.0**-23)),
+    "largest that are served": (mixed(np.nextafter(np.float32(2.0**100), np.float32(0)), 1.0), mixed(1.0, 0.5)),
+    "smallest that are served": (mixed(2.0**-100, 2.0**-100 * (1 + 2.0**-23)), mixed(1.0, 1 + 2.0**-23)),
+    "zeros among them": (mixed(0.0, 1 + 2.0**-23, 1e-20), mixed(0.0, 3e4, 1 / 3)),
+}
+SERVED_LONG = ("ordinary", "one sign", "constants with the largest remainders", "just below powers of two")
+# With values that have no bfloat16 parts, or no product of them.
+HANDED_OVER = {
+    "wider range": (lambda rng, shape: signs(rng, shape) * 10 ** rng.uniform(-30, 30, shape), uniform),
+    "3e38": (mixed(3e38, 1.0), mixed(1e-4, 1e-5)),
+    "the largest number": (mixed(MOST, 1.0), mixed(2.0**-12, 2.0**-14)),
+    "sums that overflow": (lambda rng, shape: np.full(shape, MOST), mixed(1.0, 0.5)),
+    "beyond the largest served": (mixed(2.0**100, 1.0), mixed(1.0, 0.5)),
+    "products beyond the largest served": both(mixed(2.0**50, 1.0)),
+    "below the smallest served": (mixed(np.nextafter(np.float32(2.0**-100), np.float32(0)), 1.0), uniform),
+    "products below the smallest served": both(mixed(2.0**-51, 1.0)),
+    "around the smallest normal number": (mixed(TINY, TINY - DENORMAL, TINY + DENORMAL), uniform),
+    "denormal numbers": (mixed(DENORMAL, 2.0**-130), uniform),
+    "infinity": (mixed(np.inf, 1.0), uniform),
+    "infinity times zero": (mixed(np.inf, 1.0), mixed(0.0, 1.0)),
+    "NaN": (mixed(np.nan, 1.0), uniform),
+    "NaN in the other operand": (uniform, mixed(np.nan, 1.0)),
+}
+
+
+@pytest.fixture(autouse=True)
+def matrix_units():
+    with cpu.use("amx"), num_threads(1):
+        yield
+
+
+def operands(p, draws, seed=0):
+    """x, w and gy; the first of a direction's two is drawn by the first of `draws`."""
+    rng = np.random.default_rng(seed)
+    first, second = draws
+    other = first if p.direction == "input_grad" else second
+    with np.errstate(over="ignore"):
+        return {
+            "x": first(rng, p.x_shape).astype("f4"),
+            "w": second(rng, p.w_shape).astype("f4"),
+            "gy": other(rng, p.y_shape).astype("f4"),
+        }
+
+
+def each_problem(text, directions=DIRECTIONS):
+    return [problem(text, direction, memory_format=f) for direction, f in itertools.product(directions, MEMORY_FORMATS)]
+
+
+def long_problems():
+    return [p for direction, text in LONG.items() for p in each_problem(text, (direction,))]
+
+
+def largest_error(p, result, data):
+    """As a fraction of |x| conv |w|."""
+    scale = reference.scale(p, **data)
+    difference = np.abs(result - reference.compute(p, **data))
+    assert (difference[scale == 0] == 0).all()
+    return np.max(difference / np.where(scale == 0, 1, scale))
+
+
+def assert_within_bound(algorithm, p, data, where):
+    difference = np.abs(run(algorithm, p, data) - reference.compute(p, **data))
+    worst = np.max(difference / tolerance(algorithm, p, data))
+    assert worst <= 1, f"{p} {p.direction} {p.memory_format}, {where}: {worst:.3g} of the bound"
+
+
+@pytest.mark.parametrize("kind", SERVED)
+@pytest.mark.parametrize("text", CASES.values(), ids=[name.replace(" ", "_") for name in CASES])
+@pytest.mark.parametrize("name", SPLIT)
+def test_hard_data_stays_within_the_bound(name, text, kind):
+    for p in each_problem(text):
+        assert_within_bound(algorithms.get(name), p, operands(p, SERVED[kind]), kind)
+
+
+@pytest.mark.parametrize("kind", SERVED_LONG)
+@pytest.mark.parametrize("name", SPLIT)
+def test_long_sums_stay_within_the_bound(name, kind):
+    for p in long_problems():
+        assert_within_bound(algorithms.get(name), p, operands(p, SERVED[kind]), kind)
+
+
+@pytest.mark.parametrize("kind", SERVED)
+def test_six_products_are_no_less_accurate_than_direct_convolution(kind):
+    problems = [p for text in CASES.values() for p in each_problem(text)]
+    for sums in (problems, long_problems() if kind in SERVED_LONG else []):
+        errors = {BEST: 0.0, DIRECT: 0.0}
+        for p, algorithm in itertools.product(sums, errors):
+            data = operands(p, SERVED[kind])
+            errors[algorithm] = max(errors[algorithm], largest_error(p, run(algorithm, p, data), data))
+        assert errors[BEST] <= errors[DIRECT]
+
+
+@pytest.mark.parametrize(("name", "value"), [("split_bf16x3", BELOW_TIES), ("bf16", 1 + 2.0**-8 - 2.0**-23)])
+def test_the_bound_is_not_loose(name, value):
+    algorithm = algorithms.get(name)
+    for p in each_problem(CASES["3x3"]):
+        data = operands(p, both(lambda rng, shape: np.full(shape, value)))
+        published = algorithm.error(p) * np.finfo("f4").eps
+        assert published / 2 <= largest_error(p, run(algorithm, p, data), data) <= published
+
+
+def test_independent_data_has_the_errors_that_precision_goes_by():
+    algorithm = algorithms.get("split_bf16x3")
+    for p in [p for text in CASES.values() for p in each_problem(text)] + long_problems():
+        if p.direction == "input_grad" and p.stride != (1, 1):
+            continue  # sums of fewer products than a filter has
+        data = operands(p, SERVED["ordinary"])
+        assert largest_error(p, run(algorithm, p, data), data) <= algorithm.method_error(p) * np.finfo("f4").eps, str(p)
+
+
+@pytest.mark.parametrize("kind", HANDED_OVER)
+@pytest.mark.parametrize("text", CASES.values(), ids=[name.replace(" ", "_") for name in CASES])
+@pytest.mark.parametrize("name", SPLIT)
+def test_values_that_parts_do_not_serve_are_left_to_direct_convolution(name, text, kind):
+    for p in each_problem(text):
+        data = operands(p, HANDED_OVER[kind])
+        result, expected = (run(algorithm, p, data) for algorithm in (algorithms.get(name), DIRECT))
+        np.testing.assert_array_equal(result, expected, err_msg=f"{p} {p.direction} {p.memory_format}")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e-40])
+@pytest.mark.parametrize("name", SPLIT)
+def test_a_single_value_anywhere_is_noticed(name, value):
+    rng = np.random.default_rng(0)
+    for text in CASES.values():
+        for p in each_problem(text):
+            for operand in {"forward": ("x", "w"), "input_grad": ("gy", "w"), "weight_grad": ("x", "gy")}[p.direction]:
+                data = operands(p, SERVED["ordinary"])
+                a = data[operand].reshape(-1)
+                for at in (0, a.size - 1, rng.integers(a.size)):
+                    before, a[at] = a[at], value
+                    result, expected = (run(algorithm, p, data) for algorithm in (algorithms.get(name), DIRECT))
+                    if np.isfinite(value) or not np.isfinite(reference.compute(p, **data)).all():
+                        where = f"{p} {p.direction} {p.memory_format}, {operand} {at}"
+                        np.testing.assert_array_equal(result, expected, err_msg=where)
+                    a[at] = before
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_one_image_with_nan_leaves_the_others_finite(name):
+    for p in each_problem("3x20x9x8,33x3x3,p1", ("forward", "input_grad")):
+        data = operands(p, SERVED["ordinary"])
+        clean = run(algorithms.get(name), p, data)
+        data["x"][1] = data["gy"][1] = np.nan
+        result = run(algorithms.get(name), p, data)
+        np.testing.assert_array_equal(result, run(DIRECT, p, data))
+        assert np.isnan(result[1]).all()
+        allowed = tolerance(algorithms.get(name), p, operands(p, SERVED["ordinary"]))
+        assert (np.abs(result.astype("f8") - clean) <= 2 * allowed)[[0, 2]].all()
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+@pytest.mark.parametrize("other", ["ordinary", "3e38"])
+@pytest.mark.parametrize("name", SPLIT)
+def test_zeros_times_anything_finite_are_zero(name, other, zero):
+    def zeros(rng, shape):
+        return np.full(shape, zero)
+
+    draw = {**SERVED, **HANDED_OVER}[other][0]
+    for text in CASES.values():
+        for p, draws in itertools.product(each_problem(text), ((zeros, draw), (draw, zeros), (zeros, zeros))):
+            np.testing.assert_array_equal(run(algorithms.get(name), p, operands(p, draws)), 0)
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_results_repeat_bitwise_for_a_number_of_threads(name):
+    algorithm = algorithms.get(name)
+    for text, threads in itertools.product((*CASES.values(), "5x48x20x21,70x3x3,p1"), (1, 2, 3)):
+        for p in each_problem(text):
+            data = operands(p, SERVED["ordinary"])
+            with num_threads(threads):
+                first = run(algorithm, p, data)
+                again = [run(algorithm, p, data, poison=7, scratch=fill) for fill in (0, 0xFF)]
+            assert all(first.tobytes() == other.tobytes() for other in again), f"{p} {p.direction}, {threads} threads"
+
+
+def state_in_use():
+    """XINUSE: which parts of this thread's register state are not in their initial one."""
+    code = bytes.fromhex("b901000000 0f01d0 48c1e220 4809d0 c3")  # mov ecx, 1; xgetbv; shl rdx, 32; or rax, rdx; ret
+    with mmap.mmap(-1, len(code), prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC) as memory:
+        memory.write(code)
+        start = ctypes.c_char.from_buffer(memory)
+        state = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(start))()
+        del start
+    return state
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_tiles_are_given_back(name):
+    tiles = 1 << 17 | 1 << 18  # their configuration and their data
+    for p in each_problem(CASES["3x3"]):
+        for kind in ("ordinary", "NaN"):
+            run(algorithms.get(name), p, operands(p, {**SERVED, **HANDED_OVER}[kind]))
+            assert state_in_use() & tiles == 0
