@@ -2,6 +2,7 @@
 
 import pytest
 
+import clock
 from fastconv import selection, threads
 from fastconv.algorithms import registry
 
@@ -18,8 +19,9 @@ def own_store(tmp_path, monkeypatch):
 
 @pytest.fixture
 def register_only(monkeypatch, own_store):
-    """A function that makes some toys the only algorithms there are."""
+    """A function that makes some toys the only algorithms there are, and their clock the one that times them."""
     registry.names()
+    clock.rule(monkeypatch)
 
     def register(*toys):
         monkeypatch.setattr(registry, "_algorithms", {toy.name: toy for toy in toys})

@@ -1,18 +1,18 @@
 """Small NumPy algorithms for tests of what surrounds algorithms: the call path and the selection."""
 
-import time
-
 import numpy as np
 
+from clock import CLOCK
 from fastconv.algorithms import ConvAlgorithm
 
 
 class Toy(ConvAlgorithm):
-    """Right for every problem; what it predicts, claims and takes is up to the test."""
+    """Right for every problem; what it predicts, claims and takes, by `CLOCK`, is up to the test."""
 
     def __init__(
-        self, name, *, seconds=0.0, pack_seconds=0.0, cost=1.0, pack_cost=0.0, workspace=0, error=20.0, local=True, refuses=None
-    ):
+        self, name, *, seconds=1e-4, pack_seconds=1e-4, cost=1.0, pack_cost=0.0, workspace=0, error=20.0, local=True,
+        refuses=None,
+    ):  # fmt: skip
         self.name, self.local_non_finite = name, local
         self.seconds, self.pack_seconds, self.refuses = seconds, pack_seconds, refuses
         self._cost, self._pack_cost, self._workspace, self._error = cost, pack_cost, workspace, error
@@ -36,12 +36,12 @@ class Toy(ConvAlgorithm):
     def pack(self, problem, w):
         assert w.flags.c_contiguous and w.flags.aligned and w.dtype == problem.dtype
         self.packs += 1
-        time.sleep(self.pack_seconds)
+        CLOCK.sleep(self.pack_seconds)
         return w[::-1].copy()
 
     def run(self, problem, x, packed, bias, activation, out, workspace):
         self.runs += 1
-        time.sleep(self.seconds)
+        CLOCK.sleep(self.seconds)
         assert workspace.dtype == np.uint8 and workspace.nbytes >= self.workspace(problem)
         assert not workspace.size or workspace.ctypes.data % 64 == 0
         workspace[:] = 0xA5

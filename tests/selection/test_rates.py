@@ -20,9 +20,15 @@ def test_peaks_are_those_of_the_threads_in_force(threads):
     assert all(1e8 < rate < 1e13 for rate in peaks.bandwidth.values())
 
 
-def test_wide_numbers_take_longer():
+def test_wide_numbers_take_longer(monkeypatch):
+    monkeypatch.setattr(rates, "_copy_rate", lambda *_: 1.0)
+    # Other programs only lower a rate: the highest of several tries, taken in turns.
+    highest = dict.fromkeys(("float32", "float64"), 0.0)
     with num_threads(1):
-        assert rates.measured_peaks("float64").flops < 0.8 * rates.measured_peaks("float32").flops
+        for _ in range(5):
+            for dtype in highest:
+                highest[dtype] = max(highest[dtype], rates.measured_peaks(dtype).flops)
+    assert highest["float64"] < 0.8 * highest["float32"]
 
 
 @pytest.mark.parametrize(
