@@ -209,12 +209,18 @@ INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t n, 
         }
 }
 
+enum { MOST_TOGETHER = TERMS }; /* pieces of a product */
+
 /* One product of the patches of a row, of n pieces. */
 INLINE void gather_pieces(const int n, const patch_piece *piece, const uint16_t *from, int64_t from_step, uint16_t *to, int64_t to_step,
                           int64_t count) {
+    /* Copies, which the compiler knows to stay as they are. */
+    int64_t at[MOST_TOGETHER];
+    __mmask32 lanes[MOST_TOGETHER];
+    UNROLL for (int i = 0; i < n; i++) at[i] = piece[i].from, lanes[i] = piece[i].lanes;
     for (int64_t x = 0; x < count; x++, from += from_step, to += to_step) {
-        __m512i v = _mm512_maskz_loadu_epi16(piece[0].lanes, from + piece[0].from);
-        for (int i = 1; i < n; i++) v = _mm512_mask_loadu_epi16(v, piece[i].lanes, from + piece[i].from);
+        __m512i v = _mm512_maskz_loadu_epi16(lanes[0], from + at[0]);
+        UNROLL for (int i = 1; i < n; i++) v = _mm512_mask_loadu_epi16(v, lanes[i], from + at[i]);
         _mm512_store_si512(to, v);
     }
 }
