@@ -151,6 +151,14 @@ INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs,
                         activate_f32(load_f32(sums + (run[i].lane + l) * TILE), activation, slope), columns);
 }
 
+/* `count` floats in a row, by stores of whole cache lines: a store across two takes as long as two. */
+INLINE void store_row(const float *from, int64_t count, float *to, int activation, float slope) {
+    const int64_t head = MIN(count, (int64_t)(-(uintptr_t)to % CACHE_LINE / sizeof(float)));
+    if (head) store_n_f32(to, activate_f32(load_n_f32(from, head), activation, slope), head);
+    for (int64_t l = head; l < count; l += TILE)
+        store_n_f32(to + l, activate_f32(load_n_f32(from + l, count - l), activation, slope), count - l);
+}
+
 /* From rows of filters, STAGE_ROW floats apart, to NCHW outputs. */
 static void store_stage(const strip_view *v, const output_run *run, int64_t runs, const float *stage, int64_t columns, float *out,
                         int activation, float slope) {
@@ -160,12 +168,14 @@ static void store_stage(const strip_view *v, const output_run *run, int64_t runs
         for (int64_t i = 0; i < runs; i++) {
             const float *from = stage + j * STAGE_ROW + run[i].lane;
             float *to = out + j * v->filter + run[i].offset;
+            if (v->pixel == 1) {
+                store_row(from, run[i].count, to, activation, slope);
+                continue;
+            }
             for (int64_t l = 0; l < run[i].count; l += TILE) {
                 const int64_t count = MIN(TILE, run[i].count - l);
                 const vec_t_f32 y = activate_f32(load_n_f32(from + l, count), activation, slope);
-                if (v->pixel == 1) {
-                    store_n_f32(to + l, y, count);
-                } else if (v->pixel == 2) { /* every second place of two vectors */
+                if (v->pixel == 2) { /* every second place of two vectors */
                     const uint32_t places = (uint32_t)(0x55555555u & (((uint64_t)1 << (2 * count)) - 1));
                     const __m512i low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
                     const __m512i high = _mm512_set_epi32(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8);
