@@ -28,9 +28,9 @@ _SPREAD = 2.62
 class Split(Modelled):
     """Products of bfloat16 parts with float32 sums.
 
-    One part is the value rounded to 8 bits, two hold 16 bits of it and three all 24. Of two parts three products are taken, of three
-    parts six; the others are smaller than what the last part leaves. Calls with values so large or small that a part would be
-    infinite or denormal, and with NaN or Inf, are left to direct convolution.
+    One part is the value rounded to 8 bits, two hold 16 bits of it and three all 24. Of two parts three products are taken, of
+    three parts six; the others are smaller than what the last part leaves. Calls with values so large or small that a part
+    would be infinite or denormal, and with NaN or Inf, are left to direct convolution.
 
     Source: Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations"
     (arXiv:1904.06376).
@@ -88,8 +88,13 @@ class Split(Modelled):
         return self._error + (inside + behind) / 2
 
     def method_error(self, problem):
-        # Low bits give products errors of any sign.
-        return self._error * min(1.0, _SPREAD / math.sqrt(machine.sum_terms(problem)))
+        # Low bits give products errors of any sign. A pixel of a strided input gradient sums the taps of its phase only.
+        terms = max(1, machine.sum_terms(problem))
+        if problem.direction == "input_grad":
+            kernel = problem.kernel_height, problem.kernel_width
+            phase = math.prod(max(1, size // stride) for size, stride in zip(kernel, problem.stride, strict=True))
+            terms = terms // problem.taps * phase
+        return self._error * min(1.0, _SPREAD / math.sqrt(terms))
 
     def workspace(self, problem):
         direction = DIRECTIONS.index(problem.direction)
@@ -111,8 +116,9 @@ class Split(Modelled):
             return
         tiles, w = packed
         code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
+        direction = DIRECTIONS.index(problem.direction)
         done = kernels.split_run(
-            problem.geometry, DIRECTIONS.index(problem.direction), self.parts, x, tiles, bias, code, slope, out, workspace, threads
+            problem.geometry, direction, self.parts, x, tiles, bias, code, slope, out, workspace, threads
         )
         if not done:
             _FALLBACK.run(problem, x, _FALLBACK.pack(problem, w), bias, activation, out, workspace)
@@ -121,9 +127,9 @@ class Split(Modelled):
 # Does what bfloat16 parts do not serve.
 _FALLBACK = direct.ALGORITHMS[0]
 
-# What is left out of a product of two values is at most so much of it, in units of 2^-23. Two parts leave 2^-17 of a value, and the
-# low one is at most 2^-8 of it: low x low, and both rests, are 2^-16 + 2 2^-17. Three parts hold a value, the middle one 2^-8 and the low
-# one 2^-16 of it at most: middle x low, twice, is 2 2^-24. One part leaves 2^-8: 2 2^-8 and their product.
+# What is left out of a product of two values is at most so much of it, in units of 2^-23. Two parts leave 2^-17 of a value, and
+# the low one is at most 2^-8 of it: low x low, and both rests, are 2^-16 + 2 2^-17. Three parts hold a value, the middle one at
+# most 2^-8 and the low one 2^-16 of it: middle x low, twice, is 2 2^-24. One part leaves 2^-8: 2 2^-8 and their product.
 ALGORITHMS = [
     Split("split_bf16x6", 3, 6, 4, error=1 + 2**-8),
     Split("split_bf16x3", 2, 3, 2, error=256),

@@ -5,7 +5,8 @@
  *       for every panel of 32 filters, for every 32 pixels: a register tile of sums (tiles.h), and its store
  *
  * There is no patch matrix where sources have 32 channels and more: a data tile is 16 pixels of a plane, at any offset. Channels-last data
- * has its pixels in the rows of the tiles and NCHW data in their lanes, so that neither is transposed.
+ * has its pixels in the rows of the tiles. NCHW data has them in the lanes, where all tiles begin on cache lines: patches, and 1x1 kernels;
+ * for larger kernels 16 x 16 pixels and channels are turned as they are split, and back before they are stored.
  */
 #ifndef FASTCONV_SPLIT_H
 #define FASTCONV_SPLIT_H

@@ -267,11 +267,17 @@ static void add_products(const split_strip *t, const char *gradients, const int6
             for (int64_t item = MAX(begin, block * taps); item < MIN(end, (block + 1) * taps); item++) {
                 const int64_t distance = q->patches ? 0 : tap_distance(q, item % taps);
                 const int64_t plane = q->patches ? 0 : q->slot[item % taps] * pair_kinds(q) + distance % 2;
-                tile_sums r = {.from = first && !step ? FROM_ZERO : FROM_SUMS, .row = {TILE_ROW, TILE_ROW}};
-                for (int64_t i = 0; i < 4; i++) r.out[i] = sums + item * SUMS_FLOATS + i * TILE * TILE;
+                /* Sums of three parts begin at zero, as small products come first. */
+                const int begins = first && !step, apart = !begins && q->parts == 3;
+                float turn_sums[SUMS_FLOATS] __attribute__((aligned(CACHE_LINE))), *all = sums + item * SUMS_FLOATS;
+                tile_sums r = {.from = begins || apart ? FROM_ZERO : FROM_SUMS, .row = {TILE_ROW, TILE_ROW}};
+                for (int64_t i = 0; i < 4; i++) r.out[i] = (apart ? turn_sums : all) + i * TILE * TILE;
                 f.data = gradients + filters * SPLIT_PANEL * f.row + step * TILE_ROW;
                 f.weights = t->parts + (plane * tiles + 2 * channels) * tile_bytes + (distance / 2 + step * TILE) * TILE_ROW;
                 tile_kernels[q->parts - 1][0][nd - 1][nw - 1](&f, &r);
+                for (int64_t i = 0; apart && i < 2 * nd; i++)
+                    for (int64_t j = i * TILE * TILE; i % 2 < nw && j < (i + 1) * TILE * TILE; j += TILE)
+                        store_f32(all + j, load_f32(all + j) + load_f32(turn_sums + j));
             }
         }
     }

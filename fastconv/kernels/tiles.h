@@ -105,11 +105,16 @@ INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const
         } else {
             MULTIPLY(2, 0);
             MULTIPLY_DATA(1);
+            MULTIPLY_WEIGHTS(1);
             MULTIPLY_DATA(0);
             MULTIPLY_WEIGHTS(2);
-            MULTIPLY_WEIGHTS(1);
-            MULTIPLY_DATA(1);
         }
+    }
+    /* Of three parts the high ones come last: small products are not rounded to the size of large sums. */
+    weights = f->weights;
+    for (int64_t s = 0; parts == 3 && s < f->steps; s++, weights += f->weights_step) {
+        const char *data = f->data + f->at[s];
+        MULTIPLY(0, 0);
     }
     _tile_stored(0, r->out[0], r->row[0]);
     if (nw > 1) _tile_stored(1, r->out[1], r->row[0]);
