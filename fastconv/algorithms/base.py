@@ -120,10 +120,10 @@ class ConvAlgorithm(ABC):
     def method_error(self, problem: ConvProblem) -> float | None:
         """The part of the error that is not the rounding of a sum, as a constant like that of `error`.
 
-        For methods whose products are not exact; None: not told apart. `error` bounds them on any data; this is their size where
-        the errors of products are independent and add up as the square root of their number (Higham and Mary, "A new approach
-        to probabilistic rounding error analysis", 2019). Precision ``"high"`` holds it to ``max_error``, ``"highest"`` to a
-        rounding of float32.
+        For methods whose products are not exact; None: not told apart. `error` bounds them on any data; this is their size
+        where the errors of products are independent and add up as the square root of their number (Higham and Mary, "A new
+        approach to probabilistic rounding error analysis", 2019). Precision ``"high"`` holds it to ``max_error``,
+        ``"highest"`` to a rounding of float32.
         """
         return None
 

@@ -32,8 +32,8 @@ class Split(Modelled):
     three parts six; the others are smaller than what the last part leaves. Calls with values so large or small that a part
     would be infinite or denormal, and with NaN or Inf, are left to direct convolution.
 
-    Source: Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations"
-    (arXiv:1904.06376).
+    Source: Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
+    Computations" (arXiv:1904.06376).
 
     Parameters
     ----------
@@ -117,9 +117,7 @@ class Split(Modelled):
         tiles, w = packed
         code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
         direction = DIRECTIONS.index(problem.direction)
-        done = kernels.split_run(
-            problem.geometry, direction, self.parts, x, tiles, bias, code, slope, out, workspace, threads
-        )
+        done = kernels.split_run(problem.geometry, direction, self.parts, x, tiles, bias, code, slope, out, workspace, threads)
         if not done:
             _FALLBACK.run(problem, x, _FALLBACK.pack(problem, w), bias, activation, out, workspace)
 
