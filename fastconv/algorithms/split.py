@@ -13,7 +13,7 @@ from ..threads import get_num_threads
 from . import direct, machine
 from .modelled import Modelled
 
-__all__ = ["ALGORITHMS", "Split"]
+__all__ = ["ALGORITHMS", "NAMES", "Split"]
 
 # bfloat16 products of one tile instruction to float32 multiply-adds of two vector instructions, both of which a core starts in
 # the time of one: 16 x 16 x 32 in 16 cycles, 2 x 16 in each.
@@ -133,3 +133,5 @@ ALGORITHMS = [
     Split("split_bf16x3", 2, 3, 2, error=256),
     Split("bf16", 1, 1, 1, error=2**16 + 2**7),
 ]
+# From the most accurate to the fastest.
+NAMES = tuple(algorithm.name for algorithm in ALGORITHMS)

@@ -11,6 +11,8 @@ from ..kernels import cpu
 from ..memory import aligned_empty
 from ..threads import get_num_threads
 from ..typing import Activation, Array
+from . import unit_products
+from .activation import activate
 
 __all__ = ["linear", "linear_input_grad", "linear_weight_grad"]
 
@@ -46,6 +48,11 @@ def linear(x: Array, w: Array, b: Array | None = None, activation: Activation = 
             f"x, w, b: got shapes {x.shape}, {w.shape}, {None if b is None else b.shape}; expected (n, in), (in, out), (out,)"
         )
     fused = _NO_ACTIVATION if activation is None else as_activation(activation)
+    y = unit_products.product(x, w)
+    if y is not None:
+        if b is not None:
+            y += b
+        return activate(y, fused, out=y) if fused.code else y
     y = _empty(x.shape[0], w.shape[1], x.dtype)
     bias = None if b is None else np.ascontiguousarray(b)
     _product(x, False, w, y, bias, fused)
@@ -68,6 +75,9 @@ def linear_weight_grad(gy: Array, x: Array) -> Array:
     _require_same(x.dtype, gy=gy)
     if gy.shape[0] != x.shape[0]:
         raise InvalidArgumentError(f"gy, x: got shapes {gy.shape}, {x.shape}; expected as many rows")
+    dw = unit_products.weight_grad(gy, x)
+    if dw is not None:
+        return dw
     dw = _empty(x.shape[1], gy.shape[1], x.dtype)
     _product(x, True, gy, dw)
     return dw
@@ -89,6 +99,9 @@ def linear_input_grad(gy: Array, w: Array) -> Array:
     _require_same(w.dtype, gy=gy)
     if gy.shape[1] != w.shape[1]:
         raise InvalidArgumentError(f"gy, w: got shapes {gy.shape}, {w.shape}; expected as many columns")
+    dx = unit_products.input_grad(gy, w)
+    if dx is not None:
+        return dx
     # Its transpose is W gy^T, in which the large matrix comes first: that one is packed tile by tile.
     transposed = _empty(w.shape[0], gy.shape[0], w.dtype)
     _product(w, False, _transposed(gy), transposed)

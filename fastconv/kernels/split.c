@@ -112,7 +112,8 @@ static void clear_untouched(const geometry *s, int backward, char *tables, float
 
 static int64_t own_bytes(const geometry *s, const split_sizes *z) {
     return CACHE_LINE + split_tables_bytes(s) + ROUND_UP(z->steps, CACHE_LINE) + ROUND_UP(z->strip, CACHE_LINE) +
-           ROUND_UP(z->runs, CACHE_LINE) + ROUND_UP(z->compact, CACHE_LINE) + ROUND_UP(z->row, CACHE_LINE) + z->bias + SCRATCH_FLOATS * (int64_t)sizeof(float);
+           ROUND_UP(z->runs, CACHE_LINE) + ROUND_UP(z->compact, CACHE_LINE) + ROUND_UP(z->row, CACHE_LINE) + z->bias +
+           SCRATCH_FLOATS * (int64_t)sizeof(float);
 }
 
 int64_t split_workspace(const geometry *s, int direction, int parts, int threads) {
@@ -127,6 +128,7 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
     const int64_t own = own_bytes(s, &z);
     magnitude_range range = ((const split_header *)packed)->range, seen = {0, UINT32_MAX};
     if (!ranges_allow_split(range, MAGNITUDE_ONE)) return 0;
+    for (int i = 0; i < threads; i++) *(magnitude_range *)((char *)workspace + i * own) = seen; /* OpenMP may start fewer */
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         char *p = (char *)workspace + thread_index() * own;
@@ -149,7 +151,8 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                 const int64_t shares = s->g * q.strips % team_size() ? MIN(team_size(), panels) : 1;
                 int64_t begin, end;
                 share(s->g * q.strips * shares, thread_index(), team_size(), &begin, &end);
-                split_strip t = {.q = &q, .group = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact, .row = (float *)row};
+                split_strip t = {.q = &q, .group = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact,
+                                 .row = (float *)row};
                 for (int64_t j = begin; j < end; j++) {
                     if (j == begin || j % shares == 0) {
                         const int64_t index = j / shares % q.strips, group = j / shares / q.strips;
@@ -163,7 +166,8 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                     }
                     int64_t first, last;
                     share(panels, (int)(j % shares), (int)shares, &first, &last);
-                    multiply_strip(&t, weights + t.group * panels * panel_bytes, first, last, at, bias ? bias_tiles : NULL, activation, slope, out, (float *)p);
+                    multiply_strip(&t, weights + t.group * panels * panel_bytes, first, last, at, bias ? bias_tiles : NULL, activation,
+                                   slope, out, (float *)p);
                 }
             }
             weights += s->g * panels * panel_bytes;
@@ -183,6 +187,8 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
     float *zeros = memset(aligned_take(&p, z.zeros), 0, z.zeros);
     char *pairs = aligned_take(&p, z.pairs), *gradients = aligned_take(&p, z.gradients);
     float *sums = (float *)aligned_take(&p, z.sums);
+    magnitude_range seen[2] = {{0, UINT32_MAX}, {0, UINT32_MAX}};
+    for (int i = 0; i < threads; i++) memcpy(p + i * z.own, seen, sizeof(seen)); /* OpenMP may start fewer */
     const int64_t items = filter_blocks(&q) * channel_blocks(&q) * weight_taps(&q);
     for (int64_t i = 0; i < q.plane / TERMS; i++) steps_at[i] = i * TILE_ROW;
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -224,7 +230,6 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
         tiles_end();
         ranges[0] = range_of(&of_x), ranges[1] = range_of(&of_gy);
     }
-    magnitude_range seen[2] = {{0, UINT32_MAX}, {0, UINT32_MAX}};
     for (int i = 0; i < threads; i++)
         for (int j = 0; j < 2; j++) join_ranges(&seen[j], ((magnitude_range *)(p + i * z.own))[j]);
     return ranges_allow_split(seen[0], seen[1]);

@@ -93,7 +93,8 @@ enum {
     PAGE = 4096,
     STAGE_PIXELS = 4 * SPLIT_BLOCK,
     STAGE_ROW = STAGE_PIXELS + TILE, /* an odd number of cache lines */
-    SCRATCH_FLOATS = 4 * TILE * TILE + SPLIT_PANEL * STAGE_ROW
+    STAGE_FILTERS = 128,             /* of 32 pixels, in the first-level cache */
+    SCRATCH_FLOATS = 4 * TILE * TILE + SPLIT_PANEL * STAGE_ROW /* which is more than 32 pixels of STAGE_FILTERS */
 };
 
 /* -- Stores ------------------------------------------------------------------------------------------------------------------- */
@@ -214,7 +215,7 @@ typedef struct {
     const float *bias;     /* tiles, by panel; NULL: none */
     int activation;
     float slope, *scratch; /* four tiles */
-    float *stage;          /* 32 rows of STAGE_ROW */
+    float *stage;          /* 32 filters of STAGE_ROW pixels, or 32 pixels of STAGE_FILTERS */
 } strip_work;
 
 /* Floats of a panel's two tiles of bias: 16 filters in the rows, or one row for all of the pixels. */
@@ -265,6 +266,29 @@ static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
     }
 }
 
+/* Channels-last outputs of all filters, for 32 pixels from m on, by way of the stage: they are written line by line in their order, which the
+ * hardware's prefetchers follow. */
+static void multiply_pixels(const strip_work *s, int64_t m) {
+    const strip_view *v = &s->v;
+    const int64_t filters = s->t->q->o.columns, row = ROUND_UP(filters, SPLIT_PANEL), nd = m + TILE < v->pixels ? 2 : 1;
+    for (int64_t panel = 0; panel * SPLIT_PANEL < filters; panel++) {
+        const int64_t nw = filters - panel * SPLIT_PANEL > TILE ? 2 : 1;
+        tile_sums r = {.row = {sizeof(float) * row, sizeof(float) * row}};
+        for (int64_t i = 0; i < 4; i++) r.out[i] = s->stage + i / 2 * TILE * row + panel * SPLIT_PANEL + i % 2 * TILE;
+        multiply_block(s, panel, m, nd, nw, &r);
+    }
+    output_run run[SPLIT_BLOCK];
+    const int64_t runs = output_runs(v, m, SPLIT_BLOCK, run);
+    for (int64_t i = 0; i < runs; i++) {
+        const float *from = s->stage + run[i].lane * row;
+        float *to = v->first + run[i].offset;
+        if (v->pixel == row && filters == row)
+            store_row(from, run[i].count * row, to, s->activation, s->slope);
+        else
+            for (int64_t l = 0; l < run[i].count; l++) store_row(from + l * row, filters, to + l * v->pixel, s->activation, s->slope);
+    }
+}
+
 /* NCHW outputs of STAGE_PIXELS pixels from m on. Tiles are stored as they are, or else rows of these pixels together: where the planes lie
  * whole pages apart, the lines of 16 of them push each other out of the first-level cache. */
 static void multiply_planes(const strip_work *s, int64_t panel, int64_t m) {
@@ -299,7 +323,7 @@ static void multiply_planes(const strip_work *s, int64_t panel, int64_t m) {
 }
 
 /* Panels [begin, end) of a strip whose parts are there. Channels-last outputs are written in order where reading the weights again costs
- * little; else a panel of filters is used for the whole strip. */
+ * little, by whole pixels if these are short; else a panel of filters is used for the whole strip. */
 static void multiply_strip(const split_strip *t, const char *packed, int64_t begin, int64_t end, const int64_t *at, const float *bias,
                            int activation, float slope, float *out, float *scratch) {
     const split_plan *q = t->q;
@@ -310,6 +334,10 @@ static void multiply_strip(const split_strip *t, const char *packed, int64_t beg
     s.f.row = q->lanes ? 4 * q->plane : q->patches ? q->steps * TILE_ROW : TILE_ROW;
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->plane * TILE_ROW * (q->patches ? q->steps : 1);
+    if (reads_weights_again(q) && q->o.columns <= STAGE_FILTERS && end - begin == CEIL_DIV(q->o.columns, SPLIT_PANEL)) {
+        for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK) multiply_pixels(&s, m);
+        return;
+    }
     if (reads_weights_again(q)) {
         for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK)
             for (int64_t panel = begin; panel < end; panel++) multiply_rows(&s, panel, m);

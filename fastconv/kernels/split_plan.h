@@ -122,7 +122,9 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
         if (p->taps > 1) budget = MAX(budget, SPLIT_SUM_PIXELS * pixel_bytes);
     }
     const int64_t row_bytes = pixel_bytes * q.pitch;
-    q.rows = MAX(1, MIN(p->h, budget / row_bytes - (q.patches || weight ? 0 : q.span_y)));
+    /* Rows that strips share are split again for each: there are more of the others. */
+    const int64_t shared = q.patches || weight ? 0 : q.span_y;
+    q.rows = MIN(p->h, MAX(MAX(1, 2 * shared), budget / row_bytes - shared));
     q.row_strips = CEIL_DIV(p->h, q.rows);
     q.images = 1;
     if (weight) threads = 1; /* they share each strip */

@@ -75,3 +75,38 @@ def test_long_sums_stay_within_their_bound():
 def test_bad_operands_are_named(call, name):
     with pytest.raises(fc.FastconvError, match=name):
         call(*operands((3, 4, 5), "float32")[:3])
+
+
+# Of which matrix units, where there are any, take a share.
+LARGE = [(128, 257, 256), (300, 96, 310), (1000, 130, 70)]
+
+
+@EVERY_ISA
+@pytest.mark.parametrize("shape", LARGE)
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+def test_large_products_are_exact_on_small_integers_at_any_precision(isa, shape, precision):
+    x, w, b, gy = operands(shape, "float32")
+    with fc.config(precision=precision), fc.num_threads(2):
+        np.testing.assert_array_equal(linear(x, w, b), x @ w + b)
+        np.testing.assert_array_equal(linear(x, w, b, "relu"), np.maximum(x @ w + b, 0))
+        np.testing.assert_array_equal(linear_weight_grad(gy, x), x.T @ gy)
+        np.testing.assert_array_equal(linear_input_grad(gy, w), gy @ w.T)
+        assert linear(x, w).flags.c_contiguous and linear_input_grad(gy, w).flags.c_contiguous
+
+
+@EVERY_ISA
+@pytest.mark.parametrize(("precision", "bound"), [("highest", 1e-6), ("high", 1e-5), ("medium", 8e-3)])
+def test_large_products_have_the_precision_that_is_asked_for(isa, precision, bound):
+    rng = np.random.default_rng(2)
+    n, i, o = 256, 300, 200
+    x, w, gy = (rng.standard_normal(s).astype("f4") for s in ((n, i), (i, o), (n, o)))
+    with fc.config(precision=precision):
+        for result, a, b in ((linear(x, w), x, w), (linear_input_grad(gy, w), gy, w.T), (linear_weight_grad(gy, x), x.T, gy)):
+            a, b = a.astype("f8"), b.astype("f8")
+            assert np.all(np.abs(result - a @ b) <= bound * (np.abs(a) @ np.abs(b)))
+
+
+def test_a_denied_algorithm_does_no_matrix_products():
+    x, w, *_ = operands((256, 300, 200), "float32")
+    with fc.config(deny=("split_bf16x3", "split_bf16x6", "bf16")):
+        np.testing.assert_array_equal(linear(x, w), x @ w)
