@@ -117,9 +117,7 @@ class Split(Modelled):
         tiles, w = packed
         code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
         direction = DIRECTIONS.index(problem.direction)
-        done = kernels.split_run(
-            problem.geometry, direction, self.parts, x, tiles, bias, code, slope, out, workspace, threads
-        )
+        done = kernels.split_run(problem.geometry, direction, self.parts, x, tiles, bias, code, slope, out, workspace, threads)
         if not done:
             _FALLBACK.run(problem, x, _FALLBACK.pack(problem, w), bias, activation, out, workspace)
 

@@ -52,7 +52,7 @@ def linear(x: Array, w: Array, b: Array | None = None, activation: Activation = 
     if y is not None:
         if b is not None:
             y += b
-        return activate(y, fused, out=y) if fused.code else y
+        return y if activation is None else activate(y, activation, out=y)
     y = _empty(x.shape[0], w.shape[1], x.dtype)
     bias = None if b is None else np.ascontiguousarray(b)
     _product(x, False, w, y, bias, fused)

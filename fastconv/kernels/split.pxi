@@ -9,7 +9,8 @@ cdef extern from "split_api.h" nogil:
     int64_t c_split_packed_bytes "split_packed_bytes"(const geometry *, int, int)
     int64_t c_split_pack_workspace "split_pack_workspace"(const geometry *, int, int, int)
     void c_split_pack "split_pack"(const geometry *, int, int, const float *, char *, void *, int)
-    int c_split_run "split_run"(const geometry *, int, int, const float *, const char *, const float *, int, float, float *, void *, int)
+    int c_split_run "split_run"(const geometry *, int, int, const float *, const char *, const float *, int, float,
+                                float *, void *, int)
     int c_split_weight_run "split_weight_run"(const geometry *, int, const float *, const float *, float *, void *, int)
 
 
