@@ -81,8 +81,8 @@ class Split(Modelled):
 
     def error(self, problem):
         work = cpu.kernels().split_work(problem.geometry, DIRECTIONS.index(problem.direction), self.parts, 1)
-        # A tile product adds its terms up in two chains from zero, the sum of which it adds to the tile. Of the first step's sums
-        # those before the product of the high parts are small. (Of three parts so are most: they come first in all steps.)
+        # A tile product adds its terms up in two chains from zero, the sum of which it adds to the tile. Of the first step's
+        # sums those before the product of the high parts are small. (Of three parts so are most: they come first in all steps.)
         inside = math.ceil(min(machine.sum_terms(problem), _BLOCK) / 2) + 1
         behind = self.products * (work["chain"] - 1) + self._large_products
         return self._error + (inside + behind) / 2
