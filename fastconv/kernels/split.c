@@ -22,8 +22,8 @@ static split_sizes sizes_of(const geometry *s, int backward, int parts, int thre
     char *tables = malloc(split_tables_bytes(s));
     for (int64_t i = 0; tables && i < operands_of(s, backward).phases; i++) {
         const split_plan q = plan_split(s, backward, parts, i, threads, tables);
-        z.packed += s->g * phase_weight_bytes(&q);
-        z.offsets = MAX(z.offsets, q.steps * TERMS * (int64_t)sizeof(int32_t));
+        z.packed += q.groups * phase_weight_bytes(&q);
+        z.offsets = MAX(z.offsets, q.bundle * q.steps * TERMS * (int64_t)sizeof(int32_t));
         z.steps = MAX(z.steps, q.steps * (int64_t)sizeof(int64_t));
         z.strip = MAX(z.strip, split_strip_bytes(&q));
         z.runs = MAX(z.runs, split_plane_rows(&q) * (int64_t)sizeof(held_run));
@@ -54,7 +54,7 @@ void split_pack(const geometry *s, int backward, int parts, const float *w, char
         for (int64_t i = 0; i < operands_of(s, backward).phases; i++) {
             const split_plan q = plan_split(s, backward, parts, i, 1, tables);
             pack_phase(s, &q, backward, w, to, (int32_t *)p, thread_index(), team_size(), &m);
-            to += s->g * phase_weight_bytes(&q);
+            to += q.groups * phase_weight_bytes(&q);
         }
         *range = range_of(&m);
 #pragma omp barrier
@@ -148,9 +148,9 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
             if (q.p.taps && q.p.h && q.p.w) {
                 product_offsets(&q, at);
                 /* Strips are shared among the threads; where there are few of them, filters are too. */
-                const int64_t shares = s->g * q.strips % team_size() ? MIN(team_size(), panels) : 1;
+                const int64_t shares = q.groups * q.strips % team_size() ? MIN(team_size(), panels) : 1;
                 int64_t begin, end;
-                share(s->g * q.strips * shares, thread_index(), team_size(), &begin, &end);
+                share(q.groups * q.strips * shares, thread_index(), team_size(), &begin, &end);
                 split_strip t = {.q = &q, .group = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact,
                                  .row = (float *)row};
                 for (int64_t j = begin; j < end; j++) {
@@ -170,7 +170,7 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                                    slope, out, (float *)p);
                 }
             }
-            weights += s->g * panels * panel_bytes;
+            weights += q.groups * panels * panel_bytes;
         }
         tiles_end();
         *mine = range_of(&m);
@@ -242,7 +242,7 @@ split_amounts split_work(const geometry *s, int direction, int parts, int thread
     for (int64_t i = 0; tables && i < operands_of(s, direction == SPLIT_INPUT_GRAD).phases; i++) {
         const split_plan q = plan_split(s, direction, parts, i, threads, tables);
         if (!q.p.taps || !q.p.h || !q.p.w) continue;
-        const int64_t strips = s->g * q.strips, panels = CEIL_DIV(q.o.columns, SPLIT_PANEL), pixels = CEIL_DIV(q.plane, SPLIT_BLOCK);
+        const int64_t strips = q.groups * q.strips, panels = CEIL_DIV(q.o.columns, SPLIT_PANEL), pixels = CEIL_DIV(q.plane, SPLIT_BLOCK);
         if (weight) {
             const int64_t tiles = channel_blocks(&q) * panels * weight_taps(&q);
             all.chain = q.strips * (q.plane / TERMS);

@@ -25,15 +25,16 @@ static int64_t phase_weight_bytes(const split_plan *q) {
 
 /* -- Weights ------------------------------------------------------------------------------------------------------------------ */
 
-/* Offsets of the terms of every product from the first weight of a filter; -1: there is none. */
-static void term_offsets(const geometry *s, const split_plan *q, int backward, int32_t *offset) {
-    const int64_t taps = s->kh * s->kw, channel = backward ? s->c / s->g * taps : taps;
+/* Offsets of the terms of every product from the first weight of a filter of a bundle's member; -1: there is none. */
+static void term_offsets(const geometry *s, const split_plan *q, int backward, int64_t member, int32_t *offset) {
+    const int64_t taps = s->kh * s->kw, channel = backward ? s->c / s->g * taps : taps, depth = q->o.depth / q->bundle;
     for (int64_t i = 0; i < q->steps; i++)
         for (int64_t l = 0; l < TERMS; l++) {
             const int64_t e = i * TERMS + l;
             const int64_t c = q->patches ? e % q->o.depth : i / q->p.taps * TERMS + l;
             const int64_t t = q->patches ? e / q->o.depth : i % q->p.taps;
-            offset[e] = c < q->o.depth && t < q->p.taps ? (int32_t)(c * channel + q->p.tap[t].index) : -1;
+            const int there = c / depth == member && c < q->o.depth && t < q->p.taps;
+            offset[e] = there ? (int32_t)(c % depth * channel + q->p.tap[t].index) : -1;
         }
 }
 
@@ -44,9 +45,10 @@ INLINE __m512 gather_terms(const float *from, const int32_t *offset) {
     return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, at, from, sizeof(float));
 }
 
-/* One panel of filters, [step][part][2] tiles. */
-INLINE void pack_panel(const int parts, const split_plan *q, const float *from, int64_t column_step, int64_t columns,
-                       const int32_t *offset, char *to, magnitudes *m) {
+/* One panel of filters, [step][part][2] tiles. `from`: the bundle's first weight; `offset`: of each member. */
+INLINE void pack_panel(const int parts, const split_plan *q, const float *from, int64_t member_step, int64_t column_step, int64_t first,
+                       int64_t columns, const int32_t *offset, char *to, magnitudes *m) {
+    const int64_t of_member = q->o.columns / q->bundle;
     for (int64_t i = 0; i < q->steps; i++, to += 2 * parts * TILE_BYTES)
         for (int second = 0; second < 2; second++) {
             vec_t_f32 row[MOST_PARTS][TILE];
@@ -54,8 +56,11 @@ INLINE void pack_panel(const int parts, const split_plan *q, const float *from, 
                 const int64_t column = second * TILE + j;
                 __m512 a = _mm512_setzero_ps(), b = a;
                 if (column < columns) {
-                    a = gather_terms(from + column * column_step, offset + i * TERMS);
-                    b = gather_terms(from + column * column_step, offset + i * TERMS + 16);
+                    const int64_t member = (first + column) / of_member;
+                    const float *filter = from + member * member_step + (first + column) % of_member * column_step;
+                    const int32_t *at = offset + (member * q->steps + i) * TERMS;
+                    a = gather_terms(filter, at);
+                    b = gather_terms(filter, at + 16);
                     note_magnitudes(m, a), note_magnitudes(m, b);
                 }
                 __m512i part[MOST_PARTS];
@@ -74,17 +79,18 @@ static void pack_phase(const geometry *s, const split_plan *q, int backward, con
                        int index, int count, magnitudes *m) {
     const int64_t taps = s->kh * s->kw, panels = CEIL_DIV(q->o.columns, SPLIT_PANEL);
     const int64_t filter = s->c / s->g * taps, column_step = backward ? taps : filter;
+    const int64_t member_step = s->k / s->g * filter;
     int64_t begin, end;
-    term_offsets(s, q, backward, offset);
-    share(s->g * panels, index, count, &begin, &end);
+    for (int64_t i = 0; i < q->bundle; i++) term_offsets(s, q, backward, i, offset + i * q->steps * TERMS);
+    share(q->groups * panels, index, count, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         const int64_t g = i / panels, j = i % panels * SPLIT_PANEL, columns = MIN(SPLIT_PANEL, q->o.columns - j);
-        const float *from = w + g * (s->k / s->g) * filter + j * column_step;
+        const float *from = w + g * q->bundle * member_step;
         char *to = packed + i * q->steps * q->parts * 2 * TILE_BYTES;
         switch (q->parts) {
-        case 1: pack_panel(1, q, from, column_step, columns, offset, to, m); break;
-        case 2: pack_panel(2, q, from, column_step, columns, offset, to, m); break;
-        default: pack_panel(3, q, from, column_step, columns, offset, to, m);
+        case 1: pack_panel(1, q, from, member_step, column_step, j, columns, offset, to, m); break;
+        case 2: pack_panel(2, q, from, member_step, column_step, j, columns, offset, to, m); break;
+        default: pack_panel(3, q, from, member_step, column_step, j, columns, offset, to, m);
         }
     }
 }

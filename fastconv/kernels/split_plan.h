@@ -34,6 +34,7 @@ typedef struct {
     operands o;
     phase p;
     int parts, patches;
+    int64_t bundle, groups;      /* groups that are computed as one, with weights of zero between them; so many times */
     int channels_last, lanes;    /* the data; whether its pixels are in the lanes of the tiles */
     int64_t chunks, steps;       /* planes of 32 channels (planes); products of 32 terms */
     int64_t planes;              /* remainders that taps read */
@@ -55,6 +56,13 @@ INLINE int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 
 /* Channels of a whole product are mostly zeros: patches have less to multiply. */
 static int takes_patches(int64_t depth, int64_t taps) {
     return taps > 1 && 4 * ROUND_UP(depth * taps, TERMS) <= 3 * taps * ROUND_UP(depth, TERMS);
+}
+
+/* Narrow groups side by side fill a product, which takes no longer for the zeros between them. */
+static int64_t bundled_groups(int64_t groups, int64_t depth, int64_t columns) {
+    int64_t bundle = MIN(groups, TERMS / MAX(depth, columns));
+    while (bundle > 1 && groups % bundle) bundle--;
+    return MAX(1, bundle);
 }
 
 static int64_t split_tables_bytes(const geometry *s) {
@@ -90,6 +98,9 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
         const tap t = taps[i];
         taps[i] = taps[p->taps - 1 - i], taps[p->taps - 1 - i] = t;
     }
+    q.bundle = weight ? 1 : bundled_groups(s->g, q.o.depth, q.o.columns);
+    q.groups = s->g / q.bundle;
+    q.o.depth *= q.bundle, q.o.columns *= q.bundle;
     q.patches = takes_patches(q.o.depth, p->taps);
     q.chunks = CEIL_DIV(q.o.depth, TERMS);
     q.steps = q.patches ? CEIL_DIV(q.o.depth * p->taps, TERMS) : q.chunks * p->taps;
