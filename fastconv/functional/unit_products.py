@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from ..algorithms.registry import generation
 from ..algorithms.split import NAMES
 from ..kernels import cpu
 from ..problem import ConvProblem
@@ -45,11 +46,12 @@ def _algorithm(direction, n, channels, filters, dtype):
     """The fastest algorithm on matrix units that the configuration allows, or None."""
     if cpu.isa() != "amx" or dtype != "float32" or n < _ROWS or n * channels * filters < _PRODUCTS:
         return None
-    return _allowed(direction, n, channels, filters, get_config(), get_num_threads())
+    return _allowed(direction, n, channels, filters, get_config(), get_num_threads(), generation())
 
 
+# On the number of threads workspaces depend, on the registry's generation which algorithms there are.
 @functools.lru_cache(maxsize=256)
-def _allowed(direction, n, channels, filters, config, threads):
+def _allowed(direction, n, channels, filters, config, threads, registered):
     shapes = (1, channels, 1, n), (filters, channels, 1, 1)
     problem = ConvProblem.from_shapes(*shapes, direction=direction, memory_format="nhwc")
     eligible = {c.algorithm.name for c in heuristic.judge(problem, config) if c.eligible}

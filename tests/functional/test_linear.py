@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import fastconv as fc
+from fastconv.algorithms import registry
+from fastconv.algorithms.split import NAMES
 from fastconv.functional import linear, linear_input_grad, linear_weight_grad
 from fastconv.kernels import cpu
 
@@ -108,5 +110,16 @@ def test_large_products_have_the_precision_that_is_asked_for(isa, precision, bou
 
 def test_a_denied_algorithm_does_no_matrix_products():
     x, w, *_ = operands((256, 300, 200), "float32")
-    with fc.config(deny=("split_bf16x3", "split_bf16x6", "bf16")):
+    with fc.config(deny=NAMES):
         np.testing.assert_array_equal(linear(x, w), x @ w)
+
+
+def test_an_algorithm_taken_out_of_the_registry_does_no_more_matrix_products(monkeypatch):
+    x, w, *_ = operands((256, 300, 200), "float32")
+    expected = linear(x, w)
+    # A copy of the registry, whose order `register` would not bring back.
+    monkeypatch.setattr(registry, "_algorithms", {a.name: a for a in registry.registered()})
+    monkeypatch.setattr(registry, "_generation", registry.generation())
+    for name in NAMES:
+        registry.unregister(name)
+    np.testing.assert_array_equal(linear(x, w), expected)
