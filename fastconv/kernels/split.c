@@ -158,10 +158,7 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                         const int64_t index = j / shares % q.strips, group = j / shares / q.strips;
                         if (bias && group != t.group) fill_bias(&q, bias + group * q.o.columns, bias_tiles);
                         t.group = group;
-                        t.n0 = q.images > 1 ? index * q.images : index / q.row_strips;
-                        t.images = MIN(q.images, s->n - t.n0);
-                        t.y0 = q.images > 1 ? 0 : index % q.row_strips * q.rows;
-                        t.rows = MIN(q.rows, q.p.h - t.y0);
+                        place_strip(&t, index, s->n);
                         fill_strip(&t, x, &m);
                     }
                     int64_t first, last;
@@ -206,10 +203,7 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
         tiles_begin();
         for (t.group = 0; t.group < s->g; t.group++) {
             for (int64_t i = 0; i < q.strips; i++) {
-                t.n0 = q.images > 1 ? i * q.images : i / q.row_strips;
-                t.images = MIN(q.images, s->n - t.n0);
-                t.y0 = q.images > 1 ? 0 : i % q.row_strips * q.rows;
-                t.rows = MIN(q.rows, q.p.h - t.y0);
+                place_strip(&t, i, s->n);
                 const int64_t image_rows = q.patches ? t.rows : q.image_rows;
                 const int64_t pixels = ((t.images - 1) * image_rows + t.rows - 1) * q.pitch + q.p.w;
                 share(weight_tiles(&q), me, team, &begin, &end);
