@@ -38,11 +38,16 @@ FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 # The kernels say themselves what is a vector, and GCC 12's loop vectorizer miscompiles loops over arrays of 16-byte vectors.
 # Clang has no such flag and no such fault.
 GCC_FLAGS = ["-fno-tree-loop-vectorize"]
-# Each with the flags for compiling and for linking: GCC and Clang, Apple's Clang with libomp.
-OPENMP = ((["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
-
 PLAIN_PROGRAM = "int main(void) { return 0; }"
 OPENMP_PROGRAM = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }"
+TEAM_PROGRAM = '#include "team.h"\n#ifndef OWN_TEAM\n#error\n#endif\n' + PLAIN_PROGRAM
+# Each a test program with the flags for compiling and for linking: GCC on Linux, where kernels/team.c takes the place of the
+# OpenMP library; Clang, and GCC elsewhere; Apple's Clang with libomp.
+OPENMP = (
+    (TEAM_PROGRAM, ["-fopenmp"], ["-pthread"]),
+    (OPENMP_PROGRAM, ["-fopenmp"], ["-fopenmp"]),
+    (OPENMP_PROGRAM, ["-Xpreprocessor", "-fopenmp"], ["-lomp"]),
+)
 
 
 class BuildExt(build_ext):
@@ -91,8 +96,8 @@ class BuildExt(build_ext):
         return [f"/clang:{flag}" for flag in flags] if self.compiler.compiler_type == "msvc" else flags
 
     def openmp_flags(self):
-        for compiling, linking in OPENMP:
-            if self.can_link(OPENMP_PROGRAM, self.spelled(compiling), linking):
+        for program, compiling, linking in OPENMP:
+            if self.can_link(program, self.spelled(compiling), linking):
                 return compiling, linking
         print("fastconv: this compiler has no OpenMP; building for one thread", file=sys.stderr)
         return [], []
@@ -103,7 +108,7 @@ class BuildExt(build_ext):
             source = pathlib.Path(folder, "probe.c")
             source.write_text(program)
             try:
-                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=list(compiling))
+                objects = self.compiler.compile([str(source)], output_dir=folder, include_dirs=[str(KERNELS)], extra_postargs=list(compiling))
                 self.compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=list(linking))
             except Exception:  # CompileError and LinkError differ between setuptools versions
                 return False

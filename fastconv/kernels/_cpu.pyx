@@ -56,9 +56,16 @@ cdef extern from *:
     #else
     #define OPENMP 0
     #endif
+    #include "team.h"
+    #ifdef OWN_TEAM
+    enum { TEAM = 1 };
+    #else
+    enum { TEAM = 0 };
+    #endif
     """
     const char *COMPILER
     int OPENMP
+    int TEAM
     int cpu_has_avx2()
     int cpu_has_avx512()
     int cpu_has_amx()
@@ -93,3 +100,8 @@ def compiler():
 def openmp():
     """OpenMP's version as its year and month (201511 is 4.5); 0 for a build without it."""
     return OPENMP
+
+
+def own_team():
+    """Whether team.c runs the parallel regions, and not the compiler's OpenMP library."""
+    return bool(TEAM)

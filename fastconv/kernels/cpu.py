@@ -24,10 +24,6 @@ __all__ = ["available", "isa", "kernels", "use", "why_no_matrix_units"]
 # Lowest first; each has what those before it have.
 _ORDER = ("baseline", "avx2", "avx512", "amx")
 
-# How often libgomp's threads look for work, or for one another, before they sleep: about a tenth of a millisecond. At its
-# default of several milliseconds, two threads that the system has put on one CPU keep each other from it for that long.
-_SPINS = ("GOMP_SPINCOUNT", "10000")
-
 _selected = None
 _limit = ""
 
@@ -71,7 +67,7 @@ def _select(limit):
     if limit and limit not in _ORDER:
         raise InvalidArgumentError(f"FASTCONV_ISA: got {limit!r}, expected one of {', '.join(_ORDER)}")
     best = next(s for s in reversed(_allowed(limit)) if _obstacle(s) is None)
-    _selected, _limit = _load(f"_{best}"), limit
+    _selected, _limit = importlib.import_module(f"._{best}", __package__), limit
     return _selected
 
 
@@ -93,15 +89,3 @@ def _obstacle(isa):
     if isa == "amx" and not _cpu.grants_tiles():
         return f"the operating system does not let this process use {units}"
     return None
-
-
-def _load(name):
-    """Import an extension module; the first brings in libgomp, which reads the environment then and never again."""
-    own = not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
-    if own:
-        os.environ.update([_SPINS])
-    try:
-        return importlib.import_module(f".{name}", __package__)
-    finally:
-        if own:
-            del os.environ[_SPINS[0]]

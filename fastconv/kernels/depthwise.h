@@ -320,15 +320,12 @@ void NAME(depthwise_correlate)(const geometry *g, int direction, const REAL *sou
     const int64_t chunks = NAME(dw_chunks)(g->n * groups, CEIL_DIV(rows, layout.strip), threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        int64_t begin, end;
-        share(g->n * groups * chunks, thread_index(), team_size(), &begin, &end);
-        if (begin < end) {
-            NAME(dw_scratch) s = NAME(dw_scratch_at)(&layout, (char *)workspace + thread_index() * layout.bytes);
-            for (int64_t item = begin; item < end; item++) {
-                int64_t n = item / (groups * chunks), first = item / chunks % groups * step, r0, r1;
-                share(rows, (int)(item % chunks), (int)chunks, &r0, &r1);
-                NAME(dw_correlate_rows)(&call, &s, n, first, MIN(channels - first, step), r0, r1);
-            }
+        NAME(dw_scratch) s = NAME(dw_scratch_at)(&layout, (char *)workspace + thread_index() * layout.bytes);
+#pragma omp for schedule(dynamic) nowait
+        for (int64_t item = 0; item < g->n * groups * chunks; item++) {
+            int64_t n = item / (groups * chunks), first = item / chunks % groups * step, r0, r1;
+            share(rows, (int)(item % chunks), (int)chunks, &r0, &r1);
+            NAME(dw_correlate_rows)(&call, &s, n, first, MIN(channels - first, step), r0, r1);
         }
     }
 }

@@ -196,10 +196,12 @@ static void NAME(dw_pixels_correlate)(const geometry *g, int direction, const RE
     /* Without a ring, channels are shared among threads only where rows are too few to go round evenly. */
     const int even = g->n * blocks % threads == 0 || g->n * blocks >= 8 * threads;
     const int64_t parts = ring ? channels / dw_ring_channels(g, sizeof(REAL)) : even ? 1 : MIN(vectors, threads);
-#pragma omp parallel num_threads(threads) if (threads > 1)
-    {
+    const int64_t total = g->n * parts * blocks;
+    const int pieces = pieces_of(total, threads);
+#pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+    for (int piece = 0; piece < pieces; piece++) {
         int64_t item, end;
-        share(g->n * parts * blocks, thread_index(), team_size(), &item, &end);
+        share(total, piece, pieces, &item, &end);
         while (item < end) {
             int64_t n = item / (parts * blocks), first = item % blocks, last = MIN(blocks, first + end - item), from, to;
             share(vectors, (int)(item / blocks % parts), (int)parts, &from, &to);

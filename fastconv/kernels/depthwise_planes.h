@@ -283,10 +283,12 @@ static void NAME(dw_planes_correlate)(const geometry *g, int direction, const RE
     const int64_t m = g->k / g->c, plane = a.height * a.width, out_plane = a.out_height * a.out_width;
     /* Shares are of rows, so that few planes go round evenly too. */
     const int64_t tiles = CEIL_DIV(a.out_height, R);
-#pragma omp parallel num_threads(threads) if (threads > 1)
-    {
+    const int64_t total = g->n * g->k * tiles;
+    const int pieces = pieces_of(total, threads);
+#pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+    for (int piece = 0; piece < pieces; piece++) {
         int64_t item, end;
-        share(g->n * g->k * tiles, thread_index(), team_size(), &item, &end);
+        share(total, piece, pieces, &item, &end);
         while (item < end) {
             int64_t i = item / tiles, first = item % tiles, last = MIN(tiles, first + end - item), k = i % g->k;
             REAL weights[49];

@@ -424,7 +424,7 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
         /* Few pixels: the threads share the filters instead. */
         const int shared = threads > 1 && total / blocks < 2 * GEMM_MR && panels >= threads;
         const int64_t parts = shared ? least : blocks, chunks = shared ? threads : 1;
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
         for (int64_t i = 0; i < parts * chunks; i++) {
             const int64_t k = i / chunks, m = i % chunks;
             const int64_t items = o.phases * parts * chunks, item = MIN(items - 1, f * parts * chunks + i + job->ahead_items);
@@ -607,7 +607,7 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
         const int64_t least = blocks_of(panels, panel_count(s->kh * s->kw * o.depth * NR * (int64_t)sizeof(REAL)));
         const int64_t blocks = MIN(panels, least < 8 * threads ? ROUND_UP(least, threads) : least);
         const int64_t chunks = blocks * s->g < threads ? MIN(rows, threads) : 1;
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
         for (int64_t i = 0; i < blocks * s->g * chunks; i++) {
             const int64_t k = i / (s->g * chunks), g = i / chunks % s->g, m = i % chunks;
             const int64_t p0 = panels * k / blocks, p1 = panels * (k + 1) / blocks;
@@ -677,7 +677,7 @@ static void NAME(copy_source)(const NAME(direct_job) *job, int input_grad, const
     const operands *o = &job->o;
     const int whole = input_grad || reads_all_rows(s);
     const int64_t src = o->src_h * o->src_w, parts = whole ? 1 : o->src_h, length = src / parts, pitch = job->pitch;
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(3)
+#pragma omp parallel for num_threads(threads) schedule(dynamic) collapse(3)
     for (int64_t n = 0; n < s->n; n++)
         for (int64_t y = 0; y < parts; y++)
             for (int64_t c = 0; c < o->src_c; c += VL) {
@@ -696,7 +696,7 @@ static void NAME(copy_source)(const NAME(direct_job) *job, int input_grad, const
 static void NAME(convert_result)(const geometry *s, const operands *o, int input_grad, const REAL *copy, REAL *out, int threads) {
     const int whole = !input_grad || reads_all_rows(s);
     const int64_t dst = o->dst_h * o->dst_w, parts = whole ? 1 : o->dst_h, length = dst / parts;
-#pragma omp parallel for num_threads(threads) schedule(static) collapse(3)
+#pragma omp parallel for num_threads(threads) schedule(dynamic) collapse(3)
     for (int64_t n = 0; n < s->n; n++)
         for (int64_t y = 0; y < parts; y++)
             for (int64_t c = 0; c < o->dst_c; c += VL) {
@@ -793,7 +793,7 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
             NAME(direct_chunk)(&job, input_grad, s->n * i / chunks, s->n * (i + 1) / chunks, workspace, threads);
         return;
     }
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
     for (int64_t i = 0; i < chunks; i++)
         NAME(direct_chunk)(&job, input_grad, s->n * i / chunks, s->n * (i + 1) / chunks, workspace + thread_index() * each, 1);
 }

@@ -160,7 +160,7 @@ static void NAME(direct_few)(const NAME(direct_job) *job, int input_grad, char *
                 at[k++] = y * row + (c * s->sw + x % s->sw) * width + x / s->sw;
             }
     const int64_t strips = blocks_of(s->oh, few_rows(s, sizeof(REAL), threads));
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
     for (int64_t i = 0; i < s->n * strips; i++) {
         const int64_t n = i / strips, m = i % strips;
         NAME(few_item)(job, n, s->oh * m / strips, s->oh * (m + 1) / strips, at, scratch + thread_index() * each);

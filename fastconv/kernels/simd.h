@@ -56,6 +56,9 @@ INLINE void share(int64_t total, int index, int count, int64_t *begin, int64_t *
     *end = total * (index + 1) / count;
 }
 
+/* Pieces to cut `total` items into that `threads` threads take as they come; where neighbouring items are best done together. */
+INLINE int pieces_of(int64_t total, int threads) { return threads > 1 ? (int)MIN(total, 4 * threads) : 1; }
+
 /* The next `bytes` of a workspace, beginning on a cache line. */
 enum { CACHE_LINE = 64 };
 INLINE char *aligned_take(char **p, int64_t bytes) {

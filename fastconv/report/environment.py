@@ -32,7 +32,7 @@ def describe_environment():
         **{package: _version(package) for package in _PACKAGES},
         "BLAS": _blas(),
         "kernels": f"{measured['build']}, built by {_cpu.compiler()}",
-        "OpenMP": str(_cpu.openmp()) if _cpu.openmp() else "none: one thread only",
+        "OpenMP": _openmp(),
         "instruction sets": ", ".join(s + (" (in use)" if s == cpu.isa() else "") for s in cpu.available()),
         "platform": platform.platform(),
         "CPU": measured["cpu"],
@@ -62,6 +62,12 @@ def _blas():
         for library in libraries
     ]
     return "; ".join(sorted(texts))
+
+
+def _openmp():
+    if not _cpu.openmp():
+        return "none: one thread only"
+    return f"{_cpu.openmp()}, {'threads of fastconv' if _cpu.own_team() else 'threads of the compiler'}"
 
 
 def _usable_cpus():
