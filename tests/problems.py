@@ -17,6 +17,7 @@ EVERYWHERE = {
     "1x1 with stride": "1x16x9x8,33x1x1,s2",
     "1x1 in groups": "2x8x5x5,12x1x1,g4",
     "one-pixel image": "3x3x1x1,17x3x3,p1",
+    "few channels, several strips of tiles": "2x3x9x141,20x3x3,p0.1x1.2",
     "kernel is the padded image": "2x5x4x3,7x6x5,p1",
     "tiles do not divide": "1x16x13x11,17x3x3,p1",
     "several blocks of tiles": "2x16x30x29,16x3x3,p1",

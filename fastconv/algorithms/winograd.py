@@ -62,7 +62,37 @@ class Winograd(Modelled):
             return "the weight gradient transforms no filters"
         return None
 
+    def _has_few_channels(self, problem):
+        direction = DIRECTIONS.index(problem.direction)
+        return not self.fused and cpu.kernels().winograd_has_few_channels(problem.geometry, direction, self.m)
+
+    def model(self, problem):
+        return f"{self.name} few channels" if self._has_few_channels(problem) else super().model(problem)
+
+    def _few_channels_terms(self, problem):
+        """Of winograd_few.h: lanes are filters, or in NCHW the tiles of a row."""
+        vector, points = machine.lanes(problem), self.points
+        channels, filters = problem.in_channels, problem.out_channels
+        sizes = problem.out_height, problem.out_width
+        if problem.direction == "input_grad":
+            channels, filters, sizes = filters, channels, (problem.height, problem.width)
+        rows, width = (-(-size // self.m) for size in sizes)
+        rows *= problem.batch
+        if problem.memory_format == "nhwc":
+            computed = rows * width * -(-filters // vector) * vector
+        else:
+            computed = rows * -(-width // vector) * vector * filters
+        return {
+            "call": machine.call_seconds(),
+            "products": machine.compute_seconds(points * channels * computed, problem.dtype),
+            "tiles": machine.compute_seconds(points * computed, problem.dtype),
+            "strips": machine.compute_seconds(points * rows * width * channels, problem.dtype),
+            "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+        }
+
     def terms(self, problem):
+        if self._has_few_channels(problem):
+            return self._few_channels_terms(problem)
         vector, item, groups = machine.lanes(problem), problem.itemsize, problem.groups
         tiles, area = self._tiles(problem)
         depth, filters = problem.in_channels // groups, problem.out_channels // groups

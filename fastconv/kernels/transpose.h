@@ -157,6 +157,14 @@ static __attribute__((unused)) void NAME(split)(const REAL *from, int64_t n, int
     }
 }
 
+/* r[0] .. r[3] lane by lane: r0[0] r1[0] r2[0] r3[0] r0[1] ... */
+INLINE void NAME(interleave_4)(vec *r) {
+    const vec a = SHUFFLE(r[0], r[2], OF_ALL(LOW)), b = SHUFFLE(r[0], r[2], OF_ALL(HIGH));
+    const vec c = SHUFFLE(r[1], r[3], OF_ALL(LOW)), d = SHUFFLE(r[1], r[3], OF_ALL(HIGH));
+    r[0] = SHUFFLE(a, c, OF_ALL(LOW)), r[1] = SHUFFLE(a, c, OF_ALL(HIGH));
+    r[2] = SHUFFLE(b, d, OF_ALL(LOW)), r[3] = SHUFFLE(b, d, OF_ALL(HIGH));
+}
+
 /* `store_n` past the caches if that is asked for and possible. */
 INLINE void NAME(store_past)(REAL *p, vec v, int64_t n, int past) {
     if (past && n >= VL && (intptr_t)p % SIMD_BYTES == 0)

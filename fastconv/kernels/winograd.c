@@ -3,6 +3,8 @@
 #include "each_type.h"
 #include "winograd_api.h"
 
+int winograd_has_few_channels(const geometry *s, int direction, int m) { return winograd_few_suits(s, direction, m); }
+
 int64_t winograd_packed_size(const geometry *s, int direction, int m, int is_double) {
     const int64_t points = m + s->kh - 1, nr = 2 * SIMD_BYTES / (is_double ? 8 : 4);
     const int64_t depth = (direction ? s->k : s->c) / s->g, columns = (direction ? s->c : s->k) / s->g;
@@ -10,7 +12,9 @@ int64_t winograd_packed_size(const geometry *s, int direction, int m, int is_dou
 }
 
 void winograd_pack(const geometry *s, int direction, int m, int is_double, const void *w, void *packed, int threads) {
-    if (is_double)
+    if (winograd_few_suits(s, direction, m))
+        (is_double ? few_pack_f64(s, direction, w, packed) : few_pack_f32(s, direction, w, packed));
+    else if (is_double)
         wino_pack_f64(s, direction, m, w, packed, threads);
     else
         wino_pack_f32(s, direction, m, w, packed, threads);
@@ -19,6 +23,7 @@ void winograd_pack(const geometry *s, int direction, int m, int is_double, const
 int64_t winograd_workspace(const geometry *s, int direction, int fused, int m, int64_t block_tiles, int is_double, int threads) {
     if (direction == 2) return (is_double ? wino_weight_workspace_f64 : wino_weight_workspace_f32)(s, m, block_tiles, threads);
     if (fused) return (is_double ? wino_fused_workspace_f64 : wino_fused_workspace_f32)(s, direction, m, block_tiles, threads);
+    if (winograd_few_suits(s, direction, m)) return (is_double ? few_workspace_f64 : few_workspace_f32)(s, direction, threads);
     return (is_double ? wino_workspace_f64 : wino_workspace_f32)(s, direction, m, block_tiles, threads);
 }
 
@@ -28,6 +33,10 @@ void winograd_run(const geometry *s, int direction, int fused, int m, int64_t bl
         wino_weight_grad_f64(s, m, block_tiles, x, filters, out, workspace, threads);
     else if (direction == 2)
         wino_weight_grad_f32(s, m, block_tiles, x, filters, out, workspace, threads);
+    else if (!fused && winograd_few_suits(s, direction, m) && is_double)
+        few_run_f64(s, direction, x, filters, bias, activation, slope, out, workspace, threads);
+    else if (!fused && winograd_few_suits(s, direction, m))
+        few_run_f32(s, direction, x, filters, bias, activation, (float)slope, out, workspace, threads);
     else if (is_double)
         (fused ? wino_run_fused_f64 : wino_run_f64)(s, direction, m, block_tiles, x, filters, bias, activation, slope, out, workspace,
                                                     threads);

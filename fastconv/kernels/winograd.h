@@ -865,3 +865,5 @@ static int64_t NAME(wino_weight_workspace)(const geometry *s, int m, int64_t blo
     return (threads * each + size.v + size.z + size.all_taps) * (int64_t)sizeof(REAL) + 5 * CACHE_LINE;
 }
 #undef SUMS_PLANE
+
+#include "winograd_few.h"

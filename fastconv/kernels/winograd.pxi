@@ -1,6 +1,7 @@
 # Winograd convolution: see winograd.h.
 
 cdef extern from "winograd_api.h" nogil:
+    int c_winograd_has_few_channels "winograd_has_few_channels"(const geometry *, int, int)
     int64_t c_winograd_packed_size "winograd_packed_size"(const geometry *, int, int, int)
     void c_winograd_pack "winograd_pack"(const geometry *, int, int, int, const void *, void *, int)
     int64_t c_winograd_workspace "winograd_workspace"(const geometry *, int, int, int, int64_t, int, int)
@@ -8,6 +9,11 @@ cdef extern from "winograd_api.h" nogil:
                                        const void *, int,
                                        double, void *, void *, int)
     void c_winograd_matrix "winograd_matrix"(int, int, int, int, void *)
+
+
+def winograd_has_few_channels(cnp.ndarray shape not None, int direction, int m):
+    """Whether products and transforms are one loop, since there are so few channels to sum over; unless `fused`."""
+    return bool(c_winograd_has_few_channels(shape_of(shape), direction, m))
 
 
 def winograd_packed_size(cnp.ndarray shape not None, int direction, int m, bint double):

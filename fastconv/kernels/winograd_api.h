@@ -4,6 +4,7 @@
 #define FASTCONV_WINOGRAD_API_H
 #include "geometry.h"
 
+int winograd_has_few_channels(const geometry *s, int direction, int m); /* whether winograd_few.h computes it, if not fused */
 int64_t winograd_packed_size(const geometry *s, int direction, int m, int is_double); /* elements */
 void winograd_pack(const geometry *s, int direction, int m, int is_double, const void *w, void *packed, int threads);
 int64_t winograd_workspace(const geometry *s, int direction, int fused, int m, int64_t block_tiles, int is_double,
