@@ -81,7 +81,8 @@ class Winograd(Modelled):
         if problem.memory_format == "nhwc":
             computed = rows * width * -(-filters // vector) * vector
         else:
-            computed = rows * -(-width // vector) * vector * filters
+            shared = 1 if 2 * width > vector else 2 if 4 * width > vector else 4  # rows of tiles in a vector
+            computed = rows * -(-width * shared // vector) * vector / shared * filters
         return {
             "call": machine.call_seconds(),
             "products": machine.compute_seconds(points * channels * computed, problem.dtype),

@@ -5,7 +5,8 @@
  * activation, store. One factor is a vector, from the first-level cache, and the other a scalar:
  *
  *     channels-last   filters in the lanes, VL of them for a strip of tiles; V[tile][column][channel][row] are scalars
- *     NCHW            tiles in the lanes, VL of a row, for one filter after another; U[filter][column][channel][row] are scalars
+ *     NCHW            tiles in the lanes, VL of a row or of a few rows, for one filter after another; scalars are
+ *                     U[filter][column][channel][row]
  *
  * so that what is stored lies together.
  */
@@ -157,20 +158,26 @@ static void NAME(few_strip)(const wino_plan *p, const NAME(few_sizes) *z, int64_
 
 /* -- NCHW ---------------------------------------------------------------------------------------------------------------- */
 
-/* VL tiles of a row with one filter; `high` x `wide` outputs are stored. Results are asked for `ahead` elements on. */
+/* How many rows of tiles share a vector: 1, 2 or 4 (so that a row of outputs is whole vectors), since rows are short. */
+static int NAME(few_rows_together)(const wino_plan *p) { return p->tiles_w > VL / 2 ? 1 : p->tiles_w > VL / 4 ? 2 : 4; }
+
+/* VL tiles with one filter, in `together` rows; `high` x `wide` outputs are stored. Results are asked for `ahead` elements on. */
 INLINE void NAME(few_tiles)(const int depth, const REAL *v, const REAL *u, vec bias, const NAME(few_finish) *f, REAL *to, int64_t row,
-                            int64_t ahead, int64_t high, int64_t wide) {
+                            int together, int64_t ahead, int64_t high, int64_t wide) {
+    const int of_row = FEW_OUTPUTS / together; /* vectors of a row of outputs */
+    int64_t place[FEW_OUTPUTS];
+    UNROLL for (int b = 0; b < FEW_OUTPUTS; b++) place[b] = b / of_row * FEW_OUTPUTS * row + b % of_row * VL;
     vec o[FEW_OUTPUTS][FEW_OUTPUTS], kept[FEW_OUTPUTS * FEW_OUTPUTS];
     NAME(few_tile)(depth, u, FEW_POINTS * depth, FEW_POINTS, v, o);
-    if (high >= FEW_OUTPUTS && wide >= FEW_OUTPUTS * VL && f->activation <= ACT_RELU) {
+    if (high >= FEW_OUTPUTS * together && wide >= of_row * VL && f->activation <= ACT_RELU) {
         UNROLL for (int a = 0; a < FEW_OUTPUTS; a++, to += row) {
             NAME(few_plain)(f, bias, o[a]);
             NAME(interleave_4)(o[a]);
             UNROLL for (int b = 0; b < FEW_OUTPUTS; b++) {
-                __builtin_prefetch(to + ahead + b * VL, 1, 2);
-                NAME(store)(to + b * VL, o[a][b]);
+                __builtin_prefetch(to + ahead + place[b], 1, 2);
+                NAME(store)(to + place[b], o[a][b]);
             }
-            __builtin_prefetch(to + ahead + FEW_OUTPUTS * VL - 1, 1, 2);
+            __builtin_prefetch(to + ahead + place[FEW_OUTPUTS - 1] + VL - 1, 1, 2);
         }
         return;
     }
@@ -178,54 +185,62 @@ INLINE void NAME(few_tiles)(const int depth, const REAL *v, const REAL *u, vec b
         NAME(interleave_4)(o[a]);
         UNROLL for (int b = 0; b < FEW_OUTPUTS; b++) kept[a * FEW_OUTPUTS + b] = o[a][b];
     }
-    for (int a = 0; a < MIN(FEW_OUTPUTS, high); a++)
+    for (int a = 0; a < FEW_OUTPUTS; a++)
         for (int b = 0; b < FEW_OUTPUTS; b++)
-            NAME(store_n)(to + a * row + b * VL, NAME(activate)(kept[a * FEW_OUTPUTS + b] + bias, f->activation, f->slope), wide - b * VL);
+            if (b / of_row * FEW_OUTPUTS + a < high)
+                NAME(store_n)(to + a * row + place[b], NAME(activate)(kept[a * FEW_OUTPUTS + b] + bias, f->activation, f->slope),
+                              wide - b % of_row * VL);
 }
 
 #define INSTANCE(DEPTH)                                                                                                               \
     static __attribute__((noinline)) void NAME(few_tiles_##DEPTH)(const REAL *v, const REAL *u, vec bias, const NAME(few_finish) *f,  \
-                                                                  REAL *to, int64_t row, int64_t ahead, int64_t high, int64_t wide) { \
-        NAME(few_tiles)(DEPTH, v, u, bias, f, to, row, ahead, high, wide);                                                            \
+                                                                  REAL *to, int64_t row, int together, int64_t ahead, int64_t high,   \
+                                                                  int64_t wide) {                                                     \
+        NAME(few_tiles)(DEPTH, v, u, bias, f, to, row, together, ahead, high, wide);                                                  \
     }
 INSTANCE(1) INSTANCE(2) INSTANCE(3) INSTANCE(4)
 #undef INSTANCE
 
-/* Tiles [t0, t0 + VL) of row ty of image n; those beyond the row are of zeros. */
-static void NAME(few_vectors)(const wino_plan *p, const NAME(few_sizes) *z, int64_t n, int64_t ty, int64_t t0, const REAL *x, REAL *rows,
-                              REAL *v) {
-    const int64_t depth = p->depth, left = t0 * FEW_OUTPUTS - p->left, top = ty * FEW_OUTPUTS - p->top;
-    const int64_t count = VL * FEW_OUTPUTS + FEW_POINTS - FEW_OUTPUTS;
-    for (int64_t c = 0; c < depth; c++) {
-        NAME(few_rows)(p, x + ((n * depth + c) * p->src_h + top) * p->src_w + left, p->src_w, top, MAX(0, -left),
-                       MIN(count, p->src_w - left), z->pitch, rows);
-        for (int64_t i = 0; i < FEW_POINTS; i++) {
-            const REAL *from = rows + (FEW_POINTS + i) * z->pitch;
-            vec d[2 * FEW_OUTPUTS], o[FEW_POINTS];
-            NAME(split)(from, FEW_OUTPUTS, VL, (REAL *)d, VL);
-            NAME(split)(from + FEW_OUTPUTS, FEW_OUTPUTS, VL, (REAL *)(d + FEW_OUTPUTS), VL);
-            NAME(wino_data)(2, d, o);
-            UNROLL for (int j = 0; j < FEW_POINTS; j++) *(vec *)(v + ((j * depth + c) * FEW_POINTS + i) * VL) = o[j];
+/* VL tiles of image n from (ty, t0) on, in `together` rows; those beyond the image are of zeros. */
+static void NAME(few_vectors)(const wino_plan *p, const NAME(few_sizes) *z, int64_t n, int64_t ty, int64_t t0, int together, const REAL *x,
+                              REAL *rows, REAL *v) {
+    const int64_t depth = p->depth, left = t0 * FEW_OUTPUTS - p->left, tiles = VL / together;
+    const int64_t count = tiles * FEW_OUTPUTS + FEW_POINTS - FEW_OUTPUTS;
+    for (int r = 0; r < together; r++) {
+        const int64_t top = (ty + r) * FEW_OUTPUTS - p->top;
+        for (int64_t c = 0; c < depth; c++) {
+            NAME(few_rows)(p, x + ((n * depth + c) * p->src_h + top) * p->src_w + left, p->src_w, top, MAX(0, -left),
+                           MIN(count, p->src_w - left), z->pitch, rows);
+            for (int64_t i = 0; i < FEW_POINTS; i++) {
+                const REAL *from = rows + (FEW_POINTS + i) * z->pitch;
+                vec d[2 * FEW_OUTPUTS], o[FEW_POINTS];
+                NAME(split)(from, FEW_OUTPUTS, VL, (REAL *)d, VL);
+                NAME(split)(from + FEW_OUTPUTS, FEW_OUTPUTS, VL, (REAL *)(d + FEW_OUTPUTS), VL);
+                NAME(wino_data)(2, d, o);
+                REAL *to = v + (c * FEW_POINTS + i) * VL + r * tiles;
+                for (int j = 0; j < FEW_POINTS; j++) NAME(store_n)(to + j * depth * FEW_POINTS * VL, o[j], tiles);
+            }
         }
     }
 }
 
-/* Vectors of tiles [m0, m1) of row ty of image n; the last of a row begins early enough to be full, if the row has as many tiles. */
+/* Vectors of tiles [m0, m1) of image n from row ty on; the last of a row begins early enough to be full, if the row has as many tiles. */
 static void NAME(few_planes)(const wino_plan *p, const NAME(few_sizes) *z, int64_t n, int64_t ty, int64_t m0, int64_t m1, const REAL *x,
                              const REAL *u, const NAME(few_finish) *f, REAL *out, REAL *rows) {
     const int64_t points = FEW_POINTS * FEW_POINTS * p->depth, y = ty * FEW_OUTPUTS, plane = p->dst_h * p->dst_w;
     REAL *v = rows + z->rows, *to = out + n * p->dst_c * plane + y * p->dst_w;
     __typeof__(&NAME(few_tiles_1)) const compute[] = {NAME(few_tiles_1), NAME(few_tiles_2), NAME(few_tiles_3), NAME(few_tiles_4)};
+    const int together = NAME(few_rows_together)(p);
     int64_t first[FEW_VECTORS];
     for (int64_t m = m0; m < m1; m++) {
         first[m - m0] = MAX(0, MIN(m * VL, p->tiles_w - VL));
-        NAME(few_vectors)(p, z, n, ty, first[m - m0], x, rows, v + (m - m0) * points * VL);
+        NAME(few_vectors)(p, z, n, ty, first[m - m0], together, x, rows, v + (m - m0) * points * VL);
     }
     for (int64_t k = 0; k < p->columns; k++, to += plane) {
         const vec bias = f->bias ? NAME(splat)(f->bias[k]) : (vec){0};
         for (int64_t m = 0; m < m1 - m0; m++)
-            compute[p->depth - 1](v + m * points * VL, u + k * points, bias, f, to + first[m] * FEW_OUTPUTS, p->dst_w, FEW_AHEAD * plane,
-                                  p->dst_h - y, p->dst_w - first[m] * FEW_OUTPUTS);
+            compute[p->depth - 1](v + m * points * VL, u + k * points, bias, f, to + first[m] * FEW_OUTPUTS, p->dst_w, together,
+                                  FEW_AHEAD * plane, p->dst_h - y, p->dst_w - first[m] * FEW_OUTPUTS);
     }
 }
 
@@ -246,13 +261,15 @@ static void NAME(few_run)(const geometry *s, int direction, const REAL *x, const
     const NAME(few_sizes) z = NAME(few_sizes_of)(s, p.depth);
     const NAME(few_finish) finish = {bias, activation, slope};
     const int64_t vectors = CEIL_DIV(p.tiles_w, VL), strips = s->channels_last ? CEIL_DIV(p.tiles_w, FEW_STRIP) : CEIL_DIV(vectors, FEW_VECTORS);
+    const int together = s->channels_last ? 1 : NAME(few_rows_together)(&p);
+    const int64_t rows = CEIL_DIV(p.tiles_h, together);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         REAL *scratch = (REAL *)(workspace + thread_index() * z.bytes);
         memset(scratch, 0, z.bytes); /* whatever is read beyond the end of a row takes no longer than zeros */
 #pragma omp for schedule(dynamic) nowait
-        for (int64_t item = 0; item < s->n * p.tiles_h * strips; item++) {
-            const int64_t n = item / strips / p.tiles_h, ty = item / strips % p.tiles_h, m = item % strips;
+        for (int64_t item = 0; item < s->n * rows * strips; item++) {
+            const int64_t n = item / strips / rows, ty = item / strips % rows * together, m = item % strips;
             if (s->channels_last) {
                 const int64_t t0 = p.tiles_w * m / strips, tiles = p.tiles_w * (m + 1) / strips - t0;
                 NAME(few_strip)(&p, &z, n, ty, t0, tiles, x, u, &finish, out, scratch);
