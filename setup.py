@@ -108,7 +108,8 @@ class BuildExt(build_ext):
             source = pathlib.Path(folder, "probe.c")
             source.write_text(program)
             try:
-                objects = self.compiler.compile([str(source)], output_dir=folder, include_dirs=[str(KERNELS)], extra_postargs=list(compiling))
+                include = [str(KERNELS)]
+                objects = self.compiler.compile([str(source)], folder, include_dirs=include, extra_postargs=list(compiling))
                 self.compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=list(linking))
             except Exception:  # CompileError and LinkError differ between setuptools versions
                 return False

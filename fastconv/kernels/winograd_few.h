@@ -260,7 +260,8 @@ static void NAME(few_run)(const geometry *s, int direction, const REAL *x, const
     const wino_plan p = NAME(few_plan)(s, direction);
     const NAME(few_sizes) z = NAME(few_sizes_of)(s, p.depth);
     const NAME(few_finish) finish = {bias, activation, slope};
-    const int64_t vectors = CEIL_DIV(p.tiles_w, VL), strips = s->channels_last ? CEIL_DIV(p.tiles_w, FEW_STRIP) : CEIL_DIV(vectors, FEW_VECTORS);
+    const int64_t vectors = CEIL_DIV(p.tiles_w, VL);
+    const int64_t strips = s->channels_last ? CEIL_DIV(p.tiles_w, FEW_STRIP) : CEIL_DIV(vectors, FEW_VECTORS);
     const int together = s->channels_last ? 1 : NAME(few_rows_together)(&p);
     const int64_t rows = CEIL_DIV(p.tiles_h, together);
 #pragma omp parallel num_threads(threads) if (threads > 1)

@@ -49,7 +49,8 @@ def test_regions_loops_and_barriers(tmp_path, policy):
     program = tmp_path / "regions"
     compile_both = [*compiler, "-c", "-std=gnu11", "-O1", "-fopenmp", f"-I{KERNELS}", REGIONS, KERNELS / "team.c"]
     subprocess.run(compile_both, cwd=tmp_path, check=True, timeout=120)
-    link = [*compiler, tmp_path / "team_regions.o", tmp_path / "team.o", "-pthread", "-o", program]  # without the compiler's library
+    # Without the compiler's OpenMP library.
+    link = [*compiler, tmp_path / "team_regions.o", tmp_path / "team.o", "-pthread", "-o", program]
     subprocess.run(link, check=True, timeout=120)
     environment = {**os.environ, "OMP_WAIT_POLICY": policy}
     finished = subprocess.run([program], env=environment, capture_output=True, text=True, timeout=120, check=False)
