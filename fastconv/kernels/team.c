@@ -105,7 +105,6 @@ typedef struct {
 typedef struct {
     gate bell; /* a region has begun, or the team is dismissed */
     int workers, members, dismissed;
-    cpu_set_t cpus;
     int roomy; /* whether there is a CPU for each thread */
     int spin;  /* whether threads that wait spin first */
     int cpu;   /* the caller's, when it last rang */
@@ -158,15 +157,6 @@ static void leave(team *t) {
     if (__atomic_sub_fetch(&t->members, 1, __ATOMIC_ACQ_REL) == 0) free(t);
 }
 
-/* The scheduler wakes a thread near the one that rang, and may leave both on one CPU for the rest of the region. */
-static void keep_off_the_callers_cpu(const team *t) {
-    const int cpu = LOAD(&t->cpu);
-    if (!t->roomy || cpu < 0 || sched_getcpu() != cpu) return;
-    cpu_set_t others = t->cpus;
-    CPU_CLR(cpu, &others);
-    sched_setaffinity(0, sizeof others, &others);
-}
-
 /* Lets the scheduler give this thread a CPU at once when it wakes, in place of one that has spun there for a while. */
 static void ask_for_short_slices(void) {
     struct { /* sched_attr, whose header glibc's excludes */
@@ -184,26 +174,40 @@ static void ask_for_short_slices(void) {
 typedef struct {
     team *team;
     int index;
+    cpu_set_t allowed, chosen; /* CPUs: by whoever else set them, and by `keep_off_the_callers_cpu` */
 } worker;
 
+/* The scheduler wakes a thread near the one that rang, and may leave both on one CPU for the rest of the region. */
+static void keep_off_the_callers_cpu(worker *w) {
+    const int cpu = LOAD(&w->team->cpu);
+    cpu_set_t now;
+    if (!w->team->roomy || cpu < 0 || sched_getcpu() != cpu || sched_getaffinity(0, sizeof now, &now)) return;
+    if (!CPU_EQUAL(&now, &w->chosen)) w->allowed = now;
+    w->chosen = w->allowed;
+    CPU_CLR(cpu, &w->chosen);
+    if (CPU_COUNT(&w->chosen) && !sched_setaffinity(0, sizeof w->chosen, &w->chosen)) return;
+    CPU_ZERO(&w->chosen);
+}
+
 static void *work(void *argument) {
-    const worker w = *(worker *)argument;
-    free(argument);
+    worker *w = argument;
+    team *t = w->team;
     ask_for_short_slices();
-    for (uint32_t heard = 0; !LOAD(&w.team->dismissed);) {
-        await(&w.team->bell, heard, w.team->spin);
-        heard = LOAD(&w.team->bell.number);
-        keep_off_the_callers_cpu(w.team);
-        if (run_offers(w.team, w.index)) advance(&w.team->finished);
+    for (uint32_t heard = 0; !LOAD(&t->dismissed);) {
+        await(&t->bell, heard, t->spin);
+        heard = LOAD(&t->bell.number);
+        keep_off_the_callers_cpu(w);
+        if (run_offers(t, w->index)) advance(&t->finished);
     }
-    leave(w.team);
+    free(w);
+    leave(t);
     return NULL;
 }
 
 static int start_worker(team *t, int index) {
     worker *w = malloc(sizeof *w);
     if (!w) return 0;
-    *w = (worker){t, index};
+    *w = (worker){.team = t, .index = index};
     pthread_attr_t detached;
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
@@ -216,6 +220,7 @@ static int start_worker(team *t, int index) {
 
 static void dismiss(void *argument) {
     team *t = argument;
+    own_team = NULL;
     STORE(&t->dismissed, 1);
     advance(&t->bell);
     leave(t);
@@ -240,7 +245,8 @@ static team *assemble(int workers) {
     if (!t) return NULL;
     *t = (team){.members = workers + 1};
     for (int i = 0; i <= workers; i++) t->places[i].on_offer = 0;
-    t->roomy = sched_getaffinity(0, sizeof t->cpus, &t->cpus) == 0 && CPU_COUNT(&t->cpus) > workers;
+    cpu_set_t cpus;
+    t->roomy = sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) > workers;
     const char *policy = getenv("OMP_WAIT_POLICY");
     t->spin = t->roomy && !(policy && strcasecmp(policy, "passive") == 0);
     sigset_t all, before; /* signals are for the program's own threads */

@@ -101,6 +101,21 @@ for _ in range(20):
     run(program, OMP_WAIT_POLICY="active")
 
 
+def test_workers_stay_on_the_cpus_that_they_are_given():
+    program = """
+before = tasks()
+for _ in range(50):
+    convolve(2)
+(worker,) = map(int, tasks() - before)
+cpu = {min(os.sched_getaffinity(0))}
+os.sched_setaffinity(worker, cpu), os.sched_setaffinity(0, cpu)
+for _ in range(50):
+    convolve(2)
+assert os.sched_getaffinity(worker) == cpu
+"""
+    run(program)
+
+
 def test_a_forked_child_has_workers_of_its_own():
     """The library keeps to one thread there; the kernels need not."""
     program = """
