@@ -224,7 +224,8 @@ static void NAME(few_vectors)(const wino_plan *p, const NAME(few_sizes) *z, int6
     }
 }
 
-/* Vectors of tiles [m0, m1) of image n from row ty on; the last of a row begins early enough to be full, if the row has as many tiles. */
+/* Vectors of tiles [m0, m1) of image n from row ty on; the last of a row begins early enough to be full, if the row has as many tiles, and
+ * stores some results a second time, the same ones. */
 static void NAME(few_planes)(const wino_plan *p, const NAME(few_sizes) *z, int64_t n, int64_t ty, int64_t m0, int64_t m1, const REAL *x,
                              const REAL *u, const NAME(few_finish) *f, REAL *out, REAL *rows) {
     const int64_t points = FEW_POINTS * FEW_POINTS * p->depth, y = ty * FEW_OUTPUTS, plane = p->dst_h * p->dst_w;
