@@ -18,7 +18,7 @@ __all__ = ["ENTRY_POINT_GROUP", "generation", "get", "names", "register", "regis
 ENTRY_POINT_GROUP = "fastconv.algorithms"
 
 # Modules of built-in algorithms, each with a list ALGORITHMS; the order breaks ties. The last entry takes everything.
-_BUILT_IN = ("split", "winograd", "depthwise", "fft", "implicit_gemm", "im2col", "direct")
+_BUILT_IN = ("split", "winograd_split", "winograd", "depthwise", "fft", "implicit_gemm", "im2col", "direct")
 
 _algorithms: dict[str, ConvAlgorithm] = {}
 _lock = threading.RLock()

@@ -13,13 +13,13 @@ from ..threads import get_num_threads
 from . import direct, machine
 from .modelled import Modelled
 
-__all__ = ["ALGORITHMS", "NAMES", "Split"]
+__all__ = ["ALGORITHMS", "BLOCK", "FALLBACK", "NAMES", "UNIT_RATE", "Split", "fall_back"]
 
 # bfloat16 products of one tile instruction to float32 multiply-adds of two vector instructions, both of which a core starts in
 # the time of one: 16 x 16 x 32 in 16 cycles, 2 x 16 in each.
-_UNIT_RATE = 16
+UNIT_RATE = 16
 # Terms, filters and pixels of a block (kernels/tiles.h).
-_BLOCK = 32
+BLOCK = 32
 _WEIGHTS_LIMIT = 2**31
 # Of millions of sums of n products of normal numbers, the largest error measured is 1.6 / sqrt(n) of the bound of one product.
 _SPREAD = 2.62
@@ -45,12 +45,12 @@ class Split(Modelled):
     large_products : int
         Of these, those of a step that are added when the product of the high parts is in the sum.
     error : float
-        Error constant of one product of two values: what is left out.
+        `product_error`, the error constant of one product of two values: what is left out.
     """
 
     def __init__(self, name, parts, products, large_products, error):
         self.name, self.parts, self.products = name, parts, products
-        self._large_products, self._error = large_products, error
+        self._large_products, self.product_error = large_products, error
 
     def supports(self, problem):
         reason = cpu.why_no_matrix_units()
@@ -66,12 +66,12 @@ class Split(Modelled):
 
     def terms(self, problem):
         direction = DIRECTIONS.index(problem.direction)
-        work, area = cpu.kernels().split_work(problem.geometry, direction, self.parts, get_num_threads()), _BLOCK * _BLOCK
+        work, area = cpu.kernels().split_work(problem.geometry, direction, self.parts, get_num_threads()), BLOCK * BLOCK
         source = problem.y_shape if problem.direction == "input_grad" else problem.x_shape
         size = problem.itemsize * int(np.prod(source, dtype=object))
         return {
             "call": machine.call_seconds(),
-            "products": machine.compute_seconds(self.products * work["blocks"] * area * _BLOCK / _UNIT_RATE, problem.dtype),
+            "products": machine.compute_seconds(self.products * work["blocks"] * area * BLOCK / UNIT_RATE, problem.dtype),
             "sums": machine.compute_seconds(work["sums"] * area, problem.dtype),
             "parts": machine.traffic_seconds(work["parts"], 0),
             "weights": machine.traffic_seconds(work["weights"], work["weights"]),
@@ -83,9 +83,9 @@ class Split(Modelled):
         work = cpu.kernels().split_work(problem.geometry, DIRECTIONS.index(problem.direction), self.parts, 1)
         # A tile product adds its terms up in two chains from zero, the sum of which it adds to the tile. Of the first step's
         # sums those before the product of the high parts are small. (Of three parts so are most: they come first in all steps.)
-        inside = math.ceil(min(machine.sum_terms(problem), _BLOCK) / 2) + 1
+        inside = math.ceil(min(machine.sum_terms(problem), BLOCK) / 2) + 1
         behind = self.products * (work["chain"] - 1) + self._large_products
-        return self._error + (inside + behind) / 2
+        return self.product_error + (inside + behind) / 2
 
     def method_error(self, problem):
         # Low bits give products errors of any sign. A pixel of a strided input gradient sums the taps of its phase only.
@@ -94,12 +94,16 @@ class Split(Modelled):
             kernel = problem.kernel_height, problem.kernel_width
             phase = math.prod(max(1, size // stride) for size, stride in zip(kernel, problem.stride, strict=True))
             terms = terms // problem.taps * phase
-        return self._error * min(1.0, _SPREAD / math.sqrt(terms))
+        return self.usual_error(terms)
+
+    def usual_error(self, terms):
+        """Error constant of a sum of so many products whose errors are independent."""
+        return self.product_error * min(1.0, _SPREAD / math.sqrt(terms))
 
     def workspace(self, problem):
         direction = DIRECTIONS.index(problem.direction)
         own = cpu.kernels().split_workspace(problem.geometry, direction, self.parts, get_num_threads())
-        return max(own, _FALLBACK.workspace(problem))
+        return max(own, FALLBACK.workspace(problem))
 
     def pack(self, problem, w):
         kernels, direction, threads = cpu.kernels(), DIRECTIONS.index(problem.direction), get_num_threads()
@@ -112,18 +116,24 @@ class Split(Modelled):
         kernels, threads = cpu.kernels(), get_num_threads()
         if problem.direction == "weight_grad":
             if not kernels.split_weight_run(problem.geometry, self.parts, x, packed, out, workspace, threads):
-                _FALLBACK.run(problem, x, packed, bias, activation, out, workspace)
+                FALLBACK.run(problem, x, packed, bias, activation, out, workspace)
             return
         tiles, w = packed
         code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
         direction = DIRECTIONS.index(problem.direction)
         done = kernels.split_run(problem.geometry, direction, self.parts, x, tiles, bias, code, slope, out, workspace, threads)
         if not done:
-            _FALLBACK.run(problem, x, _FALLBACK.pack(problem, w), bias, activation, out, workspace)
+            fall_back(problem, x, w, bias, activation, out, workspace)
 
 
 # Does what bfloat16 parts do not serve.
-_FALLBACK = direct.ALGORITHMS[0]
+FALLBACK = direct.ALGORITHMS[0]
+
+
+def fall_back(problem, x, w, bias, activation, out, workspace):
+    """Forward or input gradient by `FALLBACK`."""
+    FALLBACK.run(problem, x, FALLBACK.pack(problem, w), bias, activation, out, workspace)
+
 
 # What is left out of a product of two values is at most so much of it, in units of 2^-23. Two parts leave 2^-17 of a value, and
 # the low one is at most 2^-8 of it: low x low, and both rests, are 2^-16 + 2 2^-17. Three parts hold a value, the middle one at

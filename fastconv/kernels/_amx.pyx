@@ -4,3 +4,4 @@
 
 include "kernels.pxi"
 include "split.pxi"
+include "winograd_split.pxi"

@@ -14,6 +14,12 @@ typedef struct {
     uint32_t most, least;
 } magnitude_range;
 
+/* What packed weights begin with. */
+typedef struct {
+    magnitude_range range;
+    char unused[CACHE_LINE - sizeof(magnitude_range)];
+} split_header;
+
 /* Of nothing but ones. */
 #define MAGNITUDE_ONE ((magnitude_range){2u * 0x3f800000u, 2u * 0x3f800000u - 1})
 

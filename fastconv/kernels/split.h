@@ -13,12 +13,6 @@
 
 #include "split_data.h"
 
-/* What packed weights begin with. */
-typedef struct {
-    magnitude_range range;
-    char unused[CACHE_LINE - sizeof(magnitude_range)];
-} split_header;
-
 static int64_t phase_weight_bytes(const split_plan *q) {
     return CEIL_DIV(q->o.columns, SPLIT_PANEL) * q->steps * q->parts * 2 * TILE_BYTES;
 }

@@ -2,6 +2,9 @@
 #define TEMPLATE "winograd.h"
 #include "each_type.h"
 #include "winograd_api.h"
+#ifdef __AMX_BF16__
+#include "winograd_split.h"
+#endif
 
 int winograd_has_few_channels(const geometry *s, int direction, int m) { return winograd_few_suits(s, direction, m); }
 

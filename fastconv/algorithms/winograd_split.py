@@ -1,0 +1,111 @@
+"""Winograd's F(2x2, 3x3) on matrix units: its products are made of bfloat16 parts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..kernels import cpu
+from ..memory import aligned_empty
+from ..problem import DIRECTIONS
+from ..threads import get_num_threads
+from . import machine, split
+from .winograd import Winograd
+
+__all__ = ["ALGORITHMS", "SplitWinograd"]
+
+# Error constant of the transforms in float32, and by how much they enlarge the errors of products: on the hardest data of the
+# tests, 1.3 times is the largest measured; on independent data, 1.1 times what sums of as many products are held to.
+_TRANSFORMS, _GROWTH, _USUAL_GROWTH = 8, 3, 1.5
+
+
+class SplitWinograd(Winograd):
+    """F(2x2, 3x3), 16 products for 4 outputs instead of 36, each as split convolution computes it.
+
+    Transformed data and filters are split into bfloat16 parts, so errors are those of the parts, enlarged by the transforms.
+    Calls with values that parts do not serve are left to direct convolution, as in `split.Split`.
+
+    Parameters
+    ----------
+    products : split.Split
+        How products of two values are made.
+    """
+
+    def __init__(self, products):
+        super().__init__(2, 3, _TRANSFORMS)
+        self.name = f"{self.name}_{products.name.removeprefix('split_')}"
+        self._products = products
+
+    def _refusal(self, problem):
+        if problem.direction == "weight_grad":
+            return "the weight gradient sums over pixels, not channels"
+        return self._products.supports(problem)
+
+    def model(self, problem):
+        return self.name if problem.direction == "forward" else f"{self.name} {problem.direction}"
+
+    def terms(self, problem):
+        work = cpu.kernels().winograd_split_work(problem.geometry, *self._form(problem), get_num_threads())
+        lanes = self.points * split.BLOCK
+        products = self._products.products * work["blocks"] * split.BLOCK**3 / split.UNIT_RATE
+        terms = {
+            "call": machine.call_seconds(),
+            "products": machine.compute_seconds(products, problem.dtype),
+            "parts": machine.compute_seconds(work["data"] * lanes, problem.dtype),
+            "results": machine.compute_seconds(work["results"] * lanes, problem.dtype),
+            "weights": machine.traffic_seconds(work["weights"], self._packed_bytes(problem)),
+            "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+        }
+        if problem.memory_format == "nchw":
+            terms["transposes"] = machine.traffic_seconds(problem.bytes, problem.bytes)
+        return terms
+
+    def pack_terms(self, problem):
+        written, read = self._packed_bytes(problem), problem.itemsize * math.prod(problem.w_shape)
+        return {
+            "call": machine.call_seconds(),
+            "transforms": machine.compute_seconds(written / (2 * self._products.parts), problem.dtype),
+            "reads": machine.traffic_seconds(read, read),
+            "writes": machine.traffic_seconds(written, written),
+        }
+
+    def error(self, problem):
+        depth = self._depth(problem)
+        return self._hidden_kernel(problem) * (_TRANSFORMS + _GROWTH * self._products.product_error) + depth / 2
+
+    def method_error(self, problem):
+        return _USUAL_GROWTH * self._products.usual_error(self._depth(problem) * problem.taps) * self._hidden_kernel(problem)
+
+    def workspace(self, problem):
+        own = cpu.kernels().winograd_split_workspace(problem.geometry, *self._form(problem), get_num_threads())
+        return max(own, split.FALLBACK.workspace(problem))
+
+    def pack(self, problem, w):
+        kernels, threads = cpu.kernels(), get_num_threads()
+        packed = aligned_empty(self._packed_bytes(problem), np.uint8)
+        scratch = aligned_empty(kernels.winograd_split_pack_workspace(threads), np.uint8)
+        kernels.winograd_split_pack(problem.geometry, *self._form(problem), w, packed, scratch, threads)
+        return packed, w
+
+    def run(self, problem, x, packed, bias, activation, out, workspace):
+        filters, w = packed
+        code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
+        done = cpu.kernels().winograd_split_run(
+            problem.geometry, *self._form(problem), x, filters, bias, code, slope, out, workspace, get_num_threads()
+        )
+        if not done:
+            split.fall_back(problem, x, w, bias, activation, out, workspace)
+
+    def _form(self, problem):
+        return DIRECTIONS.index(problem.direction), self._products.parts
+
+    def _packed_bytes(self, problem):
+        return cpu.kernels().winograd_split_packed_bytes(problem.geometry, *self._form(problem))
+
+    def _depth(self, problem):
+        return (problem.in_channels if problem.direction == "forward" else problem.out_channels) // problem.groups
+
+
+# Six products in place of three are the work of a larger tile, whose error is smaller.
+ALGORITHMS = [SplitWinograd(products) for products in split.ALGORITHMS if products.parts < 3]

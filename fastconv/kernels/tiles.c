@@ -1,0 +1,90 @@
+/* Register tiles on matrix units; see tiles.h. Empty for other instruction sets. */
+#ifdef __AMX_BF16__
+#include "tiles.h"
+
+#define PRODUCT(sum, data, weights)                        \
+    do {                                                   \
+        if (lanes) _tile_dpbf16ps(sum, weights, data);     \
+        else _tile_dpbf16ps(sum, data, weights);           \
+    } while (0)
+#define LOAD_DATA(tile, other, of) _tile_loadd(tile, data + other * f->second + of * f->part, f->row)
+#define LOAD_WEIGHTS(tile, other, of) _tile_loadd(tile, weights + other * f->weights_second + of * f->weights_part, TILE_ROW)
+
+/* Both kinds of tiles are new; only the data; only the weights. */
+#define MULTIPLY(d, w)                                          \
+    do {                                                        \
+        LOAD_DATA(4, 0, d); LOAD_WEIGHTS(6, 0, w);              \
+        PRODUCT(0, 4, 6);                                       \
+        if (nw > 1) { LOAD_WEIGHTS(7, 1, w); PRODUCT(1, 4, 7); } \
+        if (nd > 1) { LOAD_DATA(5, 1, d); PRODUCT(2, 5, 6); }   \
+        if (nd > 1 && nw > 1) PRODUCT(3, 5, 7);                 \
+    } while (0)
+#define MULTIPLY_DATA(d)                                        \
+    do {                                                        \
+        LOAD_DATA(4, 0, d); PRODUCT(0, 4, 6);                   \
+        if (nw > 1) PRODUCT(1, 4, 7);                           \
+        if (nd > 1) { LOAD_DATA(5, 1, d); PRODUCT(2, 5, 6); }   \
+        if (nd > 1 && nw > 1) PRODUCT(3, 5, 7);                 \
+    } while (0)
+#define MULTIPLY_WEIGHTS(w)                                     \
+    do {                                                        \
+        LOAD_WEIGHTS(6, 0, w); PRODUCT(0, 4, 6);                \
+        if (nd > 1) PRODUCT(2, 5, 6);                           \
+        if (nw > 1) { LOAD_WEIGHTS(7, 1, w); PRODUCT(1, 4, 7); } \
+        if (nd > 1 && nw > 1) PRODUCT(3, 5, 7);                 \
+    } while (0)
+#define START(sum, tile)                                                                               \
+    do {                                                                                               \
+        if (r->from == FROM_ZERO) _tile_zero(sum);                                                     \
+        else if (r->from == FROM_SUMS) _tile_loadd(sum, r->out[sum], r->row[sum / 2]);                 \
+        else _tile_loadd(sum, r->bias + tile * (r->bias_row ? TILE * TILE : TILE), r->bias_row);       \
+    } while (0)
+
+/* nd x nw sums; all four numbers are constants. */
+INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r) {
+    const char *weights = f->weights;
+    __asm__ volatile("" ::: "memory"); /* tile loads do not tell the compiler that they read memory */
+    START(0, 0);
+    if (nw > 1) START(1, 1);
+    if (nd > 1) START(2, 0);
+    if (nd > 1 && nw > 1) START(3, 1);
+    for (int64_t s = 0; s < f->steps; s++, weights += f->weights_step) {
+        const char *data = f->data + f->at[s];
+        if (parts == 1) {
+            MULTIPLY(0, 0);
+        } else if (parts == 2) {
+            MULTIPLY(1, 0);
+            MULTIPLY_DATA(0);
+            MULTIPLY_WEIGHTS(1);
+        } else {
+            MULTIPLY(2, 0);
+            MULTIPLY_DATA(1);
+            MULTIPLY_WEIGHTS(1);
+            MULTIPLY_DATA(0);
+            MULTIPLY_WEIGHTS(2);
+        }
+    }
+    /* Of three parts the high ones come last: small products are not rounded to the size of large sums. */
+    weights = f->weights;
+    for (int64_t s = 0; parts == 3 && s < f->steps; s++, weights += f->weights_step) {
+        const char *data = f->data + f->at[s];
+        MULTIPLY(0, 0);
+    }
+    _tile_stored(0, r->out[0], r->row[0]);
+    if (nw > 1) _tile_stored(1, r->out[1], r->row[0]);
+    if (nd > 1) _tile_stored(2, r->out[2], r->row[1]);
+    if (nd > 1 && nw > 1) _tile_stored(3, r->out[3], r->row[1]);
+}
+
+#define KERNEL(parts, lanes, nd, nw)                                                                                     \
+    static void multiply_##parts##lanes##nd##nw(const tile_factors *f, const tile_sums *r) {                             \
+        multiply_tiles(parts, lanes, nd, nw, f, r);                                                                      \
+    }
+#define KERNELS(parts, lanes) KERNEL(parts, lanes, 1, 1) KERNEL(parts, lanes, 1, 2) KERNEL(parts, lanes, 2, 1) KERNEL(parts, lanes, 2, 2)
+KERNELS(1, 0) KERNELS(1, 1) KERNELS(2, 0) KERNELS(2, 1) KERNELS(3, 0) KERNELS(3, 1)
+#define NAMES(parts, lanes)                                                                                              \
+    {{multiply_##parts##lanes##11, multiply_##parts##lanes##12}, {multiply_##parts##lanes##21, multiply_##parts##lanes##22}}
+
+tile_kernel *const tile_kernels[MOST_PARTS][2][2][2] = {
+    {NAMES(1, 0), NAMES(1, 1)}, {NAMES(2, 0), NAMES(2, 1)}, {NAMES(3, 0), NAMES(3, 1)}};
+#endif
