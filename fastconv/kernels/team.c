@@ -9,7 +9,8 @@
  *
  * So the end of a region waits for no thread that has yet to be given a CPU, as it does in libgomp. Where idle threads of
  * other libraries spin for milliseconds after each call, such a thread comes later than the end of most layers. What is
- * computed depends on the number of a place and not on who runs it. Only a barrier needs a thread at every place.
+ * computed depends on the number of a place and not on who runs it. Only a barrier needs a thread at every place. Where a worker
+ * that has begun, or that a barrier waits for, has no CPU, its caller lends it its own.
  *
  * Every calling thread has workers of its own, which end with it. In a child after a fork there are none, and new ones start.
  */
@@ -17,6 +18,7 @@
 #ifdef OWN_TEAM
 
 #define _GNU_SOURCE
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <omp.h>
@@ -26,6 +28,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -33,6 +36,7 @@
 
 enum { CACHE_LINE = 64 };
 enum { SPIN_NANOSECONDS = 100000 };  /* before a thread that waits goes to sleep; to wake it takes half of that */
+enum { NAP_NANOSECONDS = 50000 };     /* in which a worker that has something to do runs, or has lost its CPU */
 enum { SLICE_NANOSECONDS = 100000 }; /* the shortest that Linux has */
 
 #define LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -65,17 +69,24 @@ static void advance(gate *g) {
     if (__atomic_load_n(&g->sleepers, __ATOMIC_SEQ_CST)) syscall(SYS_futex, &g->number, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-/* Until the number is another than `before`. */
-static void await(gate *g, uint32_t before, int spin) {
-    for (int64_t end = spin ? nanoseconds() + SPIN_NANOSECONDS : 0; spin && nanoseconds() < end;)
+/* Spins until the number is another than `before`, or for a while; whether it is. */
+static int spins_until(gate *g, uint32_t before) {
+    for (int64_t end = nanoseconds() + SPIN_NANOSECONDS; nanoseconds() < end;)
         for (int i = 0; i < 16; i++) {
-            if (LOAD(&g->number) != before) return;
+            if (LOAD(&g->number) != before) return 1;
             relax();
         }
+    return 0;
+}
+
+/* Sleeps until it is, at most for so long if `most` is not NULL; whether it is. */
+static int sleeps_until(gate *g, uint32_t before, const struct timespec *most) {
+    long failed = 0;
     __atomic_add_fetch(&g->sleepers, 1, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(&g->number, __ATOMIC_SEQ_CST) == before)
-        syscall(SYS_futex, &g->number, FUTEX_WAIT_PRIVATE, before, NULL, NULL, 0);
+    while (__atomic_load_n(&g->number, __ATOMIC_SEQ_CST) == before && !(failed && errno == ETIMEDOUT))
+        failed = syscall(SYS_futex, &g->number, FUTEX_WAIT_PRIVATE, before, most, NULL, 0);
     __atomic_sub_fetch(&g->sleepers, 1, __ATOMIC_RELAXED);
+    return LOAD(&g->number) != before;
 }
 
 /* -- teams --------------------------------------------------------------------------------------------------------------- */
@@ -96,10 +107,16 @@ typedef struct {
     _Alignas(CACHE_LINE) uint64_t chunks;
 } part;
 
-/* What concerns one place. */
+/* What concerns one place, and the worker that begins with it. */
 typedef struct {
     _Alignas(CACHE_LINE) int on_offer;
     part parts[OPEN_LOOPS];
+    _Alignas(CACHE_LINE) int busy; /* whether the worker runs, or is about to */
+    int moved;                     /* whether `keep_off_the_callers_cpu` has chosen its CPUs */
+    int lent;                      /* whether it has been brought to the caller's CPU */
+    pid_t thread;
+    clockid_t clock;               /* of the time that it has run */
+    cpu_set_t home;                /* its CPUs before that */
 } place;
 
 typedef struct {
@@ -129,7 +146,8 @@ typedef struct {
 } position;
 
 static _Thread_local position here = {.count = 1};
-static _Thread_local team *own_team;
+static _Thread_local team *own_team;   /* a caller's */
+static _Thread_local place *own_place; /* a worker's */
 static pthread_key_t at_thread_end;
 
 /* A place of a team's region, or one of one if `t` is NULL. */
@@ -171,33 +189,88 @@ static void ask_for_short_slices(void) {
     syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
+/* -- CPUs ---------------------------------------------------------------------------------------------------------------- */
+
 typedef struct {
     team *team;
     int index;
     cpu_set_t allowed, chosen; /* CPUs: by whoever else set them, and by `keep_off_the_callers_cpu` */
 } worker;
 
+/* Between two ticks of its clock, milliseconds, the scheduler leaves a CPU to the thread of another library that spins there, and a
+ * worker that has begun waits in its queue. A caller that waits for that worker has a CPU to lend. */
+static void lend_cpu(place *p) {
+    const int cpu = sched_getcpu();
+    cpu_set_t lent;
+    CPU_ZERO(&lent);
+    if (cpu < 0 || LOAD(&p->lent) || sched_getaffinity(p->thread, sizeof p->home, &p->home)) return;
+    if (!CPU_ISSET(cpu, &p->home) && !LOAD(&p->moved)) return; /* not one of those it was given */
+    CPU_SET(cpu, &lent);
+    STORE(&p->lent, 1);
+    sched_setaffinity(p->thread, sizeof lent, &lent);
+    if (!LOAD(&p->lent)) sched_setaffinity(p->thread, sizeof p->home, &p->home); /* it was through in between */
+}
+
+/* The worker of this place goes back to its CPUs. */
+static void go_home(place *p) {
+    int lent = 1;
+    if (LOAD(&p->lent) && EXCHANGE(&p->lent, &lent, 0)) sched_setaffinity(0, sizeof p->home, &p->home);
+}
+
+/* How long the worker of this place has run, if it has something to do; -1: it has not. */
+static int64_t time_run(const place *p) {
+    struct timespec t;
+    if (!LOAD(&p->thread) || !(LOAD(&p->busy) || LOAD(&p->on_offer)) || clock_gettime(p->clock, &t)) return -1;
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* Until the number is another than `before`. The caller lends its CPU to the first worker found to have none. */
+static void await(team *t, gate *g, uint32_t before) {
+    if (t->spin && spins_until(g, before)) return;
+    if (t->spin && t == own_team) {
+        const struct timespec nap = {.tv_nsec = NAP_NANOSECONDS};
+        int64_t run[t->workers + 1];
+        for (int lent = 0; !lent;) {
+            for (int i = 1; i <= t->workers; i++) run[i] = time_run(&t->places[i]);
+            if (sleeps_until(g, before, &nap)) return;
+            for (int i = 1; i <= t->workers && !lent; i++) {
+                lent = run[i] >= 0 && run[i] == time_run(&t->places[i]);
+                if (lent) lend_cpu(&t->places[i]);
+            }
+        }
+    }
+    sleeps_until(g, before, NULL);
+}
+
 /* The scheduler wakes a thread near the one that rang, and may leave both on one CPU for the rest of the region. */
 static void keep_off_the_callers_cpu(worker *w) {
     const int cpu = LOAD(&w->team->cpu);
     cpu_set_t now;
     if (!w->team->roomy || cpu < 0 || sched_getcpu() != cpu || sched_getaffinity(0, sizeof now, &now)) return;
+    if (LOAD(&own_place->lent)) return;
     if (!CPU_EQUAL(&now, &w->chosen)) w->allowed = now;
     w->chosen = w->allowed;
     CPU_CLR(cpu, &w->chosen);
-    if (CPU_COUNT(&w->chosen) && !sched_setaffinity(0, sizeof w->chosen, &w->chosen)) return;
-    CPU_ZERO(&w->chosen);
+    const int moved = CPU_COUNT(&w->chosen) && !sched_setaffinity(0, sizeof w->chosen, &w->chosen);
+    if (!moved) CPU_ZERO(&w->chosen);
+    STORE(&own_place->moved, moved);
 }
 
 static void *work(void *argument) {
     worker *w = argument;
     team *t = w->team;
+    place *p = own_place = &t->places[w->index];
+    if (!pthread_getcpuclockid(pthread_self(), &p->clock)) STORE(&p->thread, (pid_t)syscall(SYS_gettid));
     ask_for_short_slices();
     for (uint32_t heard = 0; !LOAD(&t->dismissed);) {
-        await(&t->bell, heard, t->spin);
+        await(t, &t->bell, heard);
         heard = LOAD(&t->bell.number);
         keep_off_the_callers_cpu(w);
-        if (run_offers(t, w->index)) advance(&t->finished);
+        STORE(&p->busy, 1);
+        const int last = run_offers(t, w->index);
+        STORE(&p->busy, 0);
+        if (last) advance(&t->finished);
+        go_home(p);
     }
     free(w);
     leave(t);
@@ -244,7 +317,7 @@ static team *assemble(int workers) {
     team *t = aligned_alloc(CACHE_LINE, (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
     if (!t) return NULL;
     *t = (team){.members = workers + 1};
-    for (int i = 0; i <= workers; i++) t->places[i].on_offer = 0;
+    memset(t->places, 0, (workers + 1) * sizeof(place));
     cpu_set_t cpus;
     t->roomy = sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) > workers;
     const char *policy = getenv("OMP_WAIT_POLICY");
@@ -288,7 +361,7 @@ void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned 
     for (int i = 1; i <= others; i++) STORE(&t->places[i].on_offer, 1);
     advance(&t->bell);
     run(t, body, data, 0, others + 1);
-    if (!run_offers(t, 1)) await(&t->finished, finished, t->spin);
+    if (!run_offers(t, 1)) await(t, &t->finished, finished);
 }
 
 int omp_get_thread_num(void) { return here.index; }
@@ -305,8 +378,10 @@ void GOMP_barrier(void) {
     if (__atomic_add_fetch(&t->arrived, 1, __ATOMIC_ACQ_REL) == here.count) {
         STORE(&t->arrived, 0);
         advance(&t->barrier);
+        if (own_place) go_home(own_place);
     } else {
-        await(&t->barrier, before, t->spin);
+        if (own_place) go_home(own_place);
+        await(t, &t->barrier, before);
     }
 }
 

@@ -116,6 +116,37 @@ assert os.sched_getaffinity(worker) == cpu
     run(program)
 
 
+def test_workers_are_given_back_their_cpus():
+    """Another process spins on a worker's CPU, so that its caller lends it its own."""
+    program = """
+import subprocess, sys
+cpus = os.sched_getaffinity(0)
+if len(cpus) < 2:
+    sys.exit()
+before = tasks()
+convolve(2)
+(worker,) = map(int, tasks() - before)
+mine = min(cpus)
+os.sched_setaffinity(0, {mine})
+gy, batch = np.ones((1, 16, 30, 29), np.float32), np.ones((8, 16, 30, 29), np.float32)
+spin = "import os\\nos.sched_setaffinity(0, {{{}}})\\nwhile True: pass"
+spinners = [subprocess.Popen([sys.executable, "-c", spin.format(cpu)]) for cpu in cpus - {mine}]
+try:
+    for _ in range(200):
+        assert np.array_equal(convolve(2), expected)
+        with fc.num_threads(2):  # with barriers
+            fc.conv2d_weight_grad(gy, x, w.shape, padding=1, algorithm="winograd4x4")
+            fc.functional.batch_norm(batch, np.ones(16, np.float32), np.zeros(16, np.float32))
+finally:
+    for spinner in spinners:
+        spinner.kill()
+        spinner.wait()
+convolve(2)
+assert os.sched_getaffinity(worker) in (cpus, cpus - {mine})
+"""
+    run(program)
+
+
 def test_a_forked_child_has_workers_of_its_own():
     """The library keeps to one thread there; the kernels need not."""
     program = """
