@@ -14,7 +14,7 @@
 
 /* What threads need at most, over all phases. */
 typedef struct {
-    int64_t packed, offsets, strip, runs, compact, row, steps, bias;
+    int64_t packed, pack_scratch, strip, runs, compact, row, steps, bias;
 } split_sizes;
 
 static split_sizes sizes_of(const geometry *s, int backward, int parts, int threads) {
@@ -23,7 +23,7 @@ static split_sizes sizes_of(const geometry *s, int backward, int parts, int thre
     for (int64_t i = 0; tables && i < operands_of(s, backward).phases; i++) {
         const split_plan q = plan_split(s, backward, parts, i, threads, tables);
         z.packed += q.groups * phase_weight_bytes(&q);
-        z.offsets = MAX(z.offsets, q.bundle * q.steps * TERMS * (int64_t)sizeof(int32_t));
+        z.pack_scratch = MAX(z.pack_scratch, pack_scratch_bytes(&q, backward, s->kh * s->kw));
         z.steps = MAX(z.steps, q.steps * (int64_t)sizeof(int64_t));
         z.strip = MAX(z.strip, split_strip_bytes(&q));
         z.runs = MAX(z.runs, split_plane_rows(&q) * (int64_t)sizeof(held_run));
@@ -40,7 +40,7 @@ int64_t split_packed_bytes(const geometry *s, int backward, int parts) {
 }
 
 int64_t split_pack_workspace(const geometry *s, int backward, int parts, int threads) {
-    return threads * (CACHE_LINE + split_tables_bytes(s) + ROUND_UP(sizes_of(s, backward, parts, 1).offsets, CACHE_LINE));
+    return threads * (CACHE_LINE + split_tables_bytes(s) + ROUND_UP(sizes_of(s, backward, parts, 1).pack_scratch, CACHE_LINE));
 }
 
 void split_pack(const geometry *s, int backward, int parts, const float *w, char *packed, void *workspace, int threads) {
@@ -53,7 +53,7 @@ void split_pack(const geometry *s, int backward, int parts, const float *w, char
         magnitudes m = no_magnitudes();
         for (int64_t i = 0; i < operands_of(s, backward).phases; i++) {
             const split_plan q = plan_split(s, backward, parts, i, 1, tables);
-            pack_phase(s, &q, backward, w, to, (int32_t *)p, thread_index(), team_size(), &m);
+            pack_phase(s, &q, backward, w, to, p, thread_index(), team_size(), &m);
             to += q.groups * phase_weight_bytes(&q);
         }
         *range = range_of(&m);

@@ -39,6 +39,8 @@ INLINE __m512 gather_terms(const float *from, const int32_t *offset) {
     return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, at, from, sizeof(float));
 }
 
+enum { PACK_AHEAD = 8 }; /* channels asked for ahead */
+
 /* One panel of filters, [step][part][2] tiles. `from`: the bundle's first weight; `offset`: of each member. */
 INLINE void pack_panel(const int parts, const split_plan *q, const float *from, int64_t member_step, int64_t column_step, int64_t first,
                        int64_t columns, const int32_t *offset, char *to, magnitudes *m) {
@@ -69,23 +71,78 @@ INLINE void pack_panel(const int parts, const split_plan *q, const float *from, 
         }
 }
 
-static void pack_phase(const geometry *s, const split_plan *q, int backward, const float *w, char *packed, int32_t *offset,
+/* Whether tiles hold the filters of one group in their lanes, terms are the channels under one tap, which do not lie side by side, and
+ * most of the kernel's taps serve this phase. */
+INLINE int packs_whole_channels(const split_plan *q, int backward, int64_t taps) {
+    return !q->lanes && !q->patches && q->bundle == 1 && (backward || taps > 1) && 2 * q->p.taps > taps;
+}
+
+/* Channels that are read together, and in the backward direction filters: pairs are all that it takes. */
+INLINE int64_t packed_together(int backward) { return backward ? 2 : TILE; }
+
+static int64_t pack_scratch_bytes(const split_plan *q, int backward, int64_t taps) {
+    if (packs_whole_channels(q, backward, taps)) return packed_together(backward) * taps * TILE_ROW;
+    return q->bundle * q->steps * TERMS * (int64_t)sizeof(int32_t);
+}
+
+/* The same panel where that is so: `filters` are vectors of 16 filters each, by channel and tap. Weights are read in their order: forward
+ * 16 channels of 16 filters at a time, backward the filters' taps of one channel. `taps`: of the kernel, all of which are read. */
+INLINE void pack_channels(const int parts, const split_plan *q, const float *from, int backward, int64_t taps, int64_t channel_step,
+                          int64_t column_step, int64_t columns, float *filters, char *to, magnitudes *m) {
+    const int64_t together = packed_together(backward);
+    for (int64_t c = 0; c < ROUND_UP(q->o.depth, TERMS); c += together)
+        for (int64_t second = 0; second < 2; second++) {
+            const int64_t channels = MAX(0, MIN(together, q->o.depth - c)), count = MAX(0, MIN(TILE, columns - second * TILE));
+            const float *first = from + second * TILE * column_step + c * channel_step;
+            if (channels < together || count < TILE) memset(filters, 0, together * taps * TILE * sizeof(float));
+            if (!backward && count) transpose_f32(first, column_step, count, channels * taps, filters, TILE);
+            for (int64_t i = 0; backward && count && i < channels; i++) {
+                const float *channel = first + i * channel_step;
+                for (int64_t ahead = 0; ahead < count * taps; ahead += TILE) /* too short a run for the hardware to notice */
+                    __builtin_prefetch(channel + PACK_AHEAD * channel_step + ahead);
+                if (taps == 1) store_f32(filters + i * TILE, load_n_f32(channel, count));
+                else transpose_f32(channel, taps, count, taps, filters + i * taps * TILE, TILE);
+            }
+            for (int64_t t = 0; t < q->p.taps; t++)
+                for (int64_t i = 0; i < together; i += 2) {
+                    const float *pair = filters + (i * taps + q->p.tap[t].index) * TILE;
+                    const __m512 a = (__m512)load_f32(pair), b = (__m512)load_f32(pair + taps * TILE);
+                    char *row = to + (((c / TERMS * q->p.taps + t) * parts * 2 + second) * TILE + (c + i) % TERMS / 2) * TILE_ROW;
+                    __m512i part[MOST_PARTS];
+                    note_magnitudes(m, a), note_magnitudes(m, b);
+                    split_values(parts, a, b, part);
+                    UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(row + 2 * k * TILE_BYTES, paired(part[k]));
+                }
+        }
+}
+
+/* `scratch`: pack_scratch_bytes. */
+static void pack_phase(const geometry *s, const split_plan *q, int backward, const float *w, char *packed, void *scratch,
                        int index, int count, magnitudes *m) {
     const int64_t taps = s->kh * s->kw, panels = CEIL_DIV(q->o.columns, SPLIT_PANEL);
     const int64_t filter = s->c / s->g * taps, column_step = backward ? taps : filter;
+    const int64_t channel_step = backward ? filter : taps;
     const int64_t member_step = s->k / s->g * filter;
+    int32_t *offset = (int32_t *)scratch;
     int64_t begin, end;
-    for (int64_t i = 0; i < q->bundle; i++) term_offsets(s, q, backward, i, offset + i * q->steps * TERMS);
+    for (int64_t i = 0; i < q->bundle && !packs_whole_channels(q, backward, taps); i++)
+        term_offsets(s, q, backward, i, offset + i * q->steps * TERMS);
     share(q->groups * panels, index, count, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         const int64_t g = i / panels, j = i % panels * SPLIT_PANEL, columns = MIN(SPLIT_PANEL, q->o.columns - j);
         const float *from = w + g * q->bundle * member_step;
         char *to = packed + i * q->steps * q->parts * 2 * TILE_BYTES;
+#define PACK(parts)                                                                                                                \
+    if (packs_whole_channels(q, backward, taps))                                                                                                  \
+        pack_channels(parts, q, from + j * column_step, backward, taps, channel_step, column_step, columns, (float *)scratch, to, m); \
+    else                                                                                                                          \
+        pack_panel(parts, q, from, member_step, column_step, j, columns, offset, to, m)
         switch (q->parts) {
-        case 1: pack_panel(1, q, from, member_step, column_step, j, columns, offset, to, m); break;
-        case 2: pack_panel(2, q, from, member_step, column_step, j, columns, offset, to, m); break;
-        default: pack_panel(3, q, from, member_step, column_step, j, columns, offset, to, m);
+        case 1: PACK(1); break;
+        case 2: PACK(2); break;
+        default: PACK(3);
         }
+#undef PACK
     }
 }
 
