@@ -110,8 +110,9 @@ static void clear_untouched(const geometry *s, int backward, char *tables, float
 #pragma omp barrier
 }
 
-static int64_t own_bytes(const geometry *s, const split_sizes *z) {
-    return CACHE_LINE + split_tables_bytes(s) + ROUND_UP(z->steps, CACHE_LINE) + ROUND_UP(z->strip, CACHE_LINE) +
+static int64_t own_bytes(const geometry *s, int backward, const split_sizes *z) {
+    const int64_t each = split_tables_bytes(s) + ROUND_UP(z->steps, CACHE_LINE);
+    return CACHE_LINE + sharing_phases(s, backward) * each + ROUND_UP(z->strip, CACHE_LINE) +
            ROUND_UP(z->runs, CACHE_LINE) + ROUND_UP(z->compact, CACHE_LINE) + ROUND_UP(z->row, CACHE_LINE) + z->bias +
            SCRATCH_FLOATS * (int64_t)sizeof(float);
 }
@@ -119,13 +120,13 @@ static int64_t own_bytes(const geometry *s, const split_sizes *z) {
 int64_t split_workspace(const geometry *s, int direction, int parts, int threads) {
     if (direction == SPLIT_WEIGHT_GRAD) return weight_workspace(s, parts, threads);
     const split_sizes z = sizes_of(s, direction, parts, threads);
-    return threads * own_bytes(s, &z);
+    return threads * own_bytes(s, direction, &z);
 }
 
 int split_run(const geometry *s, int backward, int parts, const float *x, const char *packed, const float *bias, int activation,
               float slope, float *out, void *workspace, int threads) {
     const split_sizes z = sizes_of(s, backward, parts, threads);
-    const int64_t own = own_bytes(s, &z);
+    const int64_t own = own_bytes(s, backward, &z), phases = operands_of(s, backward).phases, sharing = sharing_phases(s, backward);
     magnitude_range range = ((const split_header *)packed)->range, seen = {0, UINT32_MAX};
     if (!ranges_allow_split(range, MAGNITUDE_ONE)) return 0;
     for (int i = 0; i < threads; i++) *(magnitude_range *)((char *)workspace + i * own) = seen; /* OpenMP may start fewer */
@@ -133,41 +134,57 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
     {
         char *p = (char *)workspace + thread_index() * own;
         magnitude_range *mine = (magnitude_range *)aligned_take(&p, sizeof(*mine));
-        char *tables = aligned_take(&p, split_tables_bytes(s));
-        int64_t *at = (int64_t *)aligned_take(&p, z.steps);
+        char *tables[MOST_SHARING];
+        int64_t *at[MOST_SHARING];
+        for (int64_t i = 0; i < sharing; i++) tables[i] = aligned_take(&p, split_tables_bytes(s));
+        for (int64_t i = 0; i < sharing; i++) at[i] = (int64_t *)aligned_take(&p, z.steps);
         held_run *run = (held_run *)aligned_take(&p, z.runs);
         char *strip = aligned_take(&p, z.strip), *compact = aligned_take(&p, z.compact), *row = aligned_take(&p, z.row);
         float *bias_tiles = (float *)aligned_take(&p, z.bias);
         magnitudes m = no_magnitudes();
         const char *weights = packed + sizeof(split_header);
-        clear_untouched(s, backward, tables, out);
+        clear_untouched(s, backward, tables[0], out);
         tiles_begin();
-        for (int64_t i = 0; i < operands_of(s, backward).phases; i++) {
-            const split_plan q = plan_split(s, backward, parts, i, threads, tables);
-            const int64_t panels = CEIL_DIV(q.o.columns, SPLIT_PANEL), panel_bytes = q.steps * parts * 2 * TILE_BYTES;
-            if (q.p.taps && q.p.h && q.p.w) {
-                product_offsets(&q, at);
-                /* Strips are shared among the threads; where there are few of them, filters are too. */
-                const int64_t shares = q.groups * q.strips % team_size() ? MIN(team_size(), panels) : 1;
-                int64_t begin, end;
-                share(q.groups * q.strips * shares, thread_index(), team_size(), &begin, &end);
-                split_strip t = {.q = &q, .group = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact,
-                                 .row = (float *)row};
-                for (int64_t j = begin; j < end; j++) {
-                    if (j == begin || j % shares == 0) {
-                        const int64_t index = j / shares % q.strips, group = j / shares / q.strips;
-                        if (bias && group != t.group) fill_bias(&q, bias + group * q.o.columns, bias_tiles);
-                        t.group = group;
-                        place_strip(&t, index, s->n);
-                        fill_strip(&t, x, &m);
-                    }
-                    int64_t first, last;
-                    share(panels, (int)(j % shares), (int)shares, &first, &last);
-                    multiply_strip(&t, weights + t.group * panels * panel_bytes, first, last, at, bias ? bias_tiles : NULL, activation,
-                                   slope, out, (float *)p);
+        for (int64_t i = 0; i < phases; i += sharing) {
+            split_plan plans[MOST_SHARING];
+            const char *packed_phase[MOST_SHARING];
+            int64_t count = 0; /* of those that have something to compute */
+            for (int64_t j = 0; j < sharing; j++) {
+                split_plan *q = plans + count;
+                *q = plan_split(s, backward, parts, i + j, threads, tables[count]);
+                packed_phase[count] = weights;
+                weights += q->groups * phase_weight_bytes(q);
+                if (!q->p.taps || !q->p.h || !q->p.w) continue;
+                product_offsets(q, at[count]);
+                count++;
+            }
+            if (!count) continue;
+            const split_plan *q = plans;
+            const int64_t panels = CEIL_DIV(q->o.columns, SPLIT_PANEL);
+            /* Strips are shared among the threads; where there are few of them, filters are too. */
+            const int64_t shares = q->groups * q->strips % team_size() ? MIN(team_size(), panels) : 1;
+            int64_t begin, end;
+            share(q->groups * q->strips * shares, thread_index(), team_size(), &begin, &end);
+            split_strip t = {.q = q, .group = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact, .row = (float *)row};
+            for (int64_t j = begin; j < end; j++) {
+                if (j == begin || j % shares == 0) {
+                    const int64_t index = j / shares % q->strips, group = j / shares / q->strips;
+                    if (bias && group != t.group) fill_bias(q, bias + group * q->o.columns, bias_tiles);
+                    t.group = group;
+                    place_strip(&t, index, s->n);
+                    fill_strip(&t, x, &m);
+                }
+                int64_t first, last;
+                share(panels, (int)(j % shares), (int)shares, &first, &last);
+                for (int64_t k = 0; k < count; k++) {
+                    split_strip of_phase = t;
+                    of_phase.q = plans + k;
+                    of_phase.rows = MIN(t.rows, plans[k].p.h - t.y0);
+                    if (of_phase.rows > 0)
+                        multiply_strip(&of_phase, packed_phase[k] + t.group * phase_weight_bytes(plans + k), first, last, at[k],
+                                       bias ? bias_tiles : NULL, activation, slope, out, (float *)p);
                 }
             }
-            weights += q.groups * panels * panel_bytes;
         }
         tiles_end();
         *mine = range_of(&m);
@@ -246,7 +263,7 @@ split_amounts split_work(const geometry *s, int direction, int parts, int thread
         } else {
             all.chain = MAX(all.chain, q.steps);
             all.blocks += strips * pixels * panels * q.steps, all.sums += strips * pixels * panels;
-            all.parts += strips * split_strip_bytes(&q);
+            if (sharing_phases(s, direction) == 1 || !all.parts) all.parts += strips * split_strip_bytes(&q);
             all.weights += strips * phase_weight_bytes(&q);
         }
     }

@@ -2,7 +2,8 @@
  *
  *   for every strip of the output (split_plan.h):
  *       split its source into parts (split_data.h)
- *       for every panel of 32 filters, for every 32 pixels: a register tile of sums (tiles.h), and its store
+ *       for every phase of an input gradient that reads them
+ *           for every panel of 32 filters, for every 32 pixels: a register tile of sums (tiles.h), and its store
  *
  * There is no patch matrix where sources have 32 channels and more: a data tile is 16 pixels of a plane, at any offset. Channels-last data
  * has its pixels in the rows of the tiles. NCHW data has them in the lanes, where all tiles begin on cache lines: patches, and 1x1 kernels;

@@ -27,7 +27,7 @@ static void place_strip(split_strip *t, int64_t index, int64_t batch) {
     t->n0 = q->images > 1 ? index * q->images : index / q->row_strips;
     t->images = MIN(q->images, batch - t->n0);
     t->y0 = q->images > 1 ? 0 : index % q->row_strips * q->rows;
-    t->rows = MIN(q->rows, q->p.h - t->y0);
+    t->rows = MIN(q->rows, q->h - t->y0);
 }
 
 /* Pixels [begin, end) of a padded row are the source's, from column `first` on, a step apart; the others are zeros. */

@@ -14,6 +14,7 @@ enum {
     SPLIT_SUM_PIXELS = 1536,         /* weight gradient with several taps: at least so many, so that sums are rarely written */
     SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
     SPLIT_BLOCK = 2 * TILE,          /* pixels of a register tile */
+    MOST_SHARING = 4,                /* phases that are computed from one strip */
     MOST_PIECES = 5                  /* of a patch, per tap: it has at most 96 values there, see takes_patches */
 };
 
@@ -41,6 +42,7 @@ typedef struct {
     int64_t least_y, least_x;    /* least offset of a tap: in steps (planes) or source pixels (patches) */
     int64_t span_y, span_x;      /* largest offset less the least */
     int64_t pitch, image_rows;   /* pixels from row to row; rows from image to image */
+    int64_t h;                   /* output rows, of the phase that has the most if they share */
     int64_t rows, images;        /* output rows of a strip, of `images` images */
     int64_t row_strips, strips;  /* per image, if `images` is 1; of the batch */
     int64_t plane;               /* pixels of a plane, or of patches, with those behind the last row that tiles reach */
@@ -82,6 +84,14 @@ INLINE int reads_weights_again(const split_plan *q) {
     return q->channels_last && CEIL_DIV(q->o.columns, SPLIT_PANEL) * q->steps * q->parts * 2 * TILE_BYTES <= SPLIT_WEIGHT_BYTES;
 }
 
+/* How many phases of an input gradient have their strips in common: one plane of the output's gradient holds what all of them read. */
+static int64_t sharing_phases(const geometry *s, int direction) {
+    const operands o = operands_of(s, direction == SPLIT_INPUT_GRAD);
+    const int64_t depth = o.depth * bundled_groups(s->g, o.depth, o.columns);
+    const int planes_only = 4 * depth > 3 * ROUND_UP(depth, TERMS); /* see takes_patches */
+    return planes_only && o.phases <= MOST_SHARING ? o.phases : 1;
+}
+
 /* `tables`: split_tables_bytes. */
 static split_plan plan_split(const geometry *s, int direction, int parts, int64_t index, int threads, char *tables) {
     const int64_t most_taps = s->kh * s->kw, backward = direction == SPLIT_INPUT_GRAD, weight = direction == SPLIT_WEIGHT_GRAD;
@@ -119,14 +129,22 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
         q.slot[i] = j;
         held_y = MAX(held_y, CEIL_DIV(q.o.src_h - ry, unit_y)), held_x = MAX(held_x, CEIL_DIV(q.o.src_w - rx, unit_x));
     }
+    const int sharing = backward && sharing_phases(s, direction) > 1;
+    if (sharing) { /* the taps of all phases */
+        q.least_y = -floor_div((s->kh - 1) * s->dh - s->pt, s->sh), most_y = -floor_div(-s->pt, s->sh);
+        q.least_x = -floor_div((s->kw - 1) * s->dw - s->pl, s->sw), most_x = -floor_div(-s->pl, s->sw);
+    }
+    const int64_t w = sharing ? CEIL_DIV(s->w, s->sw) : p->w;
+    q.h = sharing ? CEIL_DIV(s->h, s->sh) : p->h;
     q.span_y = most_y - q.least_y, q.span_x = most_x - q.least_x;
     /* Lanes have to begin where cache lines do, or loading a tile takes twice as long. */
     q.lanes = weight || (!q.channels_last && (q.patches || (q.span_y == 0 && q.span_x == 0)));
-    q.pitch = q.patches ? p->w : shared_pitch(p->w, q.least_x, q.span_x, held_x);
-    q.image_rows = q.patches ? p->h : shared_pitch(p->h, q.least_y, q.span_y, held_y);
+    q.pitch = q.patches ? w : shared_pitch(w, q.least_x, q.span_x, held_x);
+    q.image_rows = q.patches ? q.h : shared_pitch(q.h, q.least_y, q.span_y, held_y);
 
     int64_t pixel_bytes = (q.patches ? q.steps : q.planes * q.chunks) * parts * TILE_ROW;
-    int64_t budget = q.patches || (q.span_y == 0 && reads_weights_again(&q)) ? (1 + q.lanes) * SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
+    const int brief = q.patches || (q.span_y == 0 && reads_weights_again(&q) && !sharing);
+    int64_t budget = brief ? (1 + q.lanes) * SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
     if (weight) {
         budget = SPLIT_STRIP_BYTES;
         pixel_bytes += ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
@@ -135,14 +153,14 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     const int64_t row_bytes = pixel_bytes * q.pitch;
     /* Rows that strips share are split again for each: there are more of the others. */
     const int64_t shared = q.patches || weight ? 0 : q.span_y;
-    q.rows = MIN(p->h, MAX(MAX(1, 2 * shared), budget / row_bytes - shared));
-    q.row_strips = CEIL_DIV(p->h, q.rows);
+    q.rows = MIN(q.h, MAX(MAX(1, 2 * shared), budget / row_bytes - shared));
+    q.row_strips = CEIL_DIV(q.h, q.rows);
     q.images = 1;
     if (weight) threads = 1; /* they share each strip */
     if (q.row_strips > 1) {
-        q.row_strips = MIN(p->h, ROUND_UP(q.row_strips, threads));
-        q.rows = CEIL_DIV(p->h, q.row_strips);
-        q.row_strips = CEIL_DIV(p->h, q.rows);
+        q.row_strips = MIN(q.h, ROUND_UP(q.row_strips, threads));
+        q.rows = CEIL_DIV(q.h, q.row_strips);
+        q.row_strips = CEIL_DIV(q.h, q.rows);
     } else {
         q.images = MAX(1, MIN(CEIL_DIV(s->n, threads), budget / (row_bytes * q.image_rows)));
         q.images = CEIL_DIV(MAX(1, s->n), CEIL_DIV(MAX(1, s->n), q.images));
@@ -150,7 +168,7 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     q.strips = q.images > 1 ? CEIL_DIV(s->n, q.images) : s->n * q.row_strips;
 
     const int64_t all_rows = q.patches ? q.images * q.rows : (q.images - 1) * q.image_rows + q.rows + q.span_y;
-    q.behind = q.patches ? 0 : p->w + q.span_x - q.pitch;
+    q.behind = q.patches ? 0 : w + q.span_x - q.pitch;
     q.plane = all_rows * q.pitch + ROUND_UP(q.behind + SPLIT_BLOCK, TILE);
     if (q.lanes) { /* an odd number of cache lines, so that the rows of a tile fall into different sets of the first-level cache */
         const int64_t line = CACHE_LINE / (weight ? 2 : 4);
