@@ -176,13 +176,19 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                 }
                 int64_t first, last;
                 share(panels, (int)(j % shares), (int)shares, &first, &last);
+                split_strip of_phase[MOST_SHARING];
+                strip_work work[MOST_SHARING];
                 for (int64_t k = 0; k < count; k++) {
-                    split_strip of_phase = t;
-                    of_phase.q = plans + k;
-                    of_phase.rows = MIN(t.rows, plans[k].p.h - t.y0);
-                    if (of_phase.rows > 0)
-                        multiply_strip(&of_phase, packed_phase[k] + t.group * phase_weight_bytes(plans + k), first, last, at[k],
-                                       bias ? bias_tiles : NULL, activation, slope, out, (float *)p);
+                    of_phase[k] = t, of_phase[k].q = plans + k, of_phase[k].rows = MIN(t.rows, plans[k].p.h - t.y0);
+                    work[k] = work_on(of_phase + k, packed_phase[k] + t.group * phase_weight_bytes(plans + k), at[k],
+                                      bias ? bias_tiles : NULL, activation, slope, out, (float *)p);
+                }
+                for (int64_t k = 0; k < count; k++) {
+                    if (of_phase[k].rows <= 0) continue;
+                    if (k + 1 < count && take_turns(plans + k, plans + k + 1))
+                        multiply_two_phases(work + k, work[k + 1], first, last), k++;
+                    else
+                        multiply_strip(work + k, first, last);
                 }
             }
         }

@@ -152,7 +152,7 @@ enum {
     STAGE_PIXELS = 4 * SPLIT_BLOCK,
     STAGE_ROW = STAGE_PIXELS + TILE, /* an odd number of cache lines */
     STAGE_FILTERS = 128,             /* of 32 pixels, in the first-level cache */
-    SCRATCH_FLOATS = 4 * TILE * TILE + SPLIT_PANEL * STAGE_ROW /* which is more than 32 pixels of STAGE_FILTERS */
+    SCRATCH_FLOATS = 4 * TILE * TILE + 2 * SPLIT_PANEL * STAGE_ROW /* half of which is more than 32 pixels of STAGE_FILTERS */
 };
 
 /* -- Stores ------------------------------------------------------------------------------------------------------------------- */
@@ -188,6 +188,7 @@ INLINE int64_t offset_in(const strip_view *v, strip_pixel p) { return p.i * v->i
 /* Outputs among the tile pixels from some m on that lie in one row of the image. */
 typedef struct {
     int64_t lane, count, offset;
+    int ends; /* whether the last of them is the last of the row */
 } output_run;
 
 /* Those among `pixels` from m on; returns how many there are, at most `pixels`. */
@@ -195,7 +196,10 @@ static int64_t output_runs(const strip_view *v, int64_t m, int64_t pixels, outpu
     int64_t runs = 0;
     strip_pixel p = pixel_at(m, v->pitch, v->image_rows);
     for (int64_t lane = 0; lane < pixels && m + lane < v->pixels;) {
-        if (p.r < v->rows && p.x < v->width) run[runs++] = (output_run){lane, MIN(pixels - lane, v->width - p.x), offset_in(v, p)};
+        if (p.r < v->rows && p.x < v->width) {
+            const int64_t count = MIN(pixels - lane, v->width - p.x);
+            run[runs++] = (output_run){lane, count, offset_in(v, p), p.x + count == v->width};
+        }
         lane += v->pitch - p.x, p.x = 0;
         if (++p.r == v->image_rows) p.r = 0, p.i++;
     }
@@ -248,6 +252,16 @@ static void store_stage(const strip_view *v, const output_run *run, int64_t runs
         }
 }
 
+/* The same for two phases that have every second pixel of a row each, the other's rows `second` floats behind; `odd`: the row ends with
+ * one of the first phase. */
+static void store_stage_pairs(const strip_view *v, const output_run *run, int64_t runs, const float *stage, int64_t second, int odd,
+                              int64_t columns, float *out) {
+    for (int64_t j = 0; j < columns; j++)
+        for (int64_t i = 0; i < runs; i++)
+            interleave_f32(stage + j * STAGE_ROW + run[i].lane, second, 2, 2 * run[i].count - (run[i].ends && odd),
+                           out + j * v->filter + run[i].offset, 0);
+}
+
 /* -- The strip ---------------------------------------------------------------------------------------------------------------- */
 
 /* Bytes from the first tile to those of every product. */
@@ -273,7 +287,7 @@ typedef struct {
     const float *bias;     /* tiles, by panel; NULL: none */
     int activation;
     float slope, *scratch; /* four tiles */
-    float *stage;          /* 32 filters of STAGE_ROW pixels, or 32 pixels of STAGE_FILTERS */
+    float *stage;          /* 32 filters of STAGE_ROW pixels, of two phases that take turns; or 32 pixels of STAGE_FILTERS */
 } strip_work;
 
 /* Floats of a panel's two tiles of bias: 16 filters in the rows, or one row for all of the pixels. */
@@ -347,21 +361,11 @@ static void multiply_pixels(const strip_work *s, int64_t m) {
     }
 }
 
-/* NCHW outputs of STAGE_PIXELS pixels from m on. Tiles are stored as they are, or else rows of these pixels together: where the planes lie
- * whole pages apart, the lines of 16 of them push each other out of the first-level cache. */
-static void multiply_planes(const strip_work *s, int64_t panel, int64_t m) {
-    const strip_view *v = &s->v;
+/* STAGE_PIXELS pixels from m on of a panel, in rows of filters, `row` floats apart. */
+static void multiply_stage(const strip_work *s, int64_t panel, int64_t m, int64_t nw, float *first, int64_t row) {
     const int lanes = s->t->q->lanes;
-    const int64_t columns = MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL), nw = columns > TILE ? 2 : 1;
-    float *to = v->first + panel * SPLIT_PANEL * v->filter;
-    output_run run[STAGE_PIXELS];
-    const int64_t runs = output_runs(v, m, STAGE_PIXELS, run);
-    const int direct = lanes && s->activation == ACT_NONE && columns % TILE == 0 && v->pixel == 1 && runs == 1 &&
-                       run->count == STAGE_PIXELS && v->filter % (PAGE / (int64_t)sizeof(float));
-    float *first = direct ? to + run->offset : s->stage;
-    const int64_t row = direct ? v->filter : STAGE_ROW;
-    for (int64_t i = 0; i < STAGE_PIXELS && m + i < v->pixels; i += SPLIT_BLOCK) {
-        const int64_t nd = m + i + TILE < v->pixels ? 2 : 1;
+    for (int64_t i = 0; i < STAGE_PIXELS && m + i < s->v.pixels; i += SPLIT_BLOCK) {
+        const int64_t nd = m + i + TILE < s->v.pixels ? 2 : 1;
         tile_sums r = {.row = {TILE_ROW, TILE_ROW}};
         for (int64_t d = 0; d < nd; d++) {
             if (lanes) r.row[d] = sizeof(float) * row;
@@ -371,19 +375,43 @@ static void multiply_planes(const strip_work *s, int64_t panel, int64_t m) {
         multiply_block(s, panel, m + i, nd, nw, &r);
         for (int64_t d = 0; d < nd && !lanes; d++)
             for (int64_t w = 0; w < nw; w++) {
-                vec_t_f32 row[TILE];
-                UNROLL for (int j = 0; j < TILE; j++) row[j] = load_f32(r.out[2 * d + w] + j * TILE);
-                transpose_square_f32(row);
-                UNROLL for (int j = 0; j < TILE; j++) store_f32(s->stage + (w * TILE + j) * STAGE_ROW + i + d * TILE, row[j]);
+                vec_t_f32 filters[TILE];
+                UNROLL for (int j = 0; j < TILE; j++) filters[j] = load_f32(r.out[2 * d + w] + j * TILE);
+                transpose_square_f32(filters);
+                UNROLL for (int j = 0; j < TILE; j++) store_f32(first + (w * TILE + j) * row + i + d * TILE, filters[j]);
             }
     }
+}
+
+/* NCHW outputs of STAGE_PIXELS pixels from m on. Tiles are stored as they are, or else rows of these pixels together: where the planes lie
+ * whole pages apart, the lines of 16 of them push each other out of the first-level cache. */
+static void multiply_planes(const strip_work *s, int64_t panel, int64_t m) {
+    const strip_view *v = &s->v;
+    const int64_t columns = MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL), nw = columns > TILE ? 2 : 1;
+    float *to = v->first + panel * SPLIT_PANEL * v->filter;
+    output_run run[STAGE_PIXELS];
+    const int64_t runs = output_runs(v, m, STAGE_PIXELS, run);
+    const int direct = s->t->q->lanes && s->activation == ACT_NONE && columns % TILE == 0 && v->pixel == 1 && runs == 1 &&
+                       run->count == STAGE_PIXELS && v->filter % (PAGE / (int64_t)sizeof(float));
+    multiply_stage(s, panel, m, nw, direct ? to + run->offset : s->stage, direct ? v->filter : STAGE_ROW);
     if (!direct) store_stage(v, run, runs, s->stage, columns, to, s->activation, s->slope);
 }
 
-/* Panels [begin, end) of a strip whose parts are there. Channels-last outputs are written in order where reading the weights again costs
- * little, by whole pixels if these are short; else a panel of filters is used for the whole strip. */
-static void multiply_strip(const split_strip *t, const char *packed, int64_t begin, int64_t end, const int64_t *at, const float *bias,
-                           int activation, float slope, float *out, float *scratch) {
+/* The same of two phases whose pixels take turns in a row. */
+static void multiply_plane_pairs(const strip_work *s, const strip_work *other, int64_t panel, int64_t m) {
+    const strip_view *v = &s->v;
+    const int64_t columns = MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL), nw = columns > TILE ? 2 : 1;
+    output_run run[STAGE_PIXELS];
+    const int64_t runs = output_runs(v, m, STAGE_PIXELS, run);
+    multiply_stage(s, panel, m, nw, s->stage, STAGE_ROW);
+    multiply_stage(other, panel, m, nw, other->stage, STAGE_ROW);
+    store_stage_pairs(v, run, runs, s->stage, other->stage - s->stage, other->v.width < v->width, columns,
+                      v->first + panel * SPLIT_PANEL * v->filter);
+}
+
+/* A strip whose parts are there. `at`: of `product_offsets`; `scratch`: SCRATCH_FLOATS. */
+static strip_work work_on(const split_strip *t, const char *packed, const int64_t *at, const float *bias, int activation, float slope,
+                          float *out, float *scratch) {
     const split_plan *q = t->q;
     strip_work s = {.t = t, .v = view_of(t, out), .packed = packed, .bias = bias, .activation = activation, .slope = slope,
                     .scratch = scratch, .stage = scratch + 4 * TILE * TILE};
@@ -392,20 +420,37 @@ static void multiply_strip(const split_strip *t, const char *packed, int64_t beg
     s.f.row = q->lanes ? 4 * q->plane : q->patches ? q->steps * TILE_ROW : TILE_ROW;
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->plane * TILE_ROW * (q->patches ? q->steps : 1);
+    return s;
+}
+
+/* Panels [begin, end). Channels-last outputs are written in order where reading the weights again costs little, by whole pixels if these
+ * are short; else a panel of filters is used for the whole strip. */
+static void multiply_strip(const strip_work *s, int64_t begin, int64_t end) {
+    const split_plan *q = s->t->q;
     if (reads_weights_again(q) && q->o.columns <= STAGE_FILTERS && end - begin == CEIL_DIV(q->o.columns, SPLIT_PANEL)) {
-        for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK) multiply_pixels(&s, m);
+        for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_pixels(s, m);
         return;
     }
     if (reads_weights_again(q)) {
-        for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK)
-            for (int64_t panel = begin; panel < end; panel++) multiply_rows(&s, panel, m);
+        for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK)
+            for (int64_t panel = begin; panel < end; panel++) multiply_rows(s, panel, m);
         return;
     }
     for (int64_t panel = begin; panel < end; panel++)
         if (q->channels_last)
-            for (int64_t m = 0; m < s.v.pixels; m += SPLIT_BLOCK) multiply_rows(&s, panel, m);
+            for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_rows(s, panel, m);
         else
-            for (int64_t m = 0; m < s.v.pixels; m += STAGE_PIXELS) multiply_planes(&s, panel, m);
+            for (int64_t m = 0; m < s->v.pixels; m += STAGE_PIXELS) multiply_planes(s, panel, m);
+}
+
+/* Whether the pixels of two phases of the same strips take turns in NCHW rows; and both of them. */
+static int take_turns(const split_plan *a, const split_plan *b) {
+    return !a->channels_last && !a->lanes && a->p.xs == 2 && a->p.y0 == b->p.y0 && a->p.x0 + 1 == b->p.x0;
+}
+static void multiply_two_phases(const strip_work *s, strip_work other, int64_t begin, int64_t end) {
+    other.stage += SPLIT_PANEL * STAGE_ROW;
+    for (int64_t panel = begin; panel < end; panel++)
+        for (int64_t m = 0; m < s->v.pixels; m += STAGE_PIXELS) multiply_plane_pairs(s, &other, panel, m);
 }
 
 #endif
