@@ -211,10 +211,10 @@ static void lend_cpu(place *p) {
     if (!LOAD(&p->lent)) sched_setaffinity(p->thread, sizeof p->home, &p->home); /* it was through in between */
 }
 
-/* The worker of this place goes back to its CPUs. */
-static void go_home(place *p) {
+/* The worker of this place goes back to its CPUs: at a barrier of its own accord, else sent by its caller before the region ends. */
+static void send_home(place *p) {
     int lent = 1;
-    if (LOAD(&p->lent) && EXCHANGE(&p->lent, &lent, 0)) sched_setaffinity(0, sizeof p->home, &p->home);
+    if (LOAD(&p->lent) && EXCHANGE(&p->lent, &lent, 0)) sched_setaffinity(p->thread, sizeof p->home, &p->home);
 }
 
 /* How long the worker of this place has run, if it has something to do; -1: it has not. */
@@ -226,7 +226,8 @@ static int64_t time_run(const place *p) {
 
 /* Until the number is another than `before`. The caller lends its CPU to the first worker found to have none. */
 static void await(team *t, gate *g, uint32_t before) {
-    if (t->spin && spins_until(g, before)) return;
+    const int guest = own_place && LOAD(&own_place->lent); /* whose CPU its caller wants back */
+    if (t->spin && !guest && spins_until(g, before)) return;
     if (t->spin && t == own_team) {
         const struct timespec nap = {.tv_nsec = NAP_NANOSECONDS};
         int64_t run[t->workers + 1];
@@ -242,7 +243,8 @@ static void await(team *t, gate *g, uint32_t before) {
     sleeps_until(g, before, NULL);
 }
 
-/* The scheduler wakes a thread near the one that rang, and may leave both on one CPU for the rest of the region. */
+/* The scheduler wakes a thread near the one that rang, and may leave both on one CPU for the rest of the region. CPUs that others give a
+ * worker are kept, unless they are the very ones that it has chosen here. */
 static void keep_off_the_callers_cpu(worker *w) {
     const int cpu = LOAD(&w->team->cpu);
     cpu_set_t now;
@@ -270,7 +272,6 @@ static void *work(void *argument) {
         const int last = run_offers(t, w->index);
         STORE(&p->busy, 0);
         if (last) advance(&t->finished);
-        go_home(p);
     }
     free(w);
     leave(t);
@@ -361,7 +362,9 @@ void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned 
     for (int i = 1; i <= others; i++) STORE(&t->places[i].on_offer, 1);
     advance(&t->bell);
     run(t, body, data, 0, others + 1);
-    if (!run_offers(t, 1)) await(t, &t->finished, finished);
+    if (run_offers(t, 1)) return;
+    await(t, &t->finished, finished);
+    for (int i = 1; i <= t->workers; i++) send_home(&t->places[i]);
 }
 
 int omp_get_thread_num(void) { return here.index; }
@@ -378,9 +381,9 @@ void GOMP_barrier(void) {
     if (__atomic_add_fetch(&t->arrived, 1, __ATOMIC_ACQ_REL) == here.count) {
         STORE(&t->arrived, 0);
         advance(&t->barrier);
-        if (own_place) go_home(own_place);
+        if (own_place) send_home(own_place);
     } else {
-        if (own_place) go_home(own_place);
+        if (own_place) send_home(own_place);
         await(t, &t->barrier, before);
     }
 }

@@ -19,6 +19,7 @@ KERNELS = pathlib.Path(fastconv.__file__).parent / "kernels"
 REGIONS = pathlib.Path(__file__).with_name("team_regions.c")
 
 CONVOLUTION = """
+import time
 import numpy as np
 import fastconv as fc
 
@@ -30,6 +31,15 @@ def convolve(threads):
 
 def tasks():
     return set(os.listdir("/proc/self/task"))
+
+def wait_until_asleep(worker):
+    # It may still be about to move to another CPU, for a call that ended without it.
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with open(f"/proc/self/task/{worker}/stat") as file:
+            if file.read().rpartition(")")[2].split()[0] == "S":
+                return
+        time.sleep(0.01)
 
 expected = convolve(1)
 """
@@ -107,7 +117,10 @@ before = tasks()
 for _ in range(50):
     convolve(2)
 (worker,) = map(int, tasks() - before)
-cpu = {min(os.sched_getaffinity(0))}
+wait_until_asleep(worker)
+# Not the one that it may have chosen itself, which cannot be told from one that it is given.
+cpus = sorted(os.sched_getaffinity(0))
+cpu = {cpus[0]} if {cpus[0]} != os.sched_getaffinity(worker) else {cpus[-1]}
 os.sched_setaffinity(worker, cpu), os.sched_setaffinity(0, cpu)
 for _ in range(50):
     convolve(2)
@@ -142,6 +155,7 @@ finally:
         spinner.kill()
         spinner.wait()
 convolve(2)
+wait_until_asleep(worker)
 assert os.sched_getaffinity(worker) in (cpus, cpus - {mine})
 """
     run(program)
