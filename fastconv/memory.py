@@ -4,7 +4,6 @@ A fresh large array costs a page fault per page at its first use, which takes lo
 therefore remembered, and one that nothing refers to any more serves the next request of its size.
 """
 
-import bisect
 import sys
 import threading
 
@@ -25,10 +24,7 @@ _SLACK = 1.25
 # Without a global interpreter lock a reference count does not tell whether an object is in use.
 _counts_tell = getattr(sys, "_is_gil_enabled", lambda: True)()
 _lock = threading.Lock()
-# By size, which are also listed for themselves; and by age.
 _blocks: list[np.ndarray] = []
-_sizes: list[int] = []
-_ages: list[int] = []
 
 
 def aligned_empty(size, dtype):
@@ -43,37 +39,33 @@ def aligned_empty(size, dtype):
 def release_blocks():
     """Forget the blocks that are remembered; those in use live on as ordinary arrays."""
     with _lock:
-        for items in (_blocks, _sizes, _ages):
-            items.clear()
+        _blocks.clear()
 
 
 def _large_block(nbytes):
     with _lock:
-        first = bisect.bisect_left(_sizes, nbytes)
-        block = _unused(_blocks, first, bisect.bisect_right(_sizes, nbytes * _SLACK))
+        block = _unused(_blocks, nbytes)
         if block is None:
             block = np.empty(nbytes, np.uint8)
-            age = max(_ages, default=0) + 1
-            for items, item in ((_blocks, block), (_sizes, nbytes), (_ages, age)):
-                items.insert(first, item)
-            while len(_blocks) > 1 and (sum(_sizes) > _KEPT_BYTES or len(_blocks) > _KEPT_BLOCKS):
-                oldest = _ages.index(min(_ages))
-                for items in (_blocks, _sizes, _ages):
-                    del items[oldest]
+            _blocks.append(block)
+            kept = sum(b.nbytes for b in _blocks)
+            while len(_blocks) > 1 and (kept > _KEPT_BYTES or len(_blocks) > _KEPT_BLOCKS):
+                kept -= _blocks.pop(0).nbytes
         return block
 
 
-def _unused(blocks, begin, end):
-    """The first of blocks[begin:end] that only `blocks` refers to, or None."""
-    for i in range(begin, end):
-        if _references(blocks, i) <= _references_when_unused:
-            return blocks[i]
+def _unused(blocks, nbytes):
+    """A block of about `nbytes` that only `blocks` refers to, or None."""
+    for block in blocks:
+        if nbytes <= block.nbytes <= nbytes * _SLACK and sys.getrefcount(block) <= _references:
+            return block
     return None
 
 
-def _references(blocks, i):
-    return sys.getrefcount(blocks[i])
+def _references_when_unused():
+    """What `sys.getrefcount` tells inside `_unused` of a block that only the list refers to; Python versions differ."""
+    for block in [np.empty(1, np.uint8)]:
+        return sys.getrefcount(block)
 
 
-# Of a block that only the list refers to; Python versions differ.
-_references_when_unused = _references([np.empty(1, np.uint8)], 0)
+_references = _references_when_unused()
