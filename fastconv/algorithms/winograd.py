@@ -145,11 +145,12 @@ class Winograd(Modelled):
 
     def error(self, problem):
         # The transforms' part does not depend on the number of channels or tiles; their sum adds to it as any sum does.
-        if problem.direction == "weight_grad":
-            terms = self._tiles(problem)[0]
-        else:
-            terms = (problem.in_channels if problem.direction == "forward" else problem.out_channels) // problem.groups
+        terms = self._tiles(problem)[0] if problem.direction == "weight_grad" else self._depth(problem)
         return self._error * self._hidden_kernel(problem) + terms / 2
+
+    def _depth(self, problem):
+        """Channels that a product of the forward direction sums over, filters of the input gradient."""
+        return (problem.in_channels if problem.direction == "forward" else problem.out_channels) // problem.groups
 
     def _hidden_kernel(self, problem):
         """Kernel positions to those that meet the image at once: each tile transforms all of them, and the largest |x| conv |w|

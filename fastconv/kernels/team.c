@@ -36,7 +36,7 @@
 
 enum { CACHE_LINE = 64 };
 enum { SPIN_NANOSECONDS = 100000 };  /* before a thread that waits goes to sleep; to wake it takes half of that */
-enum { NAP_NANOSECONDS = 50000 };     /* in which a worker that has something to do runs, or has lost its CPU */
+enum { NAP_NANOSECONDS = 50000 };    /* in which a worker that has something to do runs, or has lost its CPU */
 enum { SLICE_NANOSECONDS = 100000 }; /* the shortest that Linux has */
 
 #define LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -58,9 +58,10 @@ static void relax(void) {
 #endif
 }
 
-static int64_t nanoseconds(void) {
+/* -1: the clock's thread is no more. */
+static int64_t nanoseconds(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    if (clock_gettime(clock, &t)) return -1;
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
@@ -71,7 +72,7 @@ static void advance(gate *g) {
 
 /* Spins until the number is another than `before`, or for a while; whether it is. */
 static int spins_until(gate *g, uint32_t before) {
-    for (int64_t end = nanoseconds() + SPIN_NANOSECONDS; nanoseconds() < end;)
+    for (int64_t end = nanoseconds(CLOCK_MONOTONIC) + SPIN_NANOSECONDS; nanoseconds(CLOCK_MONOTONIC) < end;)
         for (int i = 0; i < 16; i++) {
             if (LOAD(&g->number) != before) return 1;
             relax();
@@ -219,9 +220,7 @@ static void send_home(place *p) {
 
 /* How long the worker of this place has run, if it has something to do; -1: it has not. */
 static int64_t time_run(const place *p) {
-    struct timespec t;
-    if (!LOAD(&p->thread) || !(LOAD(&p->busy) || LOAD(&p->on_offer)) || clock_gettime(p->clock, &t)) return -1;
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+    return LOAD(&p->thread) && (LOAD(&p->busy) || LOAD(&p->on_offer)) ? nanoseconds(p->clock) : -1;
 }
 
 /* Until the number is another than `before`. The caller lends its CPU to the first worker found to have none. */
