@@ -15,8 +15,8 @@ from .winograd import Winograd
 
 __all__ = ["ALGORITHMS", "SplitWinograd"]
 
-# By how much the transforms enlarge the errors of products: on the hardest data of the tests, 1.3 times is the largest measured;
-# on independent data, 1.1 times what sums of as many products are held to.
+# By how much the transforms enlarge the errors of products: on the hardest data of the tests, 1.3 times is the largest
+# measured; on independent data, 1.1 times what sums of as many products are held to.
 _GROWTH, _USUAL_GROWTH = 3, 1.5
 
 
