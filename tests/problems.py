@@ -105,6 +105,8 @@ MORE = {
     "2x2": "1x17x6x6,16x2x2",
     "long reduction over channels": "1x600x4x5,9x3x3,p1",
     "long reduction over pixels": "3x3x40x41,4x3x3,p1",
+    "few weights, many pixels": "2x3x47x49,32x3x3,p1",
+    "few weights in groups, many pixels": "2x8x48x49,8x3x3,p1,g4",
     "empty batch, 1x1": "0x16x5x5,16x1x1",
     "empty batch, depthwise": "0x16x5x5,16x3x3,p1,g16",
     "empty batch, 5x5 with stride": "0x2x9x9,3x5x5,s2,p2",

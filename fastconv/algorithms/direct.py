@@ -21,6 +21,8 @@ _BLOCK_PIXELS = 8 * TILE_ROWS
 # A strip of rows of the weight gradient, in bytes, and its least number of pixels (kernels/direct_weight.h).
 _STRIP_BYTES = 768 * 1024
 _STRIP_PIXELS = 256
+# Bytes of a pixel of the weight gradient's gy that is read in place, at most (kernels/direct_weight.h).
+_IN_PLACE_BYTES = 2048
 # Steps of the reduction that transposing a tile takes as long as (kernels/direct_few.h).
 _TRANSPOSE_STEPS = 8
 # Vectors for few filters (kernels/direct.h).
@@ -177,7 +179,10 @@ def _weight_grad_terms(problem, pixels):
     padded = units * (vector if together > 1 else -(-filters // (2 * vector)) * 2 * vector)
     row_bytes = problem.width * problem.stride[0] * problem.in_channels * item + problem.out_width * padded * item
     strip = max(_STRIP_PIXELS, _STRIP_BYTES / row_bytes * problem.out_width)
-    copied = item * (problem.batch * problem.height * problem.width * problem.in_channels + pixels * padded)
+    channels_last = problem.memory_format == "nhwc"
+    in_place = channels_last and together == 1 and filters % vector == 0 and problem.out_channels * item <= _IN_PLACE_BYTES
+    panels = 0 if in_place else pixels * padded
+    copied = item * (problem.batch * problem.height * problem.width * problem.in_channels + panels)
     sums = problem.taps * channels * padded * item
     merged = problem.groups == 1 and problem.dilation[1] == 1
     # A kernel row is tiled as one where its values lie together.
@@ -192,7 +197,7 @@ def _weight_grad_terms(problem, pixels):
         "starts": machine.compute_seconds(pixels * rows * padded, problem.dtype),
         "rows": machine.compute_seconds(problem.batch * problem.out_height * rows * padded, problem.dtype),
         "units": machine.compute_seconds(pixels * units * vector, problem.dtype),
-        "copies" if problem.memory_format == "nhwc" else "transposes": machine.traffic_seconds(2 * copied, problem.bytes),
+        "copies" if channels_last else "transposes": machine.traffic_seconds(2 * copied, problem.bytes),
         "sums": machine.traffic_seconds(2 * sums * (pixels // strip), sums),
         # The sums are transposed into the layout of weights, once.
         "result": machine.traffic_seconds(2 * sums, sums),

@@ -5,55 +5,78 @@
  * is an outer product with pixels as the reduction. Output rows are taken in strips that fit the second-level cache: their input rows are
  * copied to zero-padded NHWC, gy to panels [k / NR][pixel][NR]; then every tile of MR (tap, channel) rows x NR filters runs over the
  * strip's rows with the sums in registers. At dilation 1 without groups a kernel row's kw * c values are consecutive in the padded copy
- * and are tiled as one. Narrow groups lie side by side in one vector, gy in panels [bundle of groups][pixel][VL]. Threads own
- * tiles, so the order of every sum is the same for any number of threads.
+ * and are tiled as one. gy is read in place where its filters are whole vectors, and few. Narrow groups lie side by side in one vector,
+ * gy in panels [bundle of groups][pixel][VL].
+ *
+ * Few weights have sums of their own for every chunk of output rows, which threads take as they come, so that no thread reads what another
+ * has copied; of many weights, threads own tiles. Either way the order of every sum is the same for any number of threads.
  */
 #ifndef FASTCONV_DIRECT_WEIGHT_H
 #define FASTCONV_DIRECT_WEIGHT_H
 enum {
-    WEIGHT_STRIP_BYTES = 768 * 1024, /* x and gy of a strip */
-    WEIGHT_STRIP_PIXELS = 256        /* and at least so many pixels, so that partial sums are rarely written */
+    WEIGHT_STRIP_BYTES = 768 * 1024,  /* x and gy of a strip */
+    WEIGHT_STRIP_PIXELS = 256,        /* and at least so many pixels, so that partial sums are rarely written */
+    WEIGHT_IN_PLACE_BYTES = 2048,     /* a pixel of gy that is read in place, at most: beyond, pixels lie a page or more apart */
+    WEIGHT_CHUNKS = 64,               /* at most; and so many bytes of sums, and pixels in each, at least: */
+    WEIGHT_CHUNK_BYTES = 2048 * 1024,
+    WEIGHT_CHUNK_PIXELS = 512,
+    WEIGHT_FEWEST_CHUNKS = 8          /* else threads own tiles */
 };
 
 typedef struct {
     int64_t row, height;   /* width and height of the padded copy: one image's rows for `rows` output rows */
     int64_t rows;          /* output rows (over all images) in a strip */
+    int64_t chunks;        /* of output rows, with sums of their own */
     int64_t strip;         /* elements of the padded copy of a strip, at most */
     int64_t together;      /* groups that share a vector, or 1 */
     int64_t units;         /* of so many groups */
     int64_t panels, width; /* panels of `width` filters, per unit */
     int64_t row_taps, row_depth; /* tiles cover row_taps runs of row_depth values */
+    int64_t sums;          /* elements of a chunk's sums, whole cache lines */
+    int in_place;          /* gy is not copied */
 } weight_plan;
 
 static weight_plan plan_weight(const geometry *s, int64_t item) {
     const int merged = s->g == 1 && s->dw == 1;
+    const int64_t all_rows = s->n * s->oh, lanes = SIMD_BYTES / item;
     weight_plan p;
     p.row = (s->ow - 1) * s->sw + (s->kw - 1) * s->dw + 1;
     p.together = bundle_of(s->g, s->c / s->g, s->k / s->g, item);
     p.units = CEIL_DIV(s->g, p.together);
-    p.width = (p.together > 1 ? 1 : 2) * SIMD_BYTES / item;
+    p.width = (p.together > 1 ? 1 : 2) * lanes;
     p.panels = p.together > 1 ? 1 : CEIL_DIV(s->k / s->g, p.width);
+    p.in_place = s->channels_last && p.together == 1 && s->k * item <= WEIGHT_IN_PLACE_BYTES && s->k / s->g % lanes == 0;
+    p.row_taps = merged ? s->kh : s->kh * s->kw;
+    p.row_depth = merged ? s->kw * s->c : s->c / s->g;
+    p.sums = ROUND_UP(p.units * p.row_taps * p.row_depth * p.panels * p.width, CACHE_LINE / item);
+    p.chunks = MIN(WEIGHT_CHUNKS, MIN(WEIGHT_CHUNK_BYTES / (p.sums * item), all_rows * s->ow / WEIGHT_CHUNK_PIXELS));
+    if (p.chunks < WEIGHT_FEWEST_CHUNKS) p.chunks = 1;
+    p.chunks = MIN(p.chunks, all_rows);
     const int64_t extent = (s->kh - 1) * s->dh + 1;
     const int64_t row_bytes = (p.row * s->sh * s->c + s->ow * p.units * p.panels * p.width) * item;
     const int64_t least = CEIL_DIV(WEIGHT_STRIP_PIXELS, s->ow);
-    p.rows = MAX(1, MIN(s->n * s->oh, MAX(least, WEIGHT_STRIP_BYTES / row_bytes)));
+    p.rows = MAX(1, MIN(CEIL_DIV(all_rows, MAX(1, p.chunks)), MAX(least, WEIGHT_STRIP_BYTES / row_bytes)));
     /* A strip covers at most this many images' parts, each with the rows its kernel reaches beyond. */
     const int64_t parts = MIN(s->n, (p.rows + s->oh - 2) / s->oh + 1);
     p.height = parts * MAX(0, extent - s->sh) + p.rows * s->sh;
     p.strip = p.height * p.row * s->c;
-    p.row_taps = merged ? s->kh : s->kh * s->kw;
-    p.row_depth = merged ? s->kw * s->c : s->c / s->g;
     return p;
 }
 #endif
 
+static int64_t NAME(segments_bytes)(const weight_plan *p) { return ROUND_UP(p->rows * (int64_t)sizeof(NAME(segment)), CACHE_LINE); }
+
+/* Bytes for a strip that `threads` share. */
+static int64_t NAME(weight_strip_bytes)(const geometry *s, const weight_plan *p, int threads) {
+    const int64_t panels = p->in_place ? 0 : p->rows * s->ow * p->units * p->panels * p->width;
+    return ROUND_UP(p->strip * (int64_t)sizeof(REAL), CACHE_LINE) + ROUND_UP(panels * (int64_t)sizeof(REAL), CACHE_LINE) +
+           ROUND_UP(p->rows * (int64_t)sizeof(REAL *), CACHE_LINE) + threads * NAME(segments_bytes)(p);
+}
+
 static int64_t NAME(weight_grad_workspace)(const geometry *s, int threads) {
     const weight_plan p = plan_weight(s, sizeof(REAL));
-    return ROUND_UP(p.strip * (int64_t)sizeof(REAL), CACHE_LINE) +
-           ROUND_UP(p.rows * s->ow * p.units * p.panels * p.width * (int64_t)sizeof(REAL), CACHE_LINE) +
-           ROUND_UP(p.rows * (int64_t)sizeof(REAL *), CACHE_LINE) +
-           threads * ROUND_UP(p.rows * (int64_t)sizeof(NAME(segment)), CACHE_LINE) +
-           p.units * p.row_taps * p.row_depth * p.panels * p.width * (int64_t)sizeof(REAL);
+    const int64_t strips = p.chunks > 1 ? threads * NAME(weight_strip_bytes)(s, &p, 1) : NAME(weight_strip_bytes)(s, &p, threads);
+    return p.chunks * p.sums * (int64_t)sizeof(REAL) + strips;
 }
 
 /* One padded input row: image n, row y (anywhere), columns from -pl on. */
@@ -101,66 +124,106 @@ static void NAME(bundled_tile)(const geometry *s, const weight_plan *p, int64_t 
                        sums + ((u * s->kh * s->kw + kh * s->kw + kw) * cg + c0) * VL, cg * VL, accumulate);
 }
 
-static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REAL *gy, REAL *dw, char *workspace, int threads) {
-    const weight_plan p = plan_weight(s, sizeof(REAL));
-    const int64_t columns = s->k / s->g, cg = s->c / s->g, padded = p.panels * p.width, taps = s->kh * s->kw;
-    const int64_t panel_step = p.rows * s->ow * p.width, all_rows = s->n * s->oh;
-    REAL *strip = (REAL *)aligned_take(&workspace, p.strip * sizeof(REAL));
-    REAL *panels = (REAL *)aligned_take(&workspace, panel_step * p.units * p.panels * sizeof(REAL));
-    REAL **first_row = (REAL **)aligned_take(&workspace, p.rows * sizeof(REAL *));
-    const int64_t segment_bytes = ROUND_UP(p.rows * (int64_t)sizeof(NAME(segment)), CACHE_LINE);
-    char *segments_of_all = aligned_take(&workspace, threads * segment_bytes);
-    REAL *sums = (REAL *)workspace; /* [unit][row tap][row depth][padded] */
-    const int64_t tiles = blocks_of(p.row_depth, GEMM_MR), bundled = p.together > 1;
-    const int64_t bundled_tiles = s->kh * blocks_of(s->kw, ROW_TAPS) * blocks_of(cg, BUNDLE_CHANNELS);
-    const int64_t items = p.units * (bundled ? bundled_tiles : p.row_taps * tiles);
-    const int merged = p.row_depth != cg || s->kw == 1;
-    const int64_t extent = (s->kh - 1) * s->dh + 1;
+typedef struct {
+    const geometry *s;
+    const weight_plan *p;
+    const REAL *x, *gy;
+} NAME(weight_job);
 
-    for (int64_t r0 = 0; r0 < all_rows; r0 += p.rows) {
-        const int64_t r1 = MIN(all_rows, r0 + p.rows);
+/* Copies of output rows [begin, end) of a strip that begins with row r0 and ends before r1. */
+static void NAME(copy_strip)(const NAME(weight_job) *job, int64_t r0, int64_t r1, int64_t begin, int64_t end, REAL *const *first_row,
+                             REAL *panels) {
+    const geometry *s = job->s;
+    const weight_plan *p = job->p;
+    const int64_t extent = (s->kh - 1) * s->dh + 1;
+    for (int64_t r = begin; r < end; r++) {
+        const int64_t n = r / s->oh, y = r % s->oh;
+        /* The rows of this window that the next window of the same image does not begin with. */
+        const int64_t own = r + 1 < r1 && (r + 1) % s->oh ? MIN(s->sh, extent) : extent;
+        for (int64_t i = 0; i < own; i++)
+            NAME(copy_padded_row)(s, job->x, n, y * s->sh - s->pt + i, p->row, first_row[r - r0] + i * p->row * s->c);
+        if (!p->in_place)
+            NAME(copy_gradient_row)(s, p, job->gy, n, y, p->rows * s->ow * p->width, panels + (r - r0) * s->ow * p->width);
+    }
+}
+
+/* Tile `index` of the sums, over output rows [r0, r1). */
+static void NAME(weight_tile)(const NAME(weight_job) *job, int64_t index, int64_t r0, int64_t r1, REAL *const *first_row,
+                              const REAL *panels, NAME(segment) *segments, int accumulate, REAL *sums) {
+    const geometry *s = job->s;
+    const weight_plan *p = job->p;
+    const int64_t tiles = blocks_of(p->row_depth, GEMM_MR), columns = s->k / s->g, padded = p->panels * p->width;
+    const int64_t tile = index % tiles, t = index / tiles % p->row_taps, g = index / tiles / p->row_taps;
+    const int64_t c0 = p->row_depth * tile / tiles, count = p->row_depth * (tile + 1) / tiles - c0;
+    const int64_t across = p->row_taps == s->kh * s->kw ? s->kw : 1, kh = t / across, kw = t % across;
+    const int64_t offset = (kh * s->dh * p->row + kw * s->dw) * s->c + g * (s->c / s->g) + c0;
+    const int64_t panel = p->rows * s->ow * p->width, step = p->in_place ? s->k : p->width;
+    REAL *to = sums + ((g * p->row_taps + t) * p->row_depth + c0) * padded;
+    for (int64_t j = 0; j < p->panels; j++) {
+        const REAL *from = p->in_place ? job->gy + r0 * s->ow * s->k + g * columns + j * NR : panels + (g * p->panels + j) * panel;
+        REAL *out[GEMM_MR];
+        for (int64_t q = 0; q < count; q++) out[q] = to + q * padded + j * NR;
+        for (int64_t r = 0; r < r1 - r0; r++)
+            segments[r] = (NAME(segment)){first_row[r] + offset, from + r * s->ow * step, s->ow};
+        const NAME(sink) sink = {out, MIN(NR, ROUND_UP(columns - j * NR, VL)), NULL, accumulate, 0, 0};
+        NAME(outer)((int)count, segments, r1 - r0, s->sw * s->c, step, &sink);
+    }
+}
+
+/* The sums over output rows [first, last), a strip at a time, which `threads` share. */
+static void NAME(weight_rows)(const NAME(weight_job) *job, int64_t first, int64_t last, char *scratch, REAL *sums, int threads) {
+    const geometry *s = job->s;
+    const weight_plan *p = job->p;
+    const int64_t extent = (s->kh - 1) * s->dh + 1, bundled = p->together > 1;
+    const int64_t bundled_tiles = s->kh * blocks_of(s->kw, ROW_TAPS) * blocks_of(s->c / s->g, BUNDLE_CHANNELS);
+    const int64_t items = p->units * (bundled ? bundled_tiles : p->row_taps * blocks_of(p->row_depth, GEMM_MR));
+    const int64_t panel_step = p->rows * s->ow * p->width;
+    REAL *strip = (REAL *)aligned_take(&scratch, p->strip * sizeof(REAL));
+    REAL *panels = (REAL *)aligned_take(&scratch, p->in_place ? 0 : panel_step * p->units * p->panels * sizeof(REAL));
+    REAL **first_row = (REAL **)aligned_take(&scratch, p->rows * sizeof(REAL *));
+    for (int64_t r0 = first; r0 < last; r0 += p->rows) {
+        const int64_t r1 = MIN(last, r0 + p->rows);
         /* Where each output row's window begins in the strip; rows of one image overlap. */
         int64_t used = 0;
         for (int64_t r = r0; r < r1; r++) {
-            if (r > r0 && r % s->oh) used += s->sh;
-            else if (r > r0) used += extent;
-            first_row[r - r0] = strip + used * p.row * s->c;
+            if (r > r0) used += r % s->oh ? s->sh : extent;
+            first_row[r - r0] = strip + used * p->row * s->c;
         }
 #pragma omp parallel num_threads(threads)
         {
             int64_t begin, end;
+            NAME(segment) *segments = (NAME(segment) *)(scratch + thread_index() * NAME(segments_bytes)(p));
             share(r1 - r0, thread_index(), team_size(), &begin, &end);
-            for (int64_t r = r0 + begin; r < r0 + end; r++) {
-                const int64_t n = r / s->oh, y = r % s->oh;
-                /* The rows of this window that the next window of the same image does not begin with. */
-                const int64_t own = r + 1 < r1 && (r + 1) % s->oh ? MIN(s->sh, extent) : extent;
-                for (int64_t i = 0; i < own; i++)
-                    NAME(copy_padded_row)(s, x, n, y * s->sh - s->pt + i, p.row, first_row[r - r0] + i * p.row * s->c);
-                NAME(copy_gradient_row)(s, &p, gy, n, y, panel_step, panels + (r - r0) * s->ow * p.width);
-            }
+            NAME(copy_strip)(job, r0, r1, r0 + begin, r0 + end, first_row, panels);
 #pragma omp barrier
-            NAME(segment) *segments = (NAME(segment) *)(segments_of_all + thread_index() * segment_bytes);
             share(items, thread_index(), team_size(), &begin, &end);
-            for (int64_t i = begin; i < end; i++) {
-                if (bundled) {
-                    NAME(bundled_tile)(s, &p, i, first_row, r1 - r0, panels, panel_step, segments, r0 > 0, sums);
-                    continue;
-                }
-                const int64_t tile = i % tiles, t = i / tiles % p.row_taps, g = i / tiles / p.row_taps;
-                const int64_t c0 = p.row_depth * tile / tiles, count = p.row_depth * (tile + 1) / tiles - c0;
-                const int64_t kh = merged ? t : t / s->kw, kw = merged ? 0 : t % s->kw;
-                const int64_t offset = (kh * s->dh * p.row + kw * s->dw) * s->c + g * cg + c0;
-                REAL *to = sums + ((g * p.row_taps + t) * p.row_depth + c0) * padded;
-                for (int64_t j = 0; j < p.panels; j++) {
-                    REAL *out[GEMM_MR];
-                    for (int64_t q = 0; q < count; q++) out[q] = to + q * padded + j * NR;
-                    for (int64_t r = 0; r < r1 - r0; r++)
-                        segments[r] = (NAME(segment)){first_row[r] + offset,
-                                                      panels + (g * p.panels + j) * panel_step + r * s->ow * NR, s->ow};
-                    const NAME(sink) sink = {out, MIN(NR, ROUND_UP(columns - j * NR, VL)), NULL, r0 > 0, 0, 0};
-                    NAME(outer)((int)count, segments, r1 - r0, s->sw * s->c, NR, &sink);
-                }
-            }
+            for (int64_t i = begin; i < end; i++)
+                if (bundled)
+                    NAME(bundled_tile)(s, p, i, first_row, r1 - r0, panels, panel_step, segments, r0 > first, sums);
+                else
+                    NAME(weight_tile)(job, i, r0, r1, first_row, panels, segments, r0 > first, sums);
+        }
+    }
+}
+
+static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REAL *gy, REAL *dw, char *workspace, int threads) {
+    const weight_plan p = plan_weight(s, sizeof(REAL));
+    const NAME(weight_job) job = {s, &p, x, gy};
+    const int64_t all_rows = s->n * s->oh, columns = s->k / s->g, cg = s->c / s->g, padded = p.panels * p.width, taps = s->kh * s->kw;
+    REAL *sums = (REAL *)aligned_take(&workspace, p.chunks * p.sums * sizeof(REAL)); /* [chunk][unit][row tap][row depth][padded] */
+    if (p.chunks == 1) {
+        NAME(weight_rows)(&job, 0, all_rows, workspace, sums, threads);
+    } else {
+        const int64_t each = NAME(weight_strip_bytes)(s, &p, 1);
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+        for (int64_t i = 0; i < p.chunks; i++)
+            NAME(weight_rows)(&job, all_rows * i / p.chunks, all_rows * (i + 1) / p.chunks, workspace + thread_index() * each,
+                              sums + i * p.sums, 1);
+#pragma omp parallel for num_threads(threads) schedule(static)
+        for (int64_t v = 0; v < p.sums; v += VL) {
+            vec total = *(vec *)(sums + v);
+            for (int64_t i = 1; i < p.chunks; i++) total += *(vec *)(sums + i * p.sums + v);
+            *(vec *)(sums + v) = total;
         }
     }
     /* [unit][kh][kw][c][k] to OIHW; with merged rows row_depth runs over (kw, c), which is the same order. A kernel position a row, or for
