@@ -18,7 +18,10 @@ from collections.abc import Iterator
 
 from .problem import as_integer, require_at_least
 
-__all__ = ["get_num_threads", "num_threads", "pin", "set_num_threads", "single_threaded_blas", "unpin"]
+__all__ = ["get_num_threads", "num_threads", "pin", "set_num_threads", "single_threaded_blas", "team", "unpin"]
+
+# Elements for which starting another thread pays: some microseconds' work.
+_ELEMENTS_PER_THREAD = 2**14
 
 _local = contextvars.ContextVar("fastconv_num_threads", default=0)
 _global = 0
@@ -60,6 +63,11 @@ def num_threads(n: int) -> Iterator[None]:
         yield
     finally:
         _local.reset(token)
+
+
+def team(elements: int) -> int:
+    """Threads for one pass over so many elements."""
+    return min(get_num_threads(), max(1, elements // _ELEMENTS_PER_THREAD))
 
 
 def pin(n: int) -> contextvars.Token[int]:

@@ -9,6 +9,7 @@ import numpy as np
 from ..algorithms.base import ACTIVATIONS, LEAKY_RELU_SLOPE, Activation
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
+from ..threads import team
 from ..typing import ActivationLike, Array
 from . import channels
 
@@ -79,7 +80,7 @@ or ("leaky_relu", slope)
     function = as_function(activation)
     x = _contiguous("x", x)
     y, result = channels.result_for(x, out, x=x)
-    cpu.kernels().apply(x, function.code, function.slope, y, channels.team(x.size))
+    cpu.kernels().apply(x, function.code, function.slope, y, team(x.size))
     channels.deliver(y, result)
     return result
 
@@ -119,7 +120,7 @@ def activation_grad(gy: Array, saved: Array, activation: ActivationLike, *, out:
     saved = _contiguous("saved", saved)
     gy = channels.like("gy", gy, saved, "saved")
     g, result = channels.result_for(saved, out, gy=gy, saved=saved)
-    cpu.kernels().apply_grad(gy, saved, function.code, function.slope, g, channels.team(gy.size))
+    cpu.kernels().apply_grad(gy, saved, function.code, function.slope, g, team(gy.size))
     channels.deliver(g, result)
     return result
 
@@ -230,7 +231,7 @@ def add(a: Array, b: Array, activation: ActivationLike = None, *, out: Array | N
     a = _contiguous("a", a)
     b = channels.like("b", b, a, "a")
     y, result = channels.result_for(a, out, a=a, b=b)
-    cpu.kernels().add(a, b, function.code, function.slope, y, channels.team(a.size))
+    cpu.kernels().add(a, b, function.code, function.slope, y, team(a.size))
     channels.deliver(y, result)
     return result
 
@@ -268,7 +269,7 @@ def _sum(gy, y, function, g):
     layout, kernels = channels.layout_of(gy), cpu.kernels()
     db = np.zeros(layout[1], gy.dtype)
     if gy.size:
-        threads = channels.team(gy.size)
+        threads = team(gy.size)
         mask = kernels.MASK_NONE if function.name is None else kernels.MASK_OUTPUT
         with channels.scratch(layout, gy, threads) as w:
             kernels.bias_grad(layout, gy, y, mask, function.code, function.slope, g, db, w, threads)

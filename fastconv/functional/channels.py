@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import threads, workspace
+from .. import workspace
 from ..arrays import as_plain, checked_out, conform, empty, require_shape
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..kernels import cpu
@@ -21,11 +21,7 @@ __all__ = [
     "like",
     "result_for",
     "scratch",
-    "team",
 ]
-
-# Elements for which starting another thread pays: some microseconds' work.
-_ELEMENTS_PER_THREAD = 2**14
 
 
 def as_float(name, a):
@@ -109,11 +105,6 @@ def deliver(a, result):
 
 def _same_memory(a, b):
     return a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.shape == b.shape
-
-
-def team(size):
-    """Threads for an operation on `size` elements."""
-    return min(threads.get_num_threads(), max(1, size // _ELEMENTS_PER_THREAD))
 
 
 class scratch:

@@ -15,6 +15,7 @@ from ..arrays import conform, require_shape
 from ..errors import InvalidArgumentError
 from ..kernels import cpu
 from ..problem import as_integer, require_at_least
+from ..threads import team
 from ..typing import ActivationLike, Array
 from . import channels
 from .normalization import as_fused, checked_eps, mask_of
@@ -72,7 +73,7 @@ def group_norm(
     y, result = channels.result_for(x, out, x=x, gamma=gamma, beta=beta)
     mean, inv_std = np.empty((x.shape[0], groups)), np.empty((x.shape[0], groups))
     if x.size:
-        threads = channels.team(x.size)
+        threads = team(x.size)
         with channels.scratch(layout, x, threads) as w:
             cpu.kernels().group_norm(layout, groups, x, gamma, beta, eps, fused.code, fused.slope, y, mean, inv_std, w, threads)
     channels.deliver(y, result)
@@ -131,7 +132,7 @@ def group_norm_grad(
     dx, result = channels.result_for(x, out, gy=gy, x=x, gamma=gamma, beta=beta)
     dgamma, dbeta = np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
     if x.size:
-        threads, kernels = channels.team(x.size), cpu.kernels()
+        threads, kernels = team(x.size), cpu.kernels()
         with channels.scratch(layout, x, threads) as w:
             kernels.group_norm_grad(
                 layout, groups, gy, x, gamma, beta, mean, inv_std, getattr(kernels, mask_of(fused)), fused.code,
@@ -228,7 +229,7 @@ def layer_norm(
     y, result = channels.result_for(x, out, x=x, gamma=gamma, beta=beta)
     mean, inv_std = np.empty(x.shape[: x.ndim - len(shape)]), np.empty(x.shape[: x.ndim - len(shape)])
     if x.size:
-        cpu.kernels().layer_norm(mean.size, math.prod(shape), x, gamma, beta, eps, y, mean, inv_std, channels.team(x.size))
+        cpu.kernels().layer_norm(mean.size, math.prod(shape), x, gamma, beta, eps, y, mean, inv_std, team(x.size))
     channels.deliver(y, result)
     return result, mean, inv_std
 
@@ -284,7 +285,7 @@ def layer_norm_grad(
     dx, result = channels.result_for(x, out, gy=gy, x=x, gamma=gamma)
     dgamma, dbeta = np.zeros(shape, x.dtype), np.zeros(shape, x.dtype)
     if x.size:
-        threads, d = channels.team(x.size), math.prod(shape)
+        threads, d = team(x.size), math.prod(shape)
         # Of each thread two sums in float64 and two in x's dtype, for whole vectors of at most a cache line.
         w = workspace.take(2 * threads * (d + 16) * (8 + x.itemsize))
         try:

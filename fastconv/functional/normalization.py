@@ -16,6 +16,7 @@ from ..algorithms.base import Activation, as_activation
 from ..arrays import require_shape
 from ..errors import InvalidArgumentError
 from ..kernels import cpu
+from ..threads import team
 from ..typing import ActivationLike, Array
 from . import channels
 
@@ -83,7 +84,7 @@ def batch_norm(
     residual = None if residual is None else channels.like("residual", residual, x)
     y, result = channels.result_for(x, out, x=x, gamma=gamma, beta=beta, residual=residual)
     mean, inv_std = np.empty(c), np.empty(c)
-    threads = channels.team(x.size)
+    threads = team(x.size)
     with channels.scratch(layout, x, threads) as w:
         cpu.kernels().batch_norm(layout, x, gamma, beta, residual, eps, fused.code, fused.slope, y, mean, inv_std, w, threads)
     channels.deliver(y, result)
@@ -157,7 +158,7 @@ def batch_norm_inference(
     residual = None if residual is None else channels.like("residual", residual, x)
     y, result = channels.result_for(x, out, x=x, gamma=gamma, beta=beta, residual=residual)
     if x.size:
-        threads = channels.team(x.size)
+        threads = team(x.size)
         with channels.scratch(layout, x, threads) as w:
             cpu.kernels().scale_shift(layout, x, gamma, beta, residual, mean, inv_std, fused.code, fused.slope, y, w, threads)
     channels.deliver(y, result)
@@ -283,7 +284,7 @@ def _grad(gy, x, mean, inv_std, gamma, beta, activation, y, residual, out, *, co
     dx, result = channels.result_for(x, out, gy=gy, x=x, y=y, gamma=gamma, beta=beta)
     dgamma, dbeta = np.zeros(c, x.dtype), np.zeros(c, x.dtype)
     if x.size:
-        threads, kernels = channels.team(x.size), cpu.kernels()
+        threads, kernels = team(x.size), cpu.kernels()
         with channels.scratch(layout, x, threads) as w:
             kernels.batch_norm_grad(
                 layout, gy, x, y, gamma, beta, mean, inv_std, constant, getattr(kernels, mask), activation.code,

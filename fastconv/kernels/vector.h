@@ -27,6 +27,21 @@ INLINE vec NAME(load)(const REAL *p) { return *(const NAME(uvec_t) *)p; }
 INLINE void NAME(store)(REAL *p, vec v) { *(NAME(uvec_t) *)p = v; }
 INLINE vec NAME(splat)(REAL s) { return s - (vec){0}; }
 
+INLINE vec NAME(sqrt)(vec v) {
+#if defined(__AVX512F__) && IS_DOUBLE
+    return (vec)_mm512_sqrt_pd((__m512d)v);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_sqrt_ps((__m512)v);
+#elif defined(__AVX2__) && IS_DOUBLE
+    return (vec)_mm256_sqrt_pd((__m256d)v);
+#elif defined(__AVX2__)
+    return (vec)_mm256_sqrt_ps((__m256)v);
+#else
+    for (int l = 0; l < VL; l++) v[l] = (REAL)__builtin_sqrt(v[l]);
+    return v;
+#endif
+}
+
 /* The first n < VL elements at p, zeros behind them; touches no memory beyond p[n - 1]. */
 INLINE vec NAME(load_part)(const REAL *p, int64_t n) {
 #if defined(__AVX512F__)

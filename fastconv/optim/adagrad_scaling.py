@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-
 from .arguments import at_least
-from .transformation import Transformation
+from .compiled import CompiledTransformation
 
 __all__ = ["AdagradScaling"]
 
 
-class AdagradScaling(Transformation):
+class AdagradScaling(CompiledTransformation):
     """Divides the update by the root of the sum of all its squares so far (Duchi, Hazan and Singer, 2011).
 
     Parameters
@@ -38,6 +33,7 @@ class AdagradScaling(Transformation):
     """
 
     slots = ("sum",)
+    operation = "adagrad"
 
     def __init__(self, lr_decay: float = 0.0, initial_accumulator_value: float = 0.0, eps: float = 1e-10) -> None:
         self.lr_decay = at_least("lr_decay", lr_decay)
@@ -47,23 +43,6 @@ class AdagradScaling(Transformation):
     def initial(self, slot: str) -> float:
         return self.initial_accumulator_value
 
-    def coefficients(self, step: int) -> float:
-        return 1 + (step - 1) * self.lr_decay
-
-    def apply(
-        self,
-        update: np.ndarray,
-        data: np.ndarray,
-        state: Sequence[np.ndarray],
-        coefficients: Any,
-        out: np.ndarray,
-        work: np.ndarray,
-    ) -> np.ndarray:
-        (total,) = state
-        np.multiply(update, update, out=work)
-        np.add(total, work, out=total)
-        np.sqrt(total, out=work)
-        np.add(work, self.eps, out=work)
-        if coefficients != 1:
-            np.multiply(work, coefficients, out=work)
-        return np.divide(update, work, out=out)
+    def coefficients(self, step: int) -> tuple[float, ...]:
+        divisor = 1 + (step - 1) * self.lr_decay
+        return divisor, divisor * self.eps

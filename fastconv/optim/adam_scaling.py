@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from ..errors import InvalidTypeError
 from .arguments import at_least, between
-from .transformation import Transformation
+from .compiled import CompiledTransformation
 
 __all__ = ["AdamScaling"]
 
 
-class AdamScaling(Transformation):
+class AdamScaling(CompiledTransformation):
     """Divides the update's running mean by the root of its running mean square (Kingma and Ba, 2015, algorithm 1).
 
     Parameters
@@ -46,33 +42,10 @@ class AdamScaling(Transformation):
         self.eps = at_least("eps", eps)
         self.amsgrad = bool(amsgrad)
         self.slots = ("sum", "square_sum", "largest_square_sum") if self.amsgrad else ("sum", "square_sum")
+        self.operation = "amsgrad" if self.amsgrad else "adam"
 
-    def coefficients(self, step: int) -> tuple[float, float]:
+    def coefficients(self, step: int) -> tuple[float, ...]:
         # The state holds the decaying sums M = m / (1 - beta1) and V = v / (1 - beta2), which saves the factors 1 - beta. With
         # the corrections c = (1 - beta^t) / (1 - beta) the result is M / c1 / (sqrt(V / c2) + eps): one division an element.
         correction1, correction2 = ((1 - beta**step) / (1 - beta) for beta in self.betas)
-        return correction1 / math.sqrt(correction2), self.eps * correction1
-
-    def apply(
-        self,
-        update: np.ndarray,
-        data: np.ndarray,
-        state: Sequence[np.ndarray],
-        coefficients: Any,
-        out: np.ndarray,
-        work: np.ndarray,
-    ) -> np.ndarray:
-        total, squares = state[:2]
-        beta1, beta2 = self.betas
-        np.multiply(total, beta1, out=total)
-        np.add(total, update, out=total)
-        np.multiply(squares, beta2, out=squares)
-        np.multiply(update, update, out=work)
-        np.add(squares, work, out=squares)
-        root_scale, eps = coefficients
-        if self.amsgrad:
-            squares = np.maximum(state[2], squares, out=state[2])
-        np.sqrt(squares, out=work)
-        np.multiply(work, root_scale, out=work)
-        np.add(work, eps, out=work)
-        return np.divide(total, work, out=out)
+        return *self.betas, correction1 / math.sqrt(correction2), self.eps * correction1

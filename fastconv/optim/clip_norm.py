@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
 from .arguments import above_zero
+from .compiled import CompiledTransformation
 from .norm import global_norm, norm_of
 from .parameters import ParameterLike, with_gradients
-from .transformation import Transformation
 
 __all__ = ["ClipByGlobalNorm", "clip_grad_norm"]
 
@@ -54,7 +53,7 @@ def clip_grad_norm(parameters: Iterable[ParameterLike], max_norm: float) -> floa
     return norm
 
 
-class ClipByGlobalNorm(Transformation):
+class ClipByGlobalNorm(CompiledTransformation):
     """Scales all gradients of the optimizer by min(1, max_norm / norm), where norm is that of all of them together.
 
     Comes first in a chain. An optimizer's ``clip_norm=`` is the same. The gradients themselves stay as they are.
@@ -72,6 +71,7 @@ class ClipByGlobalNorm(Transformation):
     """
 
     observes_all = True
+    operation = "scale"
 
     def __init__(self, max_norm: float) -> None:
         self.max_norm = above_zero("clip_norm", max_norm)
@@ -80,19 +80,8 @@ class ClipByGlobalNorm(Transformation):
     def observe(self, gradients: Iterable[np.ndarray]) -> None:
         self._norm = norm_of(gradients)
 
-    def coefficients(self, step: int) -> float:
-        return _scale(self._norm, self.max_norm)
-
-    def apply(
-        self,
-        update: np.ndarray,
-        data: np.ndarray,
-        state: Sequence[np.ndarray],
-        coefficients: Any,
-        out: np.ndarray,
-        work: np.ndarray,
-    ) -> np.ndarray:
-        return update if coefficients == 1 else np.multiply(update, coefficients, out=out)
+    def coefficients(self, step: int) -> tuple[float, ...]:
+        return (_scale(self._norm, self.max_norm),)
 
 
 def _scale(norm: float, max_norm: float) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
 from .arguments import above_zero
+from .compiled import CompiledTransformation
 from .parameters import ParameterLike, with_gradients
-from .transformation import Transformation
 
 __all__ = ["ClipByValue", "clip_grad_value"]
 
@@ -43,7 +42,7 @@ def clip_grad_value(parameters: Iterable[ParameterLike], limit: float) -> None:
         np.clip(parameter.grad, -limit, limit, out=parameter.grad)
 
 
-class ClipByValue(Transformation):
+class ClipByValue(CompiledTransformation):
     """Limits every element of the update to [-limit, limit].
 
     An optimizer's ``clip_value=`` puts it before all but `ClipByGlobalNorm`.
@@ -60,16 +59,10 @@ class ClipByValue(Transformation):
     Chain(ClipByValue; lr=0.1)
     """
 
+    operation = "clip"
+
     def __init__(self, limit: float) -> None:
         self.limit = above_zero("clip_value", limit)
 
-    def apply(
-        self,
-        update: np.ndarray,
-        data: np.ndarray,
-        state: Sequence[np.ndarray],
-        coefficients: Any,
-        out: np.ndarray,
-        work: np.ndarray,
-    ) -> np.ndarray:
-        return np.clip(update, -self.limit, self.limit, out=out)
+    def coefficients(self, step: int) -> tuple[float, ...]:
+        return (self.limit,)

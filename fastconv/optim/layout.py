@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["BLOCK", "flatten", "in_memory_order", "memory_order", "unflatten"]
-
-# Elements of a block: blocks of the parameter, its gradient, state and scratch fit a second-level cache together; half as many
-# cost a tenth more time in calls.
-BLOCK = 1 << 16
+__all__ = ["flatten", "in_memory_order", "memory_order", "unflatten"]
 
 
 def memory_order(array: np.ndarray) -> tuple[int, ...] | None:

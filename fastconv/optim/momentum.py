@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-
 from ..errors import InvalidArgumentError
 from .arguments import between, between_or_one
-from .transformation import Transformation
+from .compiled import CompiledTransformation
 
 __all__ = ["Momentum"]
 
 
-class Momentum(Transformation):
+class Momentum(CompiledTransformation):
     """A decaying sum of the updates: b = momentum b + (1 - dampening) u, at the first step b = u.
 
     Parameters
@@ -44,33 +39,12 @@ class Momentum(Transformation):
         self.momentum = between("momentum", momentum)
         self.dampening = between_or_one("dampening", dampening)
         self.nesterov = bool(nesterov)
+        self.operation = "nesterov" if self.nesterov else "momentum"
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
             raise InvalidArgumentError(
                 f"nesterov: got momentum {momentum!r} and dampening {dampening!r}, expected a momentum above 0 and no dampening"
             )
 
-    def coefficients(self, step: int) -> bool:
-        return step == 1
-
-    def apply(
-        self,
-        update: np.ndarray,
-        data: np.ndarray,
-        state: Sequence[np.ndarray],
-        coefficients: Any,
-        out: np.ndarray,
-        work: np.ndarray,
-    ) -> np.ndarray:
-        (buffer,) = state
-        if coefficients:
-            np.copyto(buffer, update)
-        else:
-            np.multiply(buffer, self.momentum, out=buffer)
-            if self.dampening:
-                np.add(buffer, np.multiply(update, 1 - self.dampening, out=work), out=buffer)
-            else:
-                np.add(buffer, update, out=buffer)
-        if not self.nesterov:
-            return buffer
-        np.multiply(buffer, self.momentum, out=work)
-        return np.add(update, work, out=out)
+    def coefficients(self, step: int) -> tuple[float, ...]:
+        kept, added = (0.0, 1.0) if step == 1 else (self.momentum, 1 - self.dampening)
+        return kept, added, self.momentum

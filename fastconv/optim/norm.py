@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .layout import BLOCK, in_memory_order
+from ..kernels import cpu
+from ..threads import team
+from .layout import in_memory_order
 from .parameters import ParameterLike, with_gradients
 
 __all__ = ["global_norm", "norm_of"]
@@ -55,10 +57,4 @@ def norm_of(gradients: Iterable[np.ndarray]) -> float:
 
 
 def _sum_of_squares(flat: np.ndarray) -> float:
-    # No dot product: BLAS would start threads for it. Blocks are summed pairwise, and their sums in float64.
-    work = np.empty(min(BLOCK, flat.size), flat.dtype)
-    total = 0.0
-    for start in range(0, flat.size, BLOCK):
-        block = flat[start : start + BLOCK]
-        total += float(np.multiply(block, block, out=work[: block.size]).sum())
-    return total
+    return cpu.kernels().sum_of_squares(flat, team(flat.size))

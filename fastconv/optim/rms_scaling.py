@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-
 from .arguments import at_least, between
-from .transformation import Transformation
+from .compiled import CompiledTransformation
 
 __all__ = ["RMSScaling"]
 
 
-class RMSScaling(Transformation):
+class RMSScaling(CompiledTransformation):
     """Divides the update by the root of its running mean square (Tieleman and Hinton, 2012).
 
     Parameters
@@ -42,32 +37,7 @@ class RMSScaling(Transformation):
         self.eps = at_least("eps", eps)
         self.centered = bool(centered)
         self.slots = ("square", "mean") if self.centered else ("square",)
+        self.operation = "centered" if self.centered else "rms"
 
-    def apply(
-        self,
-        update: np.ndarray,
-        data: np.ndarray,
-        state: Sequence[np.ndarray],
-        coefficients: Any,
-        out: np.ndarray,
-        work: np.ndarray,
-    ) -> np.ndarray:
-        square = state[0]
-        np.multiply(square, self.alpha, out=square)
-        np.multiply(update, update, out=work)
-        np.multiply(work, 1 - self.alpha, out=work)
-        np.add(square, work, out=square)
-        if self.centered:
-            mean = state[1]
-            np.multiply(mean, self.alpha, out=mean)
-            np.multiply(update, 1 - self.alpha, out=work)
-            np.add(mean, work, out=mean)
-            np.multiply(mean, mean, out=work)
-            np.subtract(square, work, out=work)
-            # Of a constant gradient rounding may leave a variance below zero.
-            np.maximum(work, 0, out=work)
-            np.sqrt(work, out=work)
-        else:
-            np.sqrt(square, out=work)
-        np.add(work, self.eps, out=work)
-        return np.divide(update, work, out=out)
+    def coefficients(self, step: int) -> tuple[float, ...]:
+        return self.alpha, 1 - self.alpha, self.eps

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InvalidArgumentError, InvalidTypeError
 from .arguments import is_number
+from .compiled import are_compiled
 from .layout import flatten, memory_order, unflatten
 from .parameters import ParameterLike
 from .transformation import Transformation
@@ -40,12 +41,13 @@ class ParameterState:
     step : int
     """
 
-    __slots__ = ("arrays", "key", "order", "parameter", "step", "transformations")
+    __slots__ = ("arrays", "compiled", "key", "order", "parameter", "step", "transformations")
 
     def __init__(self, parameter: ParameterLike, key: str, transformations: Sequence[Transformation]) -> None:
         self.parameter = parameter
         self.key = key
         self.transformations = transformations
+        self.compiled = are_compiled(transformations)
         self.step = 0
         self.order: tuple[int, ...] | Any = None
         self.arrays: list[list[np.ndarray]] = []

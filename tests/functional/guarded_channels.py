@@ -11,11 +11,11 @@ import sys
 
 import numpy as np
 
+import fastconv.threads
 from algorithms.guarded_run import GuardedPages
 from channel_arrays import FORMS, SHAPES
 from fastconv import functional as F
 from fastconv import workspace
-from fastconv.functional import channels
 from fastconv.kernels import cpu
 from fastconv.threads import num_threads
 from harness import ALIGNMENT, in_format
@@ -90,7 +90,7 @@ def operations(a, out):
 
 def main(isa):
     guarded, count = Guarded(), 0
-    channels._ELEMENTS_PER_THREAD = 1
+    fastconv.threads._ELEMENTS_PER_THREAD = 1
     rng = np.random.default_rng(0)
     with cpu.use(isa):
         for (dtype, memory_format), shape, (at_end, threads) in itertools.product(

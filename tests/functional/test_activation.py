@@ -22,7 +22,6 @@ from channel_arrays import (
 from fastconv import functional as F
 from fastconv.algorithms.base import ACTIVATIONS as CONVOLUTIONS
 from fastconv.algorithms.base import as_activation
-from fastconv.functional import channels
 from fastconv.functional.activation import FUNCTIONS
 from fastconv.kernels import cpu
 from harness import in_format
@@ -37,7 +36,7 @@ ULPS = 6
 @pytest.fixture(autouse=True)
 def as_many_threads_as_asked(monkeypatch):
     """Small arrays are shared among threads too."""
-    monkeypatch.setattr(channels, "_ELEMENTS_PER_THREAD", 1)
+    monkeypatch.setattr("fastconv.threads._ELEMENTS_PER_THREAD", 1)
 
 
 def oracle(x, activation):

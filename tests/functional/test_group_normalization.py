@@ -18,7 +18,6 @@ from channel_arrays import (
     poisoned,
 )
 from fastconv import functional as F
-from fastconv.functional import channels
 from fastconv.kernels import cpu
 
 EPS = 1e-3
@@ -39,7 +38,7 @@ ROWS += [((9, 1), (1,)), ((2, 3000), (3000,))]
 @pytest.fixture(autouse=True)
 def as_many_threads_as_asked(monkeypatch):
     """Small arrays are shared among threads too."""
-    monkeypatch.setattr(channels, "_ELEMENTS_PER_THREAD", 1)
+    monkeypatch.setattr("fastconv.threads._ELEMENTS_PER_THREAD", 1)
 
 
 def group_oracle(x, groups, gamma, beta):

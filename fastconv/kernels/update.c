@@ -1,0 +1,2 @@
+#define TEMPLATE "update.h"
+#include "each_type.h"
