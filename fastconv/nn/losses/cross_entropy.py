@@ -130,23 +130,29 @@ class CrossEntropyLoss(Loss):
             raise InvalidTypeError(
                 f"targets: got {labels.dtype}, expected integer labels or probabilities like the predictions"
             )
-        ignored = labels == self.ignore_index
-        wrong = ((labels < 0) | (labels >= classes)) & ~ignored
-        if wrong.any():
-            position = tuple(int(i) for i in np.argwhere(wrong)[0])
-            raise InvalidArgumentError(
-                f"targets: label {labels[position]} at {position} is out of range, expected 0 to {classes - 1}"
-                f" for {classes} classes, or {self.ignore_index} to ignore the sample"
-            )
+        if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+            self._refuse(labels, classes)
         labels = labels.reshape(planes[0], 1, planes[2])
-        kept = ~ignored.reshape(labels.shape)
+        kept = labels != self.ignore_index
         one_hot = (labels == np.arange(classes).reshape(1, classes, 1)) & kept
+        if self.weight is None and not self.label_smoothing:
+            return one_hot.astype(dtype), float(np.count_nonzero(kept))
         weight = np.ones(classes) if self.weight is None else self.weight
         weight = weight.astype(dtype).reshape(1, classes, 1)
         coefficients = one_hot * ((1 - self.label_smoothing) * weight)
         if self.label_smoothing:
             coefficients += kept * (self.label_smoothing / classes * weight)
         return coefficients, float((one_hot * weight).sum(dtype=np.float64))
+
+    def _refuse(self, labels, classes):
+        """Raise if one of the labels is neither a class nor to be ignored."""
+        wrong = ((labels < 0) | (labels >= classes)) & (labels != self.ignore_index)
+        if wrong.any():
+            position = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise InvalidArgumentError(
+                f"targets: label {labels[position]} at {position} is out of range, expected 0 to {classes - 1}"
+                f" for {classes} classes, or {self.ignore_index} to ignore the sample"
+            )
 
     def _of_distributions(self, targets):
         coefficients = targets
