@@ -5,6 +5,7 @@
     activation          element-wise functions, sums with an activation, the gradients of biases
     softmax             and its logarithm
     normalization       batch norm with the addition and the activation behind it
+    normalized_pooling  batch norm and max pooling in one
     group_normalization group, instance and layer norm
     layout              conversion between the memory formats
     pooling             max_pool2d, avg_pool2d, adaptive_max_pool2d, adaptive_avg_pool2d, global_avg_pool2d and their gradients
@@ -20,6 +21,7 @@ from .group_normalization import group_norm, group_norm_grad, instance_norm, ins
 from .layout import to_memory_format
 from .linear import linear, linear_input_grad, linear_weight_grad
 from .normalization import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad, batch_variance
+from .normalized_pooling import batch_norm_max_pool2d, batch_norm_max_pool2d_grad
 from .padding import pad2d, pad2d_grad
 from .pooling import (
     adaptive_avg_pool2d,
@@ -55,6 +57,8 @@ __all__ = [
     "batch_norm_grad",
     "batch_norm_inference",
     "batch_norm_inference_grad",
+    "batch_norm_max_pool2d",
+    "batch_norm_max_pool2d_grad",
     "batch_variance",
     "bias_grad",
     "conv2d",

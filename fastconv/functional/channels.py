@@ -12,6 +12,7 @@ from ..problem import memory_format_of
 
 __all__ = [
     "as_channels",
+    "as_double",
     "as_float",
     "as_parameter",
     "contiguous",
@@ -67,6 +68,13 @@ def as_parameter(name, a, x, shape, why="one value per channel"):
     require_shape(name, a, shape, why)
     _require_dtype(name, a, x, "x")
     return conform(a, a.dtype)
+
+
+def as_double(name, a, c):
+    """`a`, a value for each of c channels, as float64."""
+    a = as_float(name, a)
+    require_shape(name, a, (c,), "one value per channel")
+    return np.ascontiguousarray(a, np.float64)
 
 
 def _require_dtype(name, a, x, x_name):

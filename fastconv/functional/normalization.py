@@ -13,7 +13,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..algorithms.base import Activation, as_activation
-from ..arrays import require_shape
 from ..errors import InvalidArgumentError
 from ..kernels import cpu
 from ..threads import team
@@ -74,13 +73,8 @@ def batch_norm(
     >>> mean, y[:, 0].round(3)
     (array([3., 4.]), array([0.   , 0.   , 0.447, 1.342], dtype=float32))
     """
-    x, layout, gamma, beta = _operands(x, gamma, beta)
-    fused, eps = as_fused(activation), checked_eps(eps)
-    n, c, plane, _ = layout
-    if n * plane < 2:
-        raise InvalidArgumentError(
-            f"x: got shape {x.shape}, {n * plane} value(s) per channel; the statistics of a batch need at least 2"
-        )
+    x, layout, gamma, beta = as_batch(x, gamma, beta)
+    fused, eps, c = as_fused(activation), checked_eps(eps), layout[1]
     residual = None if residual is None else channels.like("residual", residual, x)
     y, result = channels.result_for(x, out, x=x, gamma=gamma, beta=beta, residual=residual)
     mean, inv_std = np.empty(c), np.empty(c)
@@ -272,7 +266,7 @@ def _grad(gy, x, mean, inv_std, gamma, beta, activation, y, residual, out, *, co
     x, layout, gamma, beta = _operands(x, gamma, beta)
     activation, c = as_fused(activation), layout[1]
     gy = channels.like("gy", gy, x)
-    mean, inv_std = _double("mean", mean, c), _double("inv_std", inv_std, c)
+    mean, inv_std = channels.as_double("mean", mean, c), channels.as_double("inv_std", inv_std, c)
     mask, g = mask_of(activation, residual), None
     if mask == "MASK_OUTPUT":
         if y is None:
@@ -299,6 +293,17 @@ def mask_of(activation: Activation, residual: bool = False) -> str:
     if activation.name is None:
         return "MASK_NONE"
     return "MASK_OUTPUT" if residual else "MASK_ARGUMENT"
+
+
+def as_batch(x, gamma, beta):
+    """(x, its layout, gamma, beta) for the statistics of a batch."""
+    x, layout, gamma, beta = _operands(x, gamma, beta)
+    n, _, plane, _ = layout
+    if n * plane < 2:
+        raise InvalidArgumentError(
+            f"x: got shape {x.shape}, {n * plane} value(s) per channel; the statistics of a batch need at least 2"
+        )
+    return x, layout, gamma, beta
 
 
 def _operands(x, gamma, beta):
@@ -335,14 +340,8 @@ def checked_eps(eps):
 
 
 def _statistics(mean, var, c, eps):
-    var = _double("var", var, c)
+    var = channels.as_double("var", var, c)
     if (var + eps < 0).any():
         raise InvalidArgumentError("var: got a negative variance")
     with np.errstate(divide="ignore"):
-        return _double("mean", mean, c), 1 / np.sqrt(var + eps)
-
-
-def _double(name, a, c):
-    a = channels.as_float(name, a)
-    require_shape(name, a, (c,), "one value per channel")
-    return np.ascontiguousarray(a, np.float64)
+        return channels.as_double("mean", mean, c), 1 / np.sqrt(var + eps)

@@ -422,14 +422,14 @@ def _max(x: Array, windows: Windows, return_indices: bool, activation: PoolActiv
     if return_indices:
         y, taps = _max_with_taps(x, windows, activation)
         return y, windows.indices(taps)
-    relu, memory_format = _is_relu(activation), memory_format_of(x)
+    relu, memory_format = is_relu(activation), memory_format_of(x)
     y = empty(windows.y_shape(x.shape), x.dtype, memory_format)
     windows.forward(conform(x, x.dtype, memory_format), y, memory_format, relu=relu)
     return y
 
 
 def _max_with_taps(x: Array, windows: Windows, activation: PoolActivation) -> tuple[Array, Taps]:
-    relu, memory_format = _is_relu(activation), memory_format_of(x)
+    relu, memory_format = is_relu(activation), memory_format_of(x)
     shape = windows.y_shape(x.shape)
     y, taps = empty(shape, x.dtype, memory_format), empty(shape, windows.taps_dtype, memory_format)
     windows.forward(conform(x, x.dtype, memory_format), y, memory_format, taps=taps, relu=relu)
@@ -437,25 +437,30 @@ def _max_with_taps(x: Array, windows: Windows, activation: PoolActivation) -> tu
 
 
 def _max_grad(gy, taps, x_shape, windows, y, activation, memory_format):
-    relu = _is_relu(activation)
-    gy = _gradient(gy, x_shape, windows)
-    taps = as_plain("taps", taps)
+    memory_format = format_of_result(memory_format, gy)
+    gy, y, taps = as_pooled_gradient(gy, y, taps, x_shape, windows, activation, memory_format)
+    dx = empty(x_shape, gy.dtype, memory_format)
+    windows.backward(gy, dx, memory_format, taps=taps, y=y)
+    return dx
+
+
+def as_pooled_gradient(gy, y, taps, x_shape, windows, activation, memory_format):
+    """(gy, y, taps) of max pooling as kernels take them: y None without ReLU."""
+    if not is_relu(activation):
+        y = None
+    elif y is None:
+        raise InvalidArgumentError("y: the gradient of a ReLU needs the pooled output")
+    gy, taps = _gradient(gy, x_shape, windows), as_plain("taps", taps)
     require_shape("taps", taps, gy.shape, "that of gy")
     if taps.dtype != windows.taps_dtype:
         raise InvalidTypeError(f"taps: dtype {taps.dtype}, expected {windows.taps_dtype} for windows of {windows.taps} pixels")
-    if relu and y is None:
-        raise InvalidArgumentError("y: the gradient of a ReLU needs the pooled output")
-    memory_format = format_of_result(memory_format, gy)
-    if relu:
+    if y is not None:
         y = as_conv_array("y", as_plain("y", y))
         require_shape("y", y, gy.shape, "that of gy")
         if y.dtype != gy.dtype:
             raise InvalidTypeError(f"y: dtype {y.dtype} differs from gy's {gy.dtype}; convert one of them")
         y = conform(y, y.dtype, memory_format)
-    dx = empty(x_shape, gy.dtype, memory_format)
-    taps = conform(taps, taps.dtype, memory_format)
-    windows.backward(conform(gy, gy.dtype, memory_format), dx, memory_format, taps=taps, y=y if relu else None)
-    return dx
+    return conform(gy, gy.dtype, memory_format), y, conform(taps, taps.dtype, memory_format)
 
 
 def _average(x: Array, windows: Windows) -> Array:
@@ -479,7 +484,8 @@ def _gradient(gy, x_shape, windows):
     return gy
 
 
-def _is_relu(activation):
+def is_relu(activation):
+    """Whether that is the activation; raises for others."""
     if activation not in (None, "relu"):
         raise InvalidArgumentError(f"activation: got {activation!r}, expected None or 'relu'")
     return activation == "relu"

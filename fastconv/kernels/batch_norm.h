@@ -16,19 +16,54 @@ INLINE double NAME(of_threads)(const double *p, int64_t size, int threads) {
     return s;
 }
 
+/* What statistics are computed with: `partial` are the sums and squares of each thread, `center` a block's mean of each. */
+typedef struct {
+    NAME(coefficients) k;
+    double *partial;
+    REAL *center, *base;
+} NAME(statistics);
+
+static NAME(statistics) NAME(take_statistics)(const images *s, const REAL *x, char **p, int threads) {
+    const int64_t size = NAME(padded)(s->c);
+    NAME(statistics) w;
+    w.k = NAME(take_coefficients)(p, s->c);
+    w.partial = (double *)aligned_take(p, 2 * threads * size * 8);
+    w.center = (REAL *)aligned_take(p, (threads + 1) * size * (int64_t)sizeof(REAL));
+    w.base = w.center + threads * size;
+    if (s->channels_last) {
+        memset(w.center, 0, (size_t)((threads + 1) * size) * sizeof(REAL));
+        memset(w.partial, 0, (size_t)(2 * threads * size) * 8);
+        memcpy(w.base, x, (size_t)s->c * sizeof(REAL));
+    }
+    return w;
+}
+
+/* NHWC, by all threads of a team: the statistics and what results are computed with. */
+static void NAME(share_statistics)(const images *s, const NAME(statistics) *w, const REAL *x, const REAL *gamma, const REAL *beta,
+                                   double eps, double *mean, double *inv_std) {
+    const int t = thread_index(), team = team_size();
+    const int64_t c = s->c, size = NAME(padded)(c), rows = s->n * s->plane;
+    double *sums = w->partial + 2 * t * size;
+    int64_t begin, end;
+    share(rows, t, team, &begin, &end);
+    NAME(statistics_of_rows)(x + begin * c, c, end - begin, w->center + t * size, w->base, sums, sums + size);
+    share(c, t, team, &begin, &end);
+#pragma omp barrier
+    for (int64_t i = begin; i < end; i++) {
+        NAME(moments)(w->base[i], NAME(of_threads)(w->partial + i, 2 * size, team),
+                      NAME(of_threads)(w->partial + size + i, 2 * size, team), (double)rows, eps, mean + i, inv_std + i);
+        NAME(set_channel)(&w->k, i, gamma, beta, mean[i], inv_std[i]);
+    }
+#pragma omp barrier
+}
+
 void NAME(batch_norm)(const images *s, const REAL *x, const REAL *gamma, const REAL *beta, const REAL *residual, double eps,
                       int activation, double slope, REAL *y, double *mean, double *inv_std, void *workspace, int threads) {
-    const int64_t c = s->c, size = NAME(padded)(c), rows = s->n * s->plane, stride = c * s->plane;
+    const int64_t c = s->c, rows = s->n * s->plane, stride = c * s->plane;
     char *p = workspace;
-    const NAME(coefficients) k = NAME(take_coefficients)(&p, c);
-    double *partial = (double *)aligned_take(&p, 2 * threads * size * 8);
-    REAL *center = (REAL *)aligned_take(&p, (threads + 1) * size * (int64_t)sizeof(REAL)), *base = center + threads * size;
+    const NAME(statistics) w = NAME(take_statistics)(s, x, &p, threads);
+    const NAME(coefficients) k = w.k;
     const NAME(mapping) map = {x, residual, y, activation, (REAL)slope};
-    if (s->channels_last) {
-        memset(center, 0, (size_t)((threads + 1) * size) * sizeof(REAL));
-        memset(partial, 0, (size_t)(2 * threads * size) * 8);
-        memcpy(base, x, (size_t)c * sizeof(REAL));
-    }
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         const int t = thread_index(), team = team_size();
@@ -36,15 +71,7 @@ void NAME(batch_norm)(const images *s, const REAL *x, const REAL *gamma, const R
         share(rows, t, team, &begin, &end);
         share(c, t, team, &first, &last);
         if (s->channels_last) {
-            double *sums = partial + 2 * t * size;
-            NAME(statistics_of_rows)(x + begin * c, c, end - begin, center + t * size, base, sums, sums + size);
-#pragma omp barrier
-            for (int64_t i = first; i < last; i++) {
-                NAME(moments)(base[i], NAME(of_threads)(partial + i, 2 * size, team), NAME(of_threads)(partial + size + i, 2 * size, team),
-                              (double)rows, eps, mean + i, inv_std + i);
-                NAME(set_channel)(&k, i, gamma, beta, mean[i], inv_std[i]);
-            }
-#pragma omp barrier
+            NAME(share_statistics)(s, &w, x, gamma, beta, eps, mean, inv_std);
             NAME(apply_to_rows)(&map, &k, c, begin, end);
         } else {
             for (int64_t j = first; j < last; j += PLANES) {
@@ -79,6 +106,16 @@ void NAME(scale_shift)(const images *s, const REAL *x, const REAL *gamma, const 
     }
 }
 
+/* A channel's gradients, and what dx is computed with, from the sums of g and of g (x - mean) over its n elements. */
+INLINE void NAME(finish_channel)(const NAME(coefficients) *k, int64_t i, double sum, double product, const REAL *gamma, double mean,
+                                 double inv_std, double n, REAL *dgamma, REAL *dbeta) {
+    const double weight = gamma ? (double)gamma[i] : 1;
+    product -= (mean - (double)k->mean[i]) * sum;
+    dbeta[i] = (REAL)sum;
+    dgamma[i] = (REAL)(product * inv_std);
+    NAME(set_gradient)(k, i, mean, inv_std, weight * sum, weight * product, n);
+}
+
 void NAME(batch_norm_grad)(const images *s, const REAL *gy, const REAL *x, const REAL *y, const REAL *gamma, const REAL *beta,
                            const double *mean, const double *inv_std, int constant, int mask, int activation, double slope, REAL *dx,
                            REAL *dgamma, REAL *dbeta, REAL *g, void *workspace, int threads) {
@@ -111,12 +148,8 @@ void NAME(batch_norm_grad)(const images *s, const REAL *gy, const REAL *x, const
             if (!s->channels_last) NAME(gradient_of_planes)(&own, j, to, at, s->n, stride, s->plane, mask, activation);
             for (int64_t i = j; i < to; i++) {
                 const double sum = s->channels_last ? NAME(of_threads)(partial + i, 2 * size, team) : own.sums[i];
-                double product = s->channels_last ? NAME(of_threads)(partial + size + i, 2 * size, team) : own.products[i];
-                product -= (mean[i] - (double)k.mean[i]) * sum;
-                dbeta[i] = (REAL)sum;
-                dgamma[i] = (REAL)(product * inv_std[i]);
-                const double weight = gamma ? (double)gamma[i] : 1;
-                NAME(set_gradient)(&k, i, mean[i], inv_std[i], weight * sum, weight * product, (double)rows);
+                const double product = s->channels_last ? NAME(of_threads)(partial + size + i, 2 * size, team) : own.products[i];
+                NAME(finish_channel)(&k, i, sum, product, gamma, mean[i], inv_std[i], (double)rows, dgamma, dbeta);
             }
             if (!s->channels_last && !constant)
                 NAME(input_of_planes)(&second_pass, &k, dx, j, to, at, s->n, stride, s->plane, second_mask, activation);

@@ -39,6 +39,13 @@ INLINE wide NAME(widen)(const REAL *p) {
 INLINE wide NAME(wide_load)(const double *p) { return *(const NAME(uwide_t) *)p; }
 INLINE void NAME(wide_store)(double *p, wide v) { *(NAME(uwide_t) *)p = v; }
 
+/* Adds a vector to VL sums in float64. */
+INLINE void NAME(add_widened)(double *to, vec v) {
+    REAL t[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
+    *(vec *)t = v;
+    UNROLL for (int l = 0; l < VL; l += WL) NAME(wide_store)(to + l, NAME(wide_load)(to + l) + NAME(widen)(t + l));
+}
+
 /* The sum of a vector's lanes in float64, in fixed order. */
 INLINE double NAME(sum_lanes)(vec v) {
     REAL t[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
@@ -98,15 +105,9 @@ INLINE void NAME(gradient_rows)(const NAME(gradient) *p, int64_t c, int64_t at, 
 #undef ELEMENT
 #undef STEP
     UNROLL for (int q = 0; q < cols; q++) {
-        REAL t[2][SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
         UNROLL for (int u = 1; u < turns; u++) sum[q * turns] += sum[q * turns + u], product[q * turns] += product[q * turns + u];
-        *(vec *)t[0] = sum[q * turns];
-        *(vec *)t[1] = product[q * turns];
-        double *to = p->sums + j + q * VL;
-        UNROLL for (int l = 0; l < VL; l += WL) NAME(wide_store)(to + l, NAME(wide_load)(to + l) + NAME(widen)(t[0] + l));
-        if (!x) continue;
-        to = p->products + j + q * VL;
-        UNROLL for (int l = 0; l < VL; l += WL) NAME(wide_store)(to + l, NAME(wide_load)(to + l) + NAME(widen)(t[1] + l));
+        NAME(add_widened)(p->sums + j + q * VL, sum[q * turns]);
+        if (x) NAME(add_widened)(p->products + j + q * VL, product[q * turns]);
     }
 }
 

@@ -3,6 +3,8 @@
 cdef extern from "norm.h" nogil:
     ctypedef struct images:
         int64_t n, c, plane, channels_last
+    ctypedef struct pool_windows:
+        int64_t height, width, rows, cols
     int64_t c_norm_workspace "norm_workspace"(const images *s, int itemsize, int threads)
     void batch_norm_f32(const images *s, const float *x, const float *gamma, const float *beta, const float *residual,
                         double eps, int activation, double slope, float *y, double *mean, double *inv_std, void *workspace,
@@ -24,6 +26,18 @@ cdef extern from "norm.h" nogil:
                              const double *beta, const double *mean, const double *inv_std, int constant, int mask,
                              int activation, double slope, double *dx, double *dgamma, double *dbeta, double *g,
                              void *workspace, int threads)
+    void batch_norm_max_f32(const images *s, const pool_windows *p, const float *x, const float *gamma, const float *beta,
+                            double eps, int relu, float *y, uint8_t *taps, double *mean, double *inv_std, void *workspace,
+                            int threads)
+    void batch_norm_max_f64(const images *s, const pool_windows *p, const double *x, const double *gamma, const double *beta,
+                            double eps, int relu, double *y, uint8_t *taps, double *mean, double *inv_std, void *workspace,
+                            int threads)
+    void batch_norm_max_grad_f32(const images *s, const pool_windows *p, const float *gy, const float *y, const uint8_t *taps,
+                                 const float *x, const float *gamma, const double *mean, const double *inv_std, float *dx,
+                                 float *dgamma, float *dbeta, void *workspace, int threads)
+    void batch_norm_max_grad_f64(const images *s, const pool_windows *p, const double *gy, const double *y, const uint8_t *taps,
+                                 const double *x, const double *gamma, const double *mean, const double *inv_std, double *dx,
+                                 double *dgamma, double *dbeta, void *workspace, int threads)
     void bias_grad_f32(const images *s, const float *gy, const float *y, int mask, int activation, double slope, float *g,
                        float *db, void *workspace, int threads)
     void bias_grad_f64(const images *s, const double *gy, const double *y, int mask, int activation, double slope, double *g,
@@ -137,6 +151,63 @@ def batch_norm_grad(tuple shape, cnp.ndarray gy not None, cnp.ndarray x not None
         with nogil:
             batch_norm_grad_f32(&s, <float *>pgy, <float *>px, <float *>py, <float *>pg, <float *>pb, m, i, constant, mask,
                                 activation, slope, <float *>pdx, <float *>pdg, <float *>pdb, <float *>pm, w, threads)
+
+
+cdef inline pool_windows windows_of(tuple shape):
+    """(height, width, rows, cols)"""
+    cdef pool_windows p
+    p.height, p.width, p.rows, p.cols = shape
+    return p
+
+
+def batch_norm_max(tuple shape, tuple windows, cnp.ndarray x not None, gamma, beta, double eps, bint relu,
+                   cnp.ndarray y not None, cnp.ndarray taps not None, cnp.ndarray mean not None, cnp.ndarray inv_std not None,
+                   cnp.ndarray workspace not None, int threads):
+    """The maxima of windows side by side of batch_norm's result, channels-last, and their taps (uint8)."""
+    cdef images s = images_of(shape)
+    cdef pool_windows p = windows_of(windows)
+    cdef void *px = data(x)
+    cdef void *pg = data(gamma)
+    cdef void *pb = data(beta)
+    cdef void *py = data(y)
+    cdef uint8_t *pt = <uint8_t *>data(taps)
+    cdef double *m = <double *>data(mean)
+    cdef double *i = <double *>data(inv_std)
+    cdef void *w = data(workspace)
+    if is_double(x):
+        with nogil:
+            batch_norm_max_f64(&s, &p, <double *>px, <double *>pg, <double *>pb, eps, relu, <double *>py, pt, m, i, w, threads)
+    else:
+        with nogil:
+            batch_norm_max_f32(&s, &p, <float *>px, <float *>pg, <float *>pb, eps, relu, <float *>py, pt, m, i, w, threads)
+
+
+def batch_norm_max_grad(tuple shape, tuple windows, cnp.ndarray gy not None, y, cnp.ndarray taps not None,
+                        cnp.ndarray x not None, gamma, cnp.ndarray mean not None, cnp.ndarray inv_std not None,
+                        cnp.ndarray dx not None, cnp.ndarray dgamma not None, cnp.ndarray dbeta not None,
+                        cnp.ndarray workspace not None, int threads):
+    """Gradients of batch_norm_max; y, its result, is given if it had a ReLU."""
+    cdef images s = images_of(shape)
+    cdef pool_windows p = windows_of(windows)
+    cdef void *pgy = data(gy)
+    cdef void *py = data(y)
+    cdef uint8_t *pt = <uint8_t *>data(taps)
+    cdef void *px = data(x)
+    cdef void *pg = data(gamma)
+    cdef double *m = <double *>data(mean)
+    cdef double *i = <double *>data(inv_std)
+    cdef void *pdx = data(dx)
+    cdef void *pdg = data(dgamma)
+    cdef void *pdb = data(dbeta)
+    cdef void *w = data(workspace)
+    if is_double(x):
+        with nogil:
+            batch_norm_max_grad_f64(&s, &p, <double *>pgy, <double *>py, pt, <double *>px, <double *>pg, m, i, <double *>pdx,
+                                    <double *>pdg, <double *>pdb, w, threads)
+    else:
+        with nogil:
+            batch_norm_max_grad_f32(&s, &p, <float *>pgy, <float *>py, pt, <float *>px, <float *>pg, m, i, <float *>pdx,
+                                    <float *>pdg, <float *>pdb, w, threads)
 
 
 def bias_grad(tuple shape, cnp.ndarray gy not None, y, int mask, int activation, double slope, g, cnp.ndarray db not None,

@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..functional import batch_norm, batch_norm_grad, batch_norm_inference, batch_norm_inference_grad, batch_variance
+from ..functional import (
+    batch_norm,
+    batch_norm_grad,
+    batch_norm_inference,
+    batch_norm_inference_grad,
+    batch_norm_max_pool2d,
+    batch_norm_max_pool2d_grad,
+    batch_variance,
+)
 from ..typing import ActivationLike, InputShape, Shape
 from .layer import Layer
+from .max_pool import MaxPool2D
 
 __all__ = ["BatchNormalization"]
 
@@ -56,6 +65,11 @@ class BatchNormalization(Layer):
         if channels is not None:
             self.build((None, channels))
 
+    @property
+    def pools(self) -> bool:
+        # A derived class may have a forward of its own.
+        return type(self).forward is BatchNormalization.forward
+
     def _build(self, input_shape, rng):
         self._check(input_shape)
         self.channels = channels = input_shape[1]
@@ -72,26 +86,59 @@ class BatchNormalization(Layer):
     def running_var(self) -> np.ndarray:
         return self._buffers["running_var"]
 
-    def forward(self, x: np.ndarray, activation: ActivationLike = None, residual: np.ndarray | None = None) -> np.ndarray:
-        """The result; `residual`, if given, is added before the activation, and `backward` returns its gradient too."""
+    def forward(
+        self,
+        x: np.ndarray,
+        activation: ActivationLike = None,
+        residual: np.ndarray | None = None,
+        pool: MaxPool2D | None = None,
+    ) -> np.ndarray:
+        """The result; `residual`, if given, is added before the activation, and `backward` returns its gradient too.
+
+        With `pool`, without a residual, what that layer makes of the result.
+        """
         self._prepare(x)
         gamma, beta = self.gamma.array, self.beta.array
+        if pool is not None:
+            return self._forward_pooled(x, activation, pool)
         if self.training:
             y, *statistics = batch_norm(x, gamma, beta, eps=self.eps, activation=activation, residual=residual)
-            mean, inv_std = statistics
-            for running, batch in ((self.running_mean, mean), (self.running_var, batch_variance(inv_std, self.eps))):
-                running *= self.momentum
-                running += (1 - self.momentum) * batch
+            self._follow(*statistics)
         else:
             y, statistics = self._infer(x, activation, residual), None
         # Without a residual the sign of the result follows from x.
         kept = None if residual is None or activation is None else y
-        self._saved = x, kept, statistics, activation, residual is not None
+        self._saved = x, kept, statistics, activation, residual is not None, None
         return y
 
-    def infer(self, x: np.ndarray, activation: ActivationLike = None, residual: np.ndarray | None = None) -> np.ndarray:
+    def _forward_pooled(self, x, activation, pool):
+        if not self.training:
+            y = pool.forward(self.forward(x), activation)
+            self._saved = *self._saved[:-1], (pool, None)
+            return y
+        gamma, beta, size = self.gamma.array, self.beta.array, pool.pool_size
+        y, taps, *statistics = batch_norm_max_pool2d(x, gamma, beta, size, eps=self.eps, activation=activation)
+        self._follow(*statistics)
+        self._saved = x, y, statistics, activation, False, (pool, taps)
+        return y
+
+    def _follow(self, mean, inv_std):
+        """Let the running statistics follow those of a batch."""
+        for running, batch in ((self.running_mean, mean), (self.running_var, batch_variance(inv_std, self.eps))):
+            running *= self.momentum
+            running += (1 - self.momentum) * batch
+
+    def infer(
+        self,
+        x: np.ndarray,
+        activation: ActivationLike = None,
+        residual: np.ndarray | None = None,
+        pool: MaxPool2D | None = None,
+    ) -> np.ndarray:
         self._prepare(x)
         self._saved = None
+        if pool is not None:
+            return pool.infer(self._infer(x, None, None), activation)
         return self._infer(x, activation, residual)
 
     def _prepare(self, x):
@@ -110,8 +157,18 @@ class BatchNormalization(Layer):
         )  # fmt: skip
 
     def backward(self, gy: np.ndarray) -> Any:
-        x, y, statistics, activation, residual = self.saved()
+        x, y, statistics, activation, residual, pooled = self.saved()
         gamma, beta, options = self.gamma.array, self.beta.array, {"activation": activation, "y": y, "residual": residual}
+        if pooled is not None:
+            pool, taps = pooled
+            if taps is not None:
+                kept = y, taps, x, *statistics
+                dx, self.gamma.grad, self.beta.grad = batch_norm_max_pool2d_grad(
+                    gy, *kept, gamma, beta, pool.pool_size, activation=activation
+                )
+                return dx
+            gy = pool.backward(gy)
+            pool.release()
         if statistics is None:
             constants = self.running_mean, self.running_var
             dx, dgamma, dbeta, skip = batch_norm_inference_grad(gy, x, gamma, beta, *constants, eps=self.eps, **options)

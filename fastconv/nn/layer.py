@@ -7,7 +7,7 @@
     output_shape(shape)     without running anything
 
 A layer that can apply an activation while it stores its result names it in `fuses`; containers then leave the activation's own
-layer out and pass it as ``forward(x, activation=...)``.
+layer out and pass it as ``forward(x, activation=...)``. One that `pools` does the same for the max pooling behind it.
 """
 
 from __future__ import annotations
@@ -87,6 +87,11 @@ class Layer:
     def fuses(self) -> frozenset[str]:
         """Names of activations that ``forward(x, activation=...)`` takes; a class attribute will do."""
         return frozenset()
+
+    @property
+    def pools(self) -> bool:
+        """Whether forward and infer take ``pool=``, a `MaxPool2D` whose windows lie side by side, and do its work as well."""
+        return False
 
     # -- what layers define ---------------------------------------------------------------------------------------------
 

@@ -96,6 +96,12 @@ class MaxPool2D(MaxPool):
         self.ceil_mode = ceil_mode
         self._geometry = {"stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
 
+    @property
+    def side_by_side(self) -> bool:
+        """Whether every pixel is in one whole window, or in none."""
+        plain = self.padding in (0, (0, 0)) and self.dilation in (1, (1, 1)) and not self.ceil_mode
+        return plain and (self.stride is None or _pair(self.stride) == _pair(self.pool_size))
+
     def _windows(self, shape):
         return sliding_windows(shape, self.pool_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
@@ -142,3 +148,7 @@ class AdaptiveMaxPool2D(MaxPool):
 
     def _grad(self, gy, taps, x_shape, options):
         return adaptive_max_pool2d_grad(gy, taps, x_shape, **options)
+
+
+def _pair(value):
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)

@@ -3,6 +3,7 @@
     [Conv2D, ReLU, MaxPool2D]             Conv2D without it, MaxPool2D applies ReLU to the maxima, of which there are fewer
     [Conv2D | Dense, activation]          applied while the sums are stored
     [BatchNormalization, ReLU]            one pass over memory instead of two, and one less in the gradient
+    [BatchNormalization, (ReLU,) MaxPool2D]    the normalised image is never in memory, if the windows lie side by side
 
 An observer sees every layer by itself.
 """
@@ -20,6 +21,7 @@ from ..errors import FastconvError, InvalidArgumentError, InvalidTypeError
 from ..typing import InputShape, Rng, Shape
 from .activations import Activation, activation_name
 from .layer import Layer
+from .max_pool import MaxPool2D
 
 __all__ = ["Sequential"]
 
@@ -116,10 +118,10 @@ class Sequential(Layer):
         if not self.built:
             self.build(x.shape)
         self._saved = self._plan() if phase == "forward" else None
-        for layer, activation in self._plan():
+        for layer, options in self._plan():
             function = getattr(layer, phase)
-            if activation is not None:
-                function = functools.partial(function, activation=activation)
+            if options:
+                function = functools.partial(function, **options)
             with naming(layer):
                 x = function(x) if self.observer is None else self.observer(layer, phase, function, x)
         return x
@@ -139,9 +141,9 @@ class Sequential(Layer):
         return gy if input_grad else None
 
     def _plan(self):
-        """(layer, activation to apply) in order; without fusing while an observer wants to see each layer."""
+        """(layer, what it is told to do beside its own) in order; nothing while an observer wants to see each layer."""
         if self.observer is not None and not self.observe_fused:
-            return [(layer, None) for layer in self.layers]
+            return [(layer, {}) for layer in self.layers]
         if self._steps is None:
             self._steps = list(_fused(self.layers))
         return self._steps
@@ -190,17 +192,21 @@ def unused_name(layer, taken):
 def _fused(layers):
     i = 0
     while i < len(layers):
-        layer, *behind = layers[i : i + 3]
+        layer, behind, after = (*layers[i : i + 3], None, None)[:3]
         i += 1
-        activation = behind[0].activation if behind and isinstance(behind[0], Activation) else None
-        if activation is None:
-            yield layer, None
-        elif activation == "relu" and len(behind) == 2 and "relu" in behind[1].fuses and behind[1].commutes_with_relu:
-            yield layer, None
-            yield behind[1], activation
+        activation = behind.activation if isinstance(behind, Activation) else None
+        pool = after if activation == "relu" else behind
+        if layer.pools and type(pool) is MaxPool2D and pool.side_by_side:
+            yield layer, {"activation": activation, "pool": pool}
+            i += 1 if pool is behind else 2
+        elif activation is None:
+            yield layer, {}
+        elif activation == "relu" and after is not None and "relu" in after.fuses and after.commutes_with_relu:
+            yield layer, {}
+            yield after, {"activation": activation}
             i += 2
         elif activation_name(activation) in layer.fuses:
-            yield layer, activation
+            yield layer, {"activation": activation}
             i += 1
         else:
-            yield layer, None
+            yield layer, {}

@@ -67,6 +67,14 @@ def operations(a, out):
             a["gy"], a["x"], ones, ones, *parameters, activation="relu", y=a["y"], residual=True, out=out()
         ),
     )
+    if a["x"].ndim == 4:
+        size = tuple(min(2, n) for n in a["x"].shape[2:])
+        taps = np.zeros_like(a["x"], np.uint8)
+        yield "batch_norm_max_pool2d", lambda: F.batch_norm_max_pool2d(a["x"], *parameters, size)
+        yield (
+            "batch_norm_max_pool2d_grad",
+            lambda: F.batch_norm_max_pool2d_grad(a["gy"], a["y"], taps, a["x"], ones, ones, *parameters, 1, activation="relu"),
+        )
     yield "inference", lambda: F.batch_norm_inference(a["x"], *parameters, ones, ones, activation="silu", out=out())
     yield "inference_grad", lambda: F.batch_norm_inference_grad(a["gy"], a["x"], *parameters, ones, ones, out=out())
     yield "activation_bias_grad", lambda: F.activation_bias_grad(a["gy"], a["y"], "relu", out=out())

@@ -87,16 +87,60 @@ def test_what_can_be_fused_is(producer, shape, activation, behind):
     net.forward(np.ones(shape))
     first, function, *last = net.layers
     name = nn.activations.activation_name(getattr(function, "activation", None))
-    by_pool = name == "relu" and bool(last) and "relu" in last[0].fuses
-    fused = by_pool or name in first.fuses
-    assert [layer for layer, _ in seen] == ([first, *last] if fused else [first, function, *last])
+    pooled = first.pools and name == "relu" and bool(last) and isinstance(last[0], nn.MaxPool2D)
+    by_pool = not pooled and name == "relu" and bool(last) and "relu" in last[0].fuses
+    fused = pooled or by_pool or name in first.fuses
+    expected = [first, *last] if fused else [first, function, *last]
+    assert [layer for layer, _, _ in seen] == (expected[:1] if pooled else expected)
     taking = (last[0] if by_pool else first) if fused else None
-    assert [layer for layer, activation in seen if activation is not None] == ([taking] if fused else [])
+    assert [layer for layer, activation, _ in seen if activation is not None] == ([taking] if fused else [])
+    assert [pool for *_, pool in seen if pool is not None] == (last if pooled else [])
 
 
-def counted(seen, layer, forward, x, activation=None):
-    seen.append((layer, activation))
-    return forward(x) if activation is None else forward(x, activation=activation)
+def counted(seen, layer, forward, x, activation=None, pool=None):
+    seen.append((layer, activation, pool))
+    options = {"activation": activation, "pool": pool}
+    return forward(x, **{name: value for name, value in options.items() if value is not None})
+
+
+POOLED = {
+    "2x2": (lambda: nn.MaxPool2D(2), True),
+    "3x2, with pixels beside": (lambda: nn.MaxPool2D((3, 2)), True),
+    "its own size as stride": (lambda: nn.MaxPool2D((3, 3), stride=3), True),
+    "too large for taps of a byte": (lambda: nn.MaxPool2D((16, 17)), True),
+    "overlapping": (lambda: nn.MaxPool2D(3, stride=2), False),
+    "padded": (lambda: nn.MaxPool2D(3, stride=3, padding=1), False),
+    "dilated": (lambda: nn.MaxPool2D(2, dilation=2), False),
+    "to the end": (lambda: nn.MaxPool2D(2, ceil_mode=True), False),
+    "adaptive": (lambda: nn.AdaptiveMaxPool2D(2), False),
+}
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+@pytest.mark.parametrize("name", POOLED)
+def test_normalisation_pools_windows_side_by_side(name, activation):
+    make_pool, fuses = POOLED[name]
+    for memory_format, training in itertools.product(FORMATS, (True, False)):
+        x = in_format(np.random.default_rng(3).standard_normal((2, 5, 17, 20)), memory_format)
+        net = nn.Sequential([nn.BatchNormalization(dtype=np.float64), *([nn.ReLU()] if activation else []), make_pool()])
+        net.build(x.shape).train(training)
+        net.layers[0].gamma.array[:2] = 0, -1.5
+        assert (net.layers[-1] in net.fused_layers()) == fuses
+        fused = all_passes(net, x)
+        with nn.observed(net, passthrough):
+            single = all_passes(net, x)
+        for a, b in zip(fused, single, strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-12 * max(1, np.abs(b).max()))
+
+
+def test_a_normalisation_with_a_forward_of_its_own_pools_nothing():
+    class Louder(nn.BatchNormalization):
+        def forward(self, x, activation=None):
+            return super().forward(2 * x, activation)
+
+    net = nn.Sequential([Louder(dtype=np.float64), nn.MaxPool2D(2)]).build((2, 3, 4, 4))
+    assert net.fused_layers() == []
+    assert net.forward(np.random.default_rng(0).standard_normal((2, 3, 4, 4))).shape == (2, 3, 2, 2)
 
 
 def test_a_layer_with_its_own_activation_takes_no_second_one():
