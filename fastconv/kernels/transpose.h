@@ -58,11 +58,36 @@ INLINE vec NAME(sum_lanes)(vec *r) {
     return r[0];
 }
 
+/* b[n j + i] = a[i a_step + j] for i < n, j < columns, vectors of columns at a time; returns how many columns are done. */
+INLINE int64_t NAME(weave)(const REAL *a, int64_t a_step, const int n, int64_t columns, REAL *b) {
+    int64_t j = 0;
+    NAME(ivec_t) column[FEW_ROWS], row[FEW_ROWS];
+    UNROLL for (int v = 0; v < n; v++)
+        UNROLL for (int l = 0; l < VL; l++) column[v][l] = (v * VL + l) / n, row[v][l] = (v * VL + l) % n;
+    for (; j + VL <= columns; j += VL) {
+        vec r[FEW_ROWS];
+        UNROLL for (int i = 0; i < n; i++) r[i] = NAME(load)(a + i * a_step + j);
+        UNROLL for (int v = 0; v < n; v++) {
+            vec out = NAME(permute)(r[0], column[v]);
+            UNROLL for (int i = 1; i < n; i++) out = NAME(select)(row[v] == i, NAME(permute)(r[i], column[v]), out);
+            NAME(store)(b + n * j + v * VL, out);
+        }
+    }
+    return j;
+}
+
 /* b[j][i] = a[i][j] for i < rows, j < columns; steps in elements. */
 static __attribute__((unused)) void NAME(transpose)(const REAL *a, int64_t a_step, int64_t rows, int64_t columns, REAL *b,
                                                     int64_t b_step) {
     if (rows <= FEW_ROWS && columns > VL) { /* colour planes: most of a square of registers would be empty */
-        for (int64_t j = 0; j < columns; j++)
+        int64_t j = 0;
+        switch (permutes_lanes(sizeof(REAL)) && b_step == rows ? rows : 0) {
+        case 1: j = NAME(weave)(a, a_step, 1, columns, b); break;
+        case 2: j = NAME(weave)(a, a_step, 2, columns, b); break;
+        case 3: j = NAME(weave)(a, a_step, 3, columns, b); break;
+        case 4: j = NAME(weave)(a, a_step, 4, columns, b); break;
+        }
+        for (; j < columns; j++)
             for (int64_t i = 0; i < rows; i++) b[j * b_step + i] = a[i * a_step + j];
         return;
     }
