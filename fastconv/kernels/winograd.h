@@ -62,6 +62,10 @@ enum { MAX_FUSED_CHUNK = 64, FUSED_CACHE_BYTES = 768 * 1024 };
  * do not stay in a cache until they are used. */
 enum { FILTER_CHANNELS = 16, FETCHED_CHANNELS = 8, STREAMED_BYTES = 12 << 20 };
 
+/* Of the weight gradient, when threads have blocks of their own: from so many for each on they differ little in work, and sums of so many
+ * bytes are added fast. */
+enum { BLOCKS_APART = 3, BYTES_APART = 512 * 1024 };
+
 /* A row step that is no multiple of 256 bytes, so that rows do not fall into one set of the first-level cache. */
 static int64_t row_step(int64_t count, int64_t lanes) {
     const int64_t step = ROUND_UP(count, lanes);
@@ -100,9 +104,12 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     }
     p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     p.images = CEIL_DIV(p.n, CEIL_DIV(p.n, p.images));
-    if (direction != 2 && !fused && p.blocks_h > 1 && p.blocks % threads && p.blocks < 8 * threads) {
+    if ((direction == 2 || (!fused && p.blocks_h > 1)) && p.blocks % threads && p.blocks < 8 * threads) {
         /* An even share for every thread. */
-        p.blocks_h = MIN(p.tiles_h, ROUND_UP(p.blocks_h, threads));
+        if (p.blocks_h > 1)
+            p.blocks_h = MIN(p.tiles_h, ROUND_UP(p.blocks_h, threads));
+        else
+            p.images = CEIL_DIV(p.n, MIN(p.n, ROUND_UP(CEIL_DIV(p.n, p.images), threads)));
         p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     }
     p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w) * p.area;
@@ -806,9 +813,16 @@ static void NAME(wino_sums)(const NAME(wino_tile) *tile, const wino_plan *p, int
         for (int64_t k = 0; k < columns; k += VL) tile->sums(sums + c * NR + k, SUMS_PLANE, add, taps + c * weights * NR + k);
 }
 
+/* Elements; v, z and all_taps: of those who share a block of tiles. */
 typedef struct {
-    int64_t strip, v, z_plane, z, sums, taps, all_taps; /* elements */
+    int64_t strip, v, z_plane, z, sums, taps, all_taps;
 } NAME(wino_weight_sizes);
+
+/* Whether every thread has blocks and sums of its own, which are added at the end: of few weights. Else all share each block, and each
+ * reads what the others have transformed. */
+static int NAME(wino_blocks_apart)(const wino_plan *p, const NAME(wino_weight_sizes) *s, int threads) {
+    return threads > 1 && (p->blocks % threads == 0 || p->blocks >= BLOCKS_APART * threads) && s->all_taps * (int64_t)sizeof(REAL) <= BYTES_APART;
+}
 
 static NAME(wino_weight_sizes) NAME(wino_weight_sizes_of)(const wino_plan *p, int channels_last) {
     const int64_t line = CACHE_LINE / sizeof(REAL), points = p->points * p->points, panels = CEIL_DIV(p->columns, NR);
@@ -826,35 +840,54 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
     const wino_plan plan = plan_winograd(s, 2, 0, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
     const int channels_last = (int)s->channels_last;
     const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(p, channels_last);
+    const int apart = NAME(wino_blocks_apart)(p, &size, threads), sharing = apart ? threads : 1;
     REAL *strips = (REAL *)aligned_take(&workspace, threads * size.strip * sizeof(REAL));
-    REAL *v = (REAL *)aligned_take(&workspace, size.v * sizeof(REAL)), *z = (REAL *)aligned_take(&workspace, size.z * sizeof(REAL));
+    REAL *v = (REAL *)aligned_take(&workspace, sharing * size.v * sizeof(REAL));
+    REAL *z = (REAL *)aligned_take(&workspace, sharing * size.z * sizeof(REAL));
     REAL *all_sums = (REAL *)aligned_take(&workspace, threads * size.sums * sizeof(REAL));
     REAL *block_taps = (REAL *)aligned_take(&workspace, threads * size.taps * sizeof(REAL)), *all_taps = (REAL *)workspace;
     const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r, s, 2);
     const int64_t chunks = CEIL_DIV(p->depth, p->chunk), panels = CEIL_DIV(p->columns, NR), weights = p->r * p->r;
 #pragma omp parallel num_threads(threads)
     {
-        const team t = {thread_index(), team_size()};
-        for (int64_t g = 0; g < p->groups; g++)
-            for (int64_t i = 0; i < p->blocks; i++) {
+        const team all = {thread_index(), team_size()}, t = apart ? (team){0, 1} : all;
+        const int64_t own = apart ? all.index : 0;
+        REAL *strip = strips + all.index * size.strip, *sums = all_sums + all.index * size.sums;
+        REAL *my_v = v + own * size.v, *my_z = z + own * size.z, *my_taps = all_taps + own * size.all_taps;
+        for (int64_t g = 0; g < p->groups; g++) {
+            int64_t first = 0, last = p->blocks, begin, end;
+            if (apart) share(p->blocks, all.index, all.count, &first, &last);
+            for (int64_t i = first; i < last; i++) {
                 const wino_block b = block_at(p, i);
-                NAME(wino_gather)(&tile, p, &b, channels_last, x, g, strips + t.index * size.strip, v, t);
-                NAME(wino_gather_gradient)(&tile, p, &b, channels_last, gy, g, strips + t.index * size.strip, z, size.z_plane, t);
+                NAME(wino_gather)(&tile, p, &b, channels_last, x, g, strip, my_v, t);
+                NAME(wino_gather_gradient)(&tile, p, &b, channels_last, gy, g, strip, my_z, size.z_plane, t);
                 team_barrier(t);
-                int64_t begin, end;
                 share(panels * chunks, t.index, t.count, &begin, &end);
                 for (int64_t q = begin; q < end; q++) {
                     const int64_t k = q / chunks * NR, c = q % chunks * p->chunk;
                     const int64_t columns = MIN(NR, p->columns - k), count = MIN(p->chunk, p->depth - c);
-                    REAL *out = i == p->blocks - 1 ? dw + ((g * p->columns + k) * p->depth + c) * weights : NULL;
-                    REAL *taps = p->blocks > 1 ? all_taps + q * size.taps : block_taps + t.index * size.taps;
-                    NAME(wino_sums)(&tile, p, count, columns, b.tiles, v + v_channel(p, c),
-                                    z + k / NR * p->points * p->points * size.z_plane, size.z_plane, i > 0,
-                                    all_sums + t.index * size.sums, taps, out);
+                    REAL *out = !apart && i == p->blocks - 1 ? dw + ((g * p->columns + k) * p->depth + c) * weights : NULL;
+                    REAL *taps = p->blocks > 1 ? my_taps + q * size.taps : block_taps + t.index * size.taps;
+                    NAME(wino_sums)(&tile, p, count, columns, b.tiles, my_v + v_channel(p, c),
+                                    my_z + k / NR * p->points * p->points * size.z_plane, size.z_plane, i > first, sums, taps, out);
                     if (out) NAME(transpose)(taps, NR, count * weights, columns, out, p->depth * weights);
                 }
                 team_barrier(t);
             }
+            if (!apart) continue;
+            team_barrier(all);
+            share(panels * chunks, all.index, all.count, &begin, &end);
+            for (int64_t q = begin; q < end; q++) {
+                const int64_t k = q / chunks * NR, c = q % chunks * p->chunk;
+                const int64_t columns = MIN(NR, p->columns - k), count = MIN(p->chunk, p->depth - c);
+                REAL *taps = all_taps + q * size.taps;
+                for (int64_t at = 0; at < count * weights * NR; at += VL)
+                    for (int other = 1; other < all.count; other++) *(vec *)(taps + at) += *(vec *)(taps + other * size.all_taps + at);
+                NAME(transpose)(taps, NR, count * weights, columns, dw + ((g * p->columns + k) * p->depth + c) * weights,
+                                p->depth * weights);
+            }
+            team_barrier(all);
+        }
     }
 }
 
@@ -862,7 +895,8 @@ static int64_t NAME(wino_weight_workspace)(const geometry *s, int m, int64_t blo
     const wino_plan p = plan_winograd(s, 2, 0, m, block_tiles, threads, sizeof(REAL));
     const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(&p, (int)s->channels_last);
     const int64_t each = size.strip + size.sums + size.taps;
-    return (threads * each + size.v + size.z + size.all_taps) * (int64_t)sizeof(REAL) + 5 * CACHE_LINE;
+    const int64_t of_block = size.v + size.z + size.all_taps, blocks = NAME(wino_blocks_apart)(&p, &size, threads) ? threads : 1;
+    return (threads * each + blocks * of_block) * (int64_t)sizeof(REAL) + 5 * CACHE_LINE;
 }
 #undef SUMS_PLANE
 
