@@ -95,7 +95,7 @@ static int64_t weight_workspace(const geometry *s, int parts, int threads) {
     const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, parts, 0, threads, tables);
     const weight_sizes z = weight_sizes_of(&q);
     free(tables);
-    return split_tables_bytes(s) + z.steps + z.zeros + z.pairs + z.gradients + z.sums + threads * z.own;
+    return split_tables_bytes(s) + z.steps + z.zeros + (q.apart ? threads : 1) * (z.pairs + z.gradients + z.sums) + threads * z.own;
 }
 
 /* Where a phase of the input gradient has no taps, everything is zero; its pixels lie between those of the others. */
@@ -205,8 +205,9 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
     const weight_sizes z = weight_sizes_of(&q);
     int64_t *steps_at = (int64_t *)aligned_take(&p, z.steps);
     float *zeros = memset(aligned_take(&p, z.zeros), 0, z.zeros);
-    char *pairs = aligned_take(&p, z.pairs), *gradients = aligned_take(&p, z.gradients);
-    float *sums = (float *)aligned_take(&p, z.sums);
+    const int64_t sets = q.apart ? threads : 1;
+    char *pairs = aligned_take(&p, sets * z.pairs), *gradients = aligned_take(&p, sets * z.gradients);
+    float *sums = (float *)aligned_take(&p, sets * z.sums);
     magnitude_range seen[2] = {{0, UINT32_MAX}, {0, UINT32_MAX}};
     for (int i = 0; i < threads; i++) memcpy(p + i * z.own, seen, sizeof(seen)); /* OpenMP may start fewer */
     const int64_t items = filter_blocks(&q) * channel_blocks(&q) * weight_taps(&q);
@@ -221,22 +222,40 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
         uint16_t *compact = (uint16_t *)aligned_take(&mine, z.compact);
         float *row = (float *)aligned_take(&mine, z.row);
         magnitudes of_x = no_magnitudes(), of_gy = no_magnitudes();
-        split_strip t = {.q = &q, .parts = pairs, .run = run, .compact = compact, .row = row};
-        int64_t begin, end;
+        /* Of those who share a strip. */
+        const int number = q.apart ? 0 : me, sharing = q.apart ? 1 : team;
+        char *own_gradients = gradients + (q.apart ? me * z.gradients : 0);
+        float *own_sums = sums + (q.apart ? me * z.sums / (int64_t)sizeof(float) : 0);
+        split_strip t = {.q = &q, .parts = pairs + (q.apart ? me * z.pairs : 0), .run = run, .compact = compact, .row = row};
+        int64_t begin, end, first_strip = 0, last_strip = q.strips;
+        if (q.apart) share(q.strips, me, team, &first_strip, &last_strip);
         tiles_begin();
         for (t.group = 0; t.group < s->g; t.group++) {
-            for (int64_t i = 0; i < q.strips; i++) {
+            for (int64_t i = first_strip; i < last_strip; i++) {
                 place_strip(&t, i, s->n);
                 const int64_t image_rows = q.patches ? t.rows : q.image_rows;
                 const int64_t pixels = ((t.images - 1) * image_rows + t.rows - 1) * q.pitch + q.p.w;
-                share(weight_tiles(&q), me, team, &begin, &end);
+                share(weight_tiles(&q), number, sharing, &begin, &end);
                 fill_pairs(&t, x, begin, end, zeros, at, mine, &of_x);
                 if (q.channels_last) locate_gradient(&t, image_rows, gy, zeros, at);
-                share(ROUND_UP(q.o.columns, SPLIT_PANEL) / TILE, me, team, &begin, &end);
-                fill_gradient(&t, image_rows, gy, begin, end, at, gradients, &of_gy);
+                share(ROUND_UP(q.o.columns, SPLIT_PANEL) / TILE, number, sharing, &begin, &end);
+                fill_gradient(&t, image_rows, gy, begin, end, at, own_gradients, &of_gy);
+                if (!q.apart) {
 #pragma omp barrier
-                share(items, me, team, &begin, &end);
-                add_products(&t, gradients, steps_at, CEIL_DIV(pixels, TERMS), begin, end, i == 0, sums);
+                }
+                share(items, number, sharing, &begin, &end);
+                add_products(&t, own_gradients, steps_at, CEIL_DIV(pixels, TERMS), begin, end, i == first_strip, own_sums);
+                if (!q.apart) {
+#pragma omp barrier
+                }
+            }
+            if (q.apart) {
+#pragma omp barrier
+                share(weight_sums(&q) / TILE, me, team, &begin, &end);
+                for (int64_t i = begin; i < end; i++)
+                    for (int other = 1; other < team; other++)
+                        store_f32(sums + i * TILE,
+                                  load_f32(sums + i * TILE) + load_f32(sums + other * z.sums / (int64_t)sizeof(float) + i * TILE));
 #pragma omp barrier
             }
             share(q.o.columns, me, team, &begin, &end);

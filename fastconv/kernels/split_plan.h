@@ -12,6 +12,7 @@ enum {
     SPLIT_SHORT_BYTES = 192 * 1024,  /* the same where rows are split once only and what is read of weights again and again is little */
     SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels */
     SPLIT_SUM_PIXELS = 1536,         /* weight gradient with several taps: at least so many, so that sums are rarely written */
+    SPLIT_APART_BYTES = 768 * 1024,  /* of sums of the weight gradient, up to which each thread has its own */
     SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
     SPLIT_BLOCK = 2 * TILE,          /* pixels of a register tile */
     MOST_SHARING = 4,                /* phases that are computed from one strip */
@@ -45,6 +46,7 @@ typedef struct {
     int64_t h;                   /* output rows, of the phase that has the most if they share */
     int64_t rows, images;        /* output rows of a strip, of `images` images */
     int64_t row_strips, strips;  /* per image, if `images` is 1; of the batch */
+    int apart;                   /* weight gradient: every thread has strips and sums of its own */
     int64_t plane;               /* pixels of a plane, or of patches, with those behind the last row that tiles reach */
     int64_t behind;              /* of which so many are read as zeros */
     int64_t compact_x, compact_y; /* patches: values per row, and rows, of what they are taken from */
@@ -156,7 +158,12 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     q.rows = MIN(q.h, MAX(MAX(1, 2 * shared), budget / row_bytes - shared));
     q.row_strips = CEIL_DIV(q.h, q.rows);
     q.images = 1;
-    if (weight) threads = 1; /* they share each strip */
+    if (weight) {
+        const int64_t terms = q.patches ? q.o.depth * p->taps : q.o.depth, taps_apart = q.patches ? 1 : p->taps;
+        const int64_t tiles = CEIL_DIV(q.o.columns, SPLIT_PANEL) * CEIL_DIV(terms, SPLIT_PANEL) * taps_apart;
+        q.apart = threads > 1 && tiles * 4 * TILE_BYTES <= SPLIT_APART_BYTES;
+        if (!q.apart) threads = 1; /* they share each strip */
+    }
     if (q.row_strips > 1) {
         q.row_strips = MIN(q.h, ROUND_UP(q.row_strips, threads));
         q.rows = CEIL_DIV(q.h, q.row_strips);
@@ -165,7 +172,10 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
         q.images = MAX(1, MIN(CEIL_DIV(s->n, threads), budget / (row_bytes * q.image_rows)));
         q.images = CEIL_DIV(MAX(1, s->n), CEIL_DIV(MAX(1, s->n), q.images));
     }
+    /* An even share for every thread. */
+    if (q.apart && q.images > 1) q.images = CEIL_DIV(s->n, MIN(s->n, ROUND_UP(CEIL_DIV(s->n, q.images), threads)));
     q.strips = q.images > 1 ? CEIL_DIV(s->n, q.images) : s->n * q.row_strips;
+    q.apart = q.apart && q.strips >= threads;
 
     const int64_t all_rows = q.patches ? q.images * q.rows : (q.images - 1) * q.image_rows + q.rows + q.span_y;
     q.behind = q.patches ? 0 : w + q.span_x - q.pitch;

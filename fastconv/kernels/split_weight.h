@@ -6,7 +6,7 @@
  * a data tile takes 16 filters x 32 pixels; x into pairs of pixels, of which a tile of weights takes 16 pairs x 16 channels. From pairs that
  * begin at even pixels and others that begin at odd ones, the tiles of every tap are whole cache lines. Sources of few channels are
  * split into patches first, whose terms take the place of channels. Each register tile of 32 filters x 32 channels of one tap runs over the
- * strip and is added to its sums. Threads share a strip and own tiles, so the order of every sum is the same for any number of threads.
+ * strip and is added to its sums. Of few weights, threads have strips and sums of their own; else they share each strip, and own tiles.
  */
 #ifndef FASTCONV_SPLIT_WEIGHT_H
 #define FASTCONV_SPLIT_WEIGHT_H
