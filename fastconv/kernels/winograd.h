@@ -104,12 +104,14 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     }
     p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     p.images = CEIL_DIV(p.n, CEIL_DIV(p.n, p.images));
-    if ((direction == 2 || (!fused && p.blocks_h > 1)) && p.blocks % threads && p.blocks < 8 * threads) {
+    if ((direction == 2 || !fused) && p.blocks % threads && p.blocks < 8 * threads) {
         /* An even share for every thread. */
-        if (p.blocks_h > 1)
+        if (p.blocks_h > 1) {
             p.blocks_h = MIN(p.tiles_h, ROUND_UP(p.blocks_h, threads));
-        else
-            p.images = CEIL_DIV(p.n, MIN(p.n, ROUND_UP(CEIL_DIV(p.n, p.images), threads)));
+        } else {
+            const int64_t fewer = p.blocks / threads * threads, more = MIN(p.n, ROUND_UP(p.blocks, threads));
+            p.images = CEIL_DIV(p.n, fewer && 4 * CEIL_DIV(p.n, fewer) <= 5 * p.images ? fewer : more);
+        }
         p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     }
     p.tiles = p.images * CEIL_DIV(p.tiles_h, p.blocks_h) * CEIL_DIV(p.tiles_w, p.blocks_w) * p.area;
