@@ -62,7 +62,7 @@ enum { MAX_FUSED_CHUNK = 64, FUSED_CACHE_BYTES = 768 * 1024 };
  * do not stay in a cache until they are used. */
 enum { FILTER_CHANNELS = 16, FETCHED_CHANNELS = 8, STREAMED_BYTES = 12 << 20 };
 
-/* Of the weight gradient, when threads have blocks of their own: from so many for each on they differ little in work, and sums of so many
+/* When threads have blocks of their own: from so many for each on they differ little in work; and sums of the weight gradient of so many
  * bytes are added fast. */
 enum { BLOCKS_APART = 3, BYTES_APART = 512 * 1024 };
 
@@ -703,24 +703,34 @@ static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan 
     }
 }
 
+/* Whether every thread has blocks of its own: some, as they differ by a row of tiles. Else all share each block, and each reads what the
+ * others have transformed. */
+static int NAME(wino_fused_apart)(const wino_plan *p, int threads) {
+    const int64_t items = p->blocks * p->groups;
+    return threads > 1 && items % threads == 0 && items >= BLOCKS_APART * threads;
+}
+
 static void NAME(wino_run_fused)(const geometry *s, int direction, int m, int64_t block_tiles, const REAL *x, const REAL *w,
                                  const REAL *bias, int activation, REAL slope, REAL *out, char *workspace, int threads) {
     const wino_plan plan = plan_winograd(s, direction, 1, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
     const int channels_last = (int)s->channels_last;
     const NAME(wino_fused_sizes) size = NAME(wino_fused_sizes_of)(p, channels_last);
+    const int apart = NAME(wino_fused_apart)(p, threads);
     REAL *strips = (REAL *)aligned_take(&workspace, threads * size.strip * sizeof(REAL));
-    REAL *v = (REAL *)aligned_take(&workspace, size.v * sizeof(REAL));
+    REAL *all_v = (REAL *)aligned_take(&workspace, (apart ? threads : 1) * size.v * sizeof(REAL));
     REAL *all_u = (REAL *)aligned_take(&workspace, threads * size.u * sizeof(REAL)), *all_m = (REAL *)workspace;
     const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r, s, direction);
     const NAME(wino_weights) at = NAME(wino_weights_of)(s, direction);
     const int64_t panels = CEIL_DIV(p->columns, NR), pixels = channels_last ? 1 : p->dst_h * p->dst_w;
 #pragma omp parallel num_threads(threads)
     {
-        const team t = {thread_index(), team_size()};
-        REAL *strip = strips + t.index * size.strip, *sums = all_m + t.index * size.m;
-        int64_t begin, end;
+        const team all = {thread_index(), team_size()}, t = apart ? (team){0, 1} : all;
+        REAL *strip = strips + all.index * size.strip, *sums = all_m + all.index * size.m, *u = all_u + all.index * size.u;
+        REAL *v = all_v + (apart ? all.index * size.v : 0);
+        int64_t begin, end, first = 0, last = p->blocks * p->groups;
         share(panels, t.index, t.count, &begin, &end);
-        for (int64_t i = 0; i < p->blocks * p->groups; i++) {
+        if (apart) share(last, all.index, all.count, &first, &last);
+        for (int64_t i = first; i < last; i++) {
             const int64_t group = i % p->groups;
             const wino_block b = block_at(p, i / p->groups);
             NAME(wino_gather)(&tile, p, &b, channels_last, x, group, strip, v, t);
@@ -730,7 +740,7 @@ static void NAME(wino_run_fused)(const geometry *s, int direction, int m, int64_
                 wino_plan panel = *p;
                 panel.columns = MIN(NR, p->columns - k);
                 NAME(wino_fused_panel)(&tile, p, &at, b.tiles, v, w + group * p->depth * p->columns * at.taps + k * at.filter,
-                                       panel.columns, all_u + t.index * size.u, size.u_plane, sums);
+                                       panel.columns, u, size.u_plane, sums);
                 NAME(wino_scatter)(&tile, &panel, &b, channels_last, sums, bias ? bias + filter : NULL, activation, slope,
                                    out + filter * pixels, 0, strip, (team){0, 1});
             }
@@ -742,7 +752,8 @@ static void NAME(wino_run_fused)(const geometry *s, int direction, int m, int64_
 static int64_t NAME(wino_fused_workspace)(const geometry *s, int direction, int m, int64_t block_tiles, int threads) {
     const wino_plan p = plan_winograd(s, direction, 1, m, block_tiles, threads, sizeof(REAL));
     const NAME(wino_fused_sizes) size = NAME(wino_fused_sizes_of)(&p, (int)s->channels_last);
-    return (threads * (size.strip + size.u + size.m) + size.v) * (int64_t)sizeof(REAL) + 4 * CACHE_LINE;
+    const int sets = NAME(wino_fused_apart)(&p, threads) ? threads : 1;
+    return (threads * (size.strip + size.u + size.m) + sets * size.v) * (int64_t)sizeof(REAL) + 4 * CACHE_LINE;
 }
 
 /* -- weight gradient ----------------------------------------------------------------------------------------------------- */
