@@ -36,6 +36,7 @@ typedef struct {
     int64_t tiles;                          /* of a block, at most; interleaved ones counted one by one */
     int64_t v_step, v_plane, m_step, m_plane; /* from tile to tile and from point to point of V and M */
     int64_t chunk, v_chunk;                 /* channels that lie together in V, and from one such chunk to the next */
+    int few_weights;                        /* whose sums are added fast */
 } wino_plan;
 
 /* Of the input gradient at stride 2: rows of gy before the one that the first tile begins with, from the padding of the input. */
@@ -62,8 +63,8 @@ enum { MAX_FUSED_CHUNK = 64, FUSED_CACHE_BYTES = 768 * 1024 };
  * do not stay in a cache until they are used. */
 enum { FILTER_CHANNELS = 16, FETCHED_CHANNELS = 8, STREAMED_BYTES = 12 << 20 };
 
-/* When threads have blocks of their own: from so many for each on they differ little in work; and sums of the weight gradient of so many
- * bytes are added fast. */
+/* When threads have blocks of their own: from so many for each on they differ little in work; and so many bytes of the weight gradient's
+ * sums are added fast. */
 enum { BLOCKS_APART = 3, BYTES_APART = 512 * 1024 };
 
 /* A row step that is no multiple of 256 bytes, so that rows do not fall into one set of the first-level cache. */
@@ -104,7 +105,8 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     }
     p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     p.images = CEIL_DIV(p.n, CEIL_DIV(p.n, p.images));
-    if ((direction == 2 || !fused) && p.blocks % threads && p.blocks < 8 * threads) {
+    p.few_weights = p.depth * p.columns * p.r * p.r * item <= BYTES_APART;
+    if ((direction == 2 ? p.few_weights : !fused) && p.blocks % threads && p.blocks < 8 * threads) {
         /* An even share for every thread. */
         if (p.blocks_h > 1) {
             p.blocks_h = MIN(p.tiles_h, ROUND_UP(p.blocks_h, threads));
@@ -833,8 +835,8 @@ typedef struct {
 
 /* Whether every thread has blocks and sums of its own, which are added at the end: of few weights. Else all share each block, and each
  * reads what the others have transformed. */
-static int NAME(wino_blocks_apart)(const wino_plan *p, const NAME(wino_weight_sizes) *s, int threads) {
-    return threads > 1 && (p->blocks % threads == 0 || p->blocks >= BLOCKS_APART * threads) && s->all_taps * (int64_t)sizeof(REAL) <= BYTES_APART;
+static int NAME(wino_blocks_apart)(const wino_plan *p, int threads) {
+    return threads > 1 && p->few_weights && (p->blocks % threads == 0 || p->blocks >= BLOCKS_APART * threads);
 }
 
 static NAME(wino_weight_sizes) NAME(wino_weight_sizes_of)(const wino_plan *p, int channels_last) {
@@ -853,7 +855,7 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
     const wino_plan plan = plan_winograd(s, 2, 0, m, block_tiles, threads, sizeof(REAL)), *p = &plan;
     const int channels_last = (int)s->channels_last;
     const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(p, channels_last);
-    const int apart = NAME(wino_blocks_apart)(p, &size, threads), sharing = apart ? threads : 1;
+    const int apart = NAME(wino_blocks_apart)(p, threads), sharing = apart ? threads : 1;
     REAL *strips = (REAL *)aligned_take(&workspace, threads * size.strip * sizeof(REAL));
     REAL *v = (REAL *)aligned_take(&workspace, sharing * size.v * sizeof(REAL));
     REAL *z = (REAL *)aligned_take(&workspace, sharing * size.z * sizeof(REAL));
@@ -908,7 +910,7 @@ static int64_t NAME(wino_weight_workspace)(const geometry *s, int m, int64_t blo
     const wino_plan p = plan_winograd(s, 2, 0, m, block_tiles, threads, sizeof(REAL));
     const NAME(wino_weight_sizes) size = NAME(wino_weight_sizes_of)(&p, (int)s->channels_last);
     const int64_t each = size.strip + size.sums + size.taps;
-    const int64_t of_block = size.v + size.z + size.all_taps, blocks = NAME(wino_blocks_apart)(&p, &size, threads) ? threads : 1;
+    const int64_t of_block = size.v + size.z + size.all_taps, blocks = NAME(wino_blocks_apart)(&p, threads) ? threads : 1;
     return (threads * each + blocks * of_block) * (int64_t)sizeof(REAL) + 5 * CACHE_LINE;
 }
 #undef SUMS_PLANE
