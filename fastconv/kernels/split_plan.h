@@ -12,7 +12,8 @@ enum {
     SPLIT_SHORT_BYTES = 192 * 1024,  /* the same where rows are split once only and what is read of weights again and again is little */
     SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels */
     SPLIT_SUM_PIXELS = 1536,         /* weight gradient with several taps: at least so many, so that sums are rarely written */
-    SPLIT_APART_BYTES = 768 * 1024,  /* of sums of the weight gradient, up to which each thread has its own */
+    SPLIT_APART_BYTES = 768 * 1024,  /* of sums of the weight gradient, up to which each thread has its own; */
+    SPLIT_APART_PIXELS = 512,        /* and pixels for each, from which on adding the sums takes little of the time of making them */
     SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
     SPLIT_BLOCK = 2 * TILE,          /* pixels of a register tile */
     MOST_SHARING = 4,                /* phases that are computed from one strip */
@@ -161,7 +162,8 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     if (weight) {
         const int64_t terms = q.patches ? q.o.depth * p->taps : q.o.depth, taps_apart = q.patches ? 1 : p->taps;
         const int64_t tiles = CEIL_DIV(q.o.columns, SPLIT_PANEL) * CEIL_DIV(terms, SPLIT_PANEL) * taps_apart;
-        q.apart = threads > 1 && tiles * 4 * TILE_BYTES <= SPLIT_APART_BYTES;
+        const int64_t pixels = s->n * p->h * p->w;
+        q.apart = threads > 1 && (tiles * 4 * TILE_BYTES <= SPLIT_APART_BYTES || pixels >= SPLIT_APART_PIXELS * threads);
         if (!q.apart) threads = 1; /* they share each strip */
     }
     if (q.row_strips > 1) {
