@@ -9,7 +9,7 @@
  * gy in panels [bundle of groups][pixel][VL].
  *
  * Few weights have sums of their own for every chunk of output rows, which threads take as they come, so that no thread reads what another
- * has copied; of many weights, threads own tiles. Either way the order of every sum is the same for any number of threads.
+ * has copied; of many weights, threads share each strip and own tiles.
  */
 #ifndef FASTCONV_DIRECT_WEIGHT_H
 #define FASTCONV_DIRECT_WEIGHT_H
@@ -19,8 +19,9 @@ enum {
     WEIGHT_IN_PLACE_BYTES = 2048,     /* a pixel of gy that is read in place, at most: beyond, pixels lie a page or more apart */
     WEIGHT_CHUNKS = 64,               /* at most; and so many bytes of sums, and pixels in each, at least: */
     WEIGHT_CHUNK_BYTES = 2048 * 1024,
-    WEIGHT_CHUNK_PIXELS = 512,
-    WEIGHT_FEWEST_CHUNKS = 8          /* else threads own tiles */
+    WEIGHT_CHUNK_PIXELS = 256,
+    WEIGHT_FEWEST_CHUNKS = 8,         /* and so many for each thread; else threads own tiles */
+    WEIGHT_CHUNKS_EACH = 2
 };
 
 typedef struct {
@@ -36,7 +37,7 @@ typedef struct {
     int in_place;          /* gy is not copied */
 } weight_plan;
 
-static weight_plan plan_weight(const geometry *s, int64_t item) {
+static weight_plan plan_weight(const geometry *s, int64_t item, int threads) {
     const int merged = s->g == 1 && s->dw == 1;
     const int64_t all_rows = s->n * s->oh, lanes = SIMD_BYTES / item;
     weight_plan p;
@@ -50,7 +51,7 @@ static weight_plan plan_weight(const geometry *s, int64_t item) {
     p.row_depth = merged ? s->kw * s->c : s->c / s->g;
     p.sums = ROUND_UP(p.units * p.row_taps * p.row_depth * p.panels * p.width, CACHE_LINE / item);
     p.chunks = MIN(WEIGHT_CHUNKS, MIN(WEIGHT_CHUNK_BYTES / (p.sums * item), all_rows * s->ow / WEIGHT_CHUNK_PIXELS));
-    if (p.chunks < WEIGHT_FEWEST_CHUNKS) p.chunks = 1;
+    if (p.chunks < MAX(WEIGHT_FEWEST_CHUNKS, WEIGHT_CHUNKS_EACH * threads)) p.chunks = 1;
     p.chunks = MIN(p.chunks, all_rows);
     const int64_t extent = (s->kh - 1) * s->dh + 1;
     const int64_t row_bytes = (p.row * s->sh * s->c + s->ow * p.units * p.panels * p.width) * item;
@@ -74,7 +75,7 @@ static int64_t NAME(weight_strip_bytes)(const geometry *s, const weight_plan *p,
 }
 
 static int64_t NAME(weight_grad_workspace)(const geometry *s, int threads) {
-    const weight_plan p = plan_weight(s, sizeof(REAL));
+    const weight_plan p = plan_weight(s, sizeof(REAL), threads);
     const int64_t strips = p.chunks > 1 ? threads * NAME(weight_strip_bytes)(s, &p, 1) : NAME(weight_strip_bytes)(s, &p, threads);
     return p.chunks * p.sums * (int64_t)sizeof(REAL) + strips;
 }
@@ -207,7 +208,7 @@ static void NAME(weight_rows)(const NAME(weight_job) *job, int64_t first, int64_
 }
 
 static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REAL *gy, REAL *dw, char *workspace, int threads) {
-    const weight_plan p = plan_weight(s, sizeof(REAL));
+    const weight_plan p = plan_weight(s, sizeof(REAL), threads);
     const NAME(weight_job) job = {s, &p, x, gy};
     const int64_t all_rows = s->n * s->oh, columns = s->k / s->g, cg = s->c / s->g, padded = p.panels * p.width, taps = s->kh * s->kw;
     REAL *sums = (REAL *)aligned_take(&workspace, p.chunks * p.sums * sizeof(REAL)); /* [chunk][unit][row tap][row depth][padded] */
