@@ -20,7 +20,7 @@ enum {
     WEIGHT_CHUNKS = 64,               /* at most; and so many bytes of sums, and pixels in each, at least: */
     WEIGHT_CHUNK_BYTES = 2048 * 1024,
     WEIGHT_CHUNK_PIXELS = 256,
-    WEIGHT_FEWEST_CHUNKS = 8,         /* and so many for each thread; else threads own tiles */
+    WEIGHT_FEWEST_CHUNKS = 8,         /* of fewer, or of fewer than these for each thread, threads own tiles: */
     WEIGHT_CHUNKS_EACH = 2
 };
 
