@@ -14,6 +14,10 @@ LAYERS = {
     "ResidualBlock": (lambda nn: nn.ResidualBlock(64, rng=0), IMAGES),
     "Dense": (lambda nn: nn.Dense(256, rng=0), (32, 2048)),
     "BatchNormalization": (lambda nn: nn.BatchNormalization(), IMAGES),
+    "BatchNormalization, ReLU, MaxPool2D": (
+        lambda nn: nn.Sequential([nn.BatchNormalization(), nn.ReLU(), nn.MaxPool2D(2)]),
+        IMAGES,
+    ),
     "GroupNormalization": (lambda nn: nn.GroupNormalization(8), IMAGES),
     "LayerNormalization": (lambda nn: nn.LayerNormalization(2048), (32, 2048)),
     "ReLU": (lambda nn: nn.ReLU(), IMAGES),

@@ -8,12 +8,16 @@
  */
 #include "pool_lanes.h"
 
-/* Constant windows let the compiler unroll the most common ones. */
-#define EACH_WINDOW(p, CALL)            \
-    if ((p)->rows == 2 && (p)->cols == 2) \
-        CALL(2, 2);                     \
-    else                                \
-        CALL((p)->rows, (p)->cols)
+/* KERNEL(j, lanes, cols, turns) for the channels of a row, where it sees `high` and `across`, the windows' size: constants for the most
+ * common one, so that its pixels are unrolled. */
+#define EACH_WINDOW_COLUMNS(p, c, KERNEL)                     \
+    if ((p)->rows == 2 && (p)->cols == 2) {                   \
+        const int64_t high = 2, across = 2;                   \
+        EACH_COLUMNS(c, KERNEL)                               \
+    } else {                                                  \
+        const int64_t high = (p)->rows, across = (p)->cols;   \
+        EACH_COLUMNS(c, KERNEL)                               \
+    }
 
 /* What a row of windows is made of: pointers to the first pixel of its image rows, and to its first maximum. */
 typedef struct {
@@ -24,24 +28,24 @@ typedef struct {
 
 /* The windows of one row, `cols` vectors of channels from channel j on, of which the last has `lanes` lanes. */
 INLINE void NAME(maxima_columns)(const NAME(coefficients) *k, const pool_windows *p, int64_t c, const REAL *x, int relu, REAL *y,
-                                 uint8_t *taps, int64_t j, int64_t lanes, const int cols, const int64_t high, const int64_t wide_) {
+                                 uint8_t *taps, int64_t j, int64_t lanes, const int cols, const int64_t high, const int64_t across) {
     vec mean[MAX_COLUMNS], scale[MAX_COLUMNS], shift[MAX_COLUMNS];
     UNROLL for (int q = 0; q < cols; q++) {
         mean[q] = NAME(load)(k->mean + j + q * VL);
         scale[q] = NAME(load)(k->scale + j + q * VL);
         shift[q] = NAME(load)(k->shift + j + q * VL);
     }
-    for (int64_t o = 0; o < p->width / wide_; o++) {
+    for (int64_t o = 0; o < p->width / across; o++) {
         vec greatest[MAX_COLUMNS];
         NAME(ivec_t) which[MAX_COLUMNS];
         UNROLL for (int q = 0; q < cols; q++) {
-            greatest[q] = (NAME(load_n)(x + o * wide_ * c + j + q * VL, lanes) - mean[q]) * scale[q] + shift[q];
+            greatest[q] = (NAME(load_n)(x + o * across * c + j + q * VL, lanes) - mean[q]) * scale[q] + shift[q];
             which[q] = NAME(tap_splat)(0);
         }
         for (int64_t i = 0; i < high; i++)
-            for (int64_t l = i == 0; l < wide_; l++) {
-                const REAL *at = x + (i * p->width + o * wide_ + l) * c + j;
-                const NAME(ivec_t) tap = NAME(tap_splat)(i * wide_ + l);
+            for (int64_t l = i == 0; l < across; l++) {
+                const REAL *at = x + (i * p->width + o * across + l) * c + j;
+                const NAME(ivec_t) tap = NAME(tap_splat)(i * across + l);
                 UNROLL for (int q = 0; q < cols; q++) {
                     const vec v = (NAME(load_n)(at + q * VL, lanes) - mean[q]) * scale[q] + shift[q];
                     const NAME(lanes) better = NAME(beats)(v, greatest[q]);
@@ -58,14 +62,8 @@ INLINE void NAME(maxima_columns)(const NAME(coefficients) *k, const pool_windows
 
 static void NAME(maxima_row)(const NAME(coefficients) *k, const pool_windows *p, int64_t c, const REAL *x, int relu, REAL *y,
                              uint8_t *taps) {
-#define ROWS(j, lanes, cols, turns) NAME(maxima_columns)(k, p, c, x, relu, y, taps, j, lanes, cols, high, wide_)
-#define CALL(rows, columns)                                 \
-    do {                                                    \
-        const int64_t high = (rows), wide_ = (columns);     \
-        EACH_COLUMNS(c, ROWS)                               \
-    } while (0)
-    EACH_WINDOW(p, CALL);
-#undef CALL
+#define ROWS(j, lanes, cols, turns) NAME(maxima_columns)(k, p, c, x, relu, y, taps, j, lanes, cols, high, across)
+    EACH_WINDOW_COLUMNS(p, c, ROWS)
 #undef ROWS
 }
 
@@ -77,10 +75,10 @@ INLINE vec NAME(of_maximum)(const NAME(window_row) *r, int64_t at, int64_t lanes
 
 INLINE void NAME(maxima_sums_columns)(const NAME(coefficients) *k, const pool_windows *p, int64_t c, const NAME(window_row) *r,
                                       double *sums, double *products, int64_t j, int64_t lanes, const int cols, const int64_t high,
-                                      const int64_t wide_) {
+                                      const int64_t across) {
     vec mean[MAX_COLUMNS];
     UNROLL for (int q = 0; q < cols; q++) mean[q] = NAME(load)(k->mean + j + q * VL);
-    for (int64_t o0 = 0, ow = p->width / wide_; o0 < ow; o0 += SUM_BLOCK) {
+    for (int64_t o0 = 0, ow = p->width / across; o0 < ow; o0 += SUM_BLOCK) {
         vec sum[MAX_COLUMNS] = {{0}}, product[MAX_COLUMNS] = {{0}};
         for (int64_t o = o0; o < MIN(ow, o0 + SUM_BLOCK); o++) {
             vec g[MAX_COLUMNS], d[MAX_COLUMNS];
@@ -91,9 +89,9 @@ INLINE void NAME(maxima_sums_columns)(const NAME(coefficients) *k, const pool_wi
                 d[q] = (vec){0};
             }
             for (int64_t i = 0; i < high; i++)
-                for (int64_t l = 0; l < wide_; l++) {
-                    const REAL *at = r->x + (i * p->width + o * wide_ + l) * c + j;
-                    const NAME(ivec_t) tap = NAME(tap_splat)(i * wide_ + l);
+                for (int64_t l = 0; l < across; l++) {
+                    const REAL *at = r->x + (i * p->width + o * across + l) * c + j;
+                    const NAME(ivec_t) tap = NAME(tap_splat)(i * across + l);
                     UNROLL for (int q = 0; q < cols; q++)
                         d[q] = NAME(either)(NAME(same)(which[q], tap), NAME(load_n)(at + q * VL, lanes) - mean[q], d[q]);
                 }
@@ -111,19 +109,13 @@ INLINE void NAME(maxima_sums_columns)(const NAME(coefficients) *k, const pool_wi
 
 static void NAME(maxima_sums_row)(const NAME(coefficients) *k, const pool_windows *p, int64_t c, const NAME(window_row) *r, double *sums,
                                   double *products) {
-#define ROWS(j, lanes, cols, turns) NAME(maxima_sums_columns)(k, p, c, r, sums, products, j, lanes, cols, high, wide_)
-#define CALL(rows, columns)                                 \
-    do {                                                    \
-        const int64_t high = (rows), wide_ = (columns);     \
-        EACH_COLUMNS(c, ROWS)                               \
-    } while (0)
-    EACH_WINDOW(p, CALL);
-#undef CALL
+#define ROWS(j, lanes, cols, turns) NAME(maxima_sums_columns)(k, p, c, r, sums, products, j, lanes, cols, high, across)
+    EACH_WINDOW_COLUMNS(p, c, ROWS)
 #undef ROWS
 }
 
 INLINE void NAME(maxima_input_columns)(const NAME(coefficients) *k, const pool_windows *p, int64_t c, const NAME(window_row) *r,
-                                       int64_t j, int64_t lanes, const int cols, const int64_t high, const int64_t wide_) {
+                                       int64_t j, int64_t lanes, const int cols, const int64_t high, const int64_t across) {
     vec mean[MAX_COLUMNS], scale[MAX_COLUMNS], by_x[MAX_COLUMNS], offset[MAX_COLUMNS];
     UNROLL for (int q = 0; q < cols; q++) {
         mean[q] = NAME(load)(k->mean + j + q * VL);
@@ -131,7 +123,7 @@ INLINE void NAME(maxima_input_columns)(const NAME(coefficients) *k, const pool_w
         by_x[q] = NAME(load)(k->by_x + j + q * VL);
         offset[q] = NAME(load)(k->offset + j + q * VL);
     }
-    for (int64_t o = 0; o < p->width / wide_; o++) {
+    for (int64_t o = 0; o < p->width / across; o++) {
         vec g[MAX_COLUMNS];
         NAME(ivec_t) which[MAX_COLUMNS];
         UNROLL for (int q = 0; q < cols; q++) {
@@ -139,9 +131,9 @@ INLINE void NAME(maxima_input_columns)(const NAME(coefficients) *k, const pool_w
             which[q] = NAME(load_bytes)(r->taps + o * c + j + q * VL, lanes);
         }
         for (int64_t i = 0; i < high; i++)
-            for (int64_t l = 0; l < wide_; l++) {
-                const int64_t at = (i * p->width + o * wide_ + l) * c + j;
-                const NAME(ivec_t) tap = NAME(tap_splat)(i * wide_ + l);
+            for (int64_t l = 0; l < across; l++) {
+                const int64_t at = (i * p->width + o * across + l) * c + j;
+                const NAME(ivec_t) tap = NAME(tap_splat)(i * across + l);
                 UNROLL for (int q = 0; q < cols; q++) {
                     const vec d = NAME(load_n)(r->x + at + q * VL, lanes) - mean[q];
                     NAME(store_n)(r->dx + at + q * VL, NAME(keep)(NAME(same)(which[q], tap), g[q]) + (d * by_x[q] + offset[q]), lanes);
@@ -160,14 +152,8 @@ static void NAME(input_beside)(const NAME(coefficients) *k, int64_t c, const REA
 }
 
 static void NAME(maxima_input_row)(const NAME(coefficients) *k, const pool_windows *p, int64_t c, const NAME(window_row) *r) {
-#define ROWS(j, lanes, cols, turns) NAME(maxima_input_columns)(k, p, c, r, j, lanes, cols, high, wide_)
-#define CALL(rows, columns)                                 \
-    do {                                                    \
-        const int64_t high = (rows), wide_ = (columns);     \
-        EACH_COLUMNS(c, ROWS)                               \
-    } while (0)
-    EACH_WINDOW(p, CALL);
-#undef CALL
+#define ROWS(j, lanes, cols, turns) NAME(maxima_input_columns)(k, p, c, r, j, lanes, cols, high, across)
+    EACH_WINDOW_COLUMNS(p, c, ROWS)
 #undef ROWS
     const int64_t beside = p->width % p->cols;
     for (int64_t i = 0; i < p->rows && beside; i++) {
@@ -230,4 +216,4 @@ void NAME(batch_norm_max_grad)(const images *s, const pool_windows *p, const REA
 #undef WINDOWS
     }
 }
-#undef EACH_WINDOW
+#undef EACH_WINDOW_COLUMNS

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..errors import InvalidArgumentError
 from ..functional import (
     batch_norm,
     batch_norm_grad,
@@ -95,12 +96,12 @@ class BatchNormalization(Layer):
     ) -> np.ndarray:
         """The result; `residual`, if given, is added before the activation, and `backward` returns its gradient too.
 
-        With `pool`, without a residual, what that layer makes of the result.
+        With `pool` in place of a residual, what that layer makes of the result.
         """
-        self._prepare(x)
-        gamma, beta = self.gamma.array, self.beta.array
+        self._prepare(x, residual, pool)
         if pool is not None:
             return self._forward_pooled(x, activation, pool)
+        gamma, beta = self.gamma.array, self.beta.array
         if self.training:
             y, *statistics = batch_norm(x, gamma, beta, eps=self.eps, activation=activation, residual=residual)
             self._follow(*statistics)
@@ -135,15 +136,17 @@ class BatchNormalization(Layer):
         residual: np.ndarray | None = None,
         pool: MaxPool2D | None = None,
     ) -> np.ndarray:
-        self._prepare(x)
+        self._prepare(x, residual, pool)
         self._saved = None
         if pool is not None:
             return pool.infer(self._infer(x, None, None), activation)
         return self._infer(x, activation, residual)
 
-    def _prepare(self, x):
+    def _prepare(self, x, residual, pool):
         self.build(x.shape)
         self._check(x.shape)
+        if residual is not None and pool is not None:
+            raise InvalidArgumentError(f"{self._label()}: got a residual and a pool, expected at most one of them")
 
     def _check(self, shape):
         if len(shape) not in (2, 4) or self.channels not in (None, shape[1]):

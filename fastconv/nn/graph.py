@@ -14,6 +14,7 @@ from ..functional import add
 from ..typing import InputShape, Rng, Shape
 from .activations import Activation, activation_name
 from .layer import Layer
+from .max_pool import pools
 from .network import Network
 from .sequential import unused_name
 
@@ -31,11 +32,11 @@ class _Node(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A layer to run, the activation it applies, and the name of the result, which is that activation's where there is one."""
+    """A layer to run, what it is told to do beside its own, and the name of the result: that of the last layer it stands for."""
 
     layer: Layer
     inputs: tuple[str, ...]
-    activation: object
+    options: dict[str, object]
     result: str
 
 
@@ -43,8 +44,8 @@ class Graph(Network):
     """Named layers, each of which takes the network's input or results of others.
 
     Layers run in an order in which each comes after its inputs, whatever the order they were added in. Where a result is used
-    more than once its gradients are summed. A layer applies the activation behind it itself if it can and nothing else uses its
-    result.
+    more than once its gradients are summed. A layer applies the activation behind it, and the max pooling, itself if it can and
+    nothing else uses its result.
 
     Parameters
     ----------
@@ -182,7 +183,7 @@ class Graph(Network):
     def _plan(self):
         """The steps in order; without fusing while an observer wants to see each layer."""
         if self.observer is not None and not self.observe_fused:
-            return [_Step(*self._nodes[name], None, name) for name in self._sorted()]
+            return [_Step(*self._nodes[name], {}, name) for name in self._sorted()]
         if self._steps is None:
             self._steps = self._fused()
         return self._steps
@@ -193,18 +194,31 @@ class Graph(Network):
         for name in order:
             for source in self._nodes[name].inputs:
                 users.setdefault(source, []).append(name)
-        steps, done = [], set()
+
+        def behind(name):
+            """The only user of a result that nobody else sees, and its layer."""
+            only = users.get(name, [])
+            return (only[0], self._nodes[only[0]].layer) if len(only) == 1 and name not in kept else (name, None)
+
+        steps: list[_Step] = []
+        done: set[str] = set()
         for name in order:
             if name in done:
                 continue
             layer, inputs = self._nodes[name]
-            only = users.get(name, [])
-            behind = self._nodes[only[0]].layer if len(only) == 1 and name not in kept else None
-            if isinstance(behind, Activation) and activation_name(behind.activation) in layer.fuses:
-                steps.append(_Step(layer, inputs, behind.activation, only[0]))
-                done.add(only[0])
+            last, second = behind(name)
+            activation = second.activation if isinstance(second, Activation) else None
+            pool_name, pool = behind(last) if activation == "relu" else (last, second)
+            if pools(layer, pool):
+                options = {"activation": activation, "pool": pool}
+                done |= {last, pool_name}
+                last = pool_name
+            elif activation is not None and activation_name(activation) in layer.fuses:
+                options = {"activation": activation}
+                done.add(last)
             else:
-                steps.append(_Step(layer, inputs, None, name))
+                options, last = {}, name
+            steps.append(_Step(layer, inputs, options, last))
         return steps
 
     # -- shapes ---------------------------------------------------------------------------------------------------------
@@ -257,8 +271,8 @@ class Graph(Network):
         del x
         for i, step in enumerate(steps):
             function = getattr(step.layer, phase)
-            if step.activation is not None:
-                function = functools.partial(function, activation=step.activation)
+            if step.options:
+                function = functools.partial(function, **step.options)
             inputs = tuple(values[source] for source in step.inputs)
             for source in step.inputs:
                 if last_use.get(source) == i:

@@ -20,7 +20,7 @@ from ..problem import memory_format_of
 from ..typing import ActivationLike, InputShape, OutputSize, Padding, Pair, Shape
 from .layer import Layer
 
-__all__ = ["AdaptiveMaxPool2D", "MaxPool2D"]
+__all__ = ["AdaptiveMaxPool2D", "MaxPool2D", "pools"]
 
 
 class MaxPool(Layer):
@@ -148,6 +148,11 @@ class AdaptiveMaxPool2D(MaxPool):
 
     def _grad(self, gy, taps, x_shape, options):
         return adaptive_max_pool2d_grad(gy, taps, x_shape, **options)
+
+
+def pools(layer: Layer, pool: Layer | None) -> bool:
+    """Whether `layer` can do the work of `pool`, the layer behind it."""
+    return layer.pools and type(pool) is MaxPool2D and pool.side_by_side
 
 
 def _pair(value):

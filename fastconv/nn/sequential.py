@@ -21,7 +21,7 @@ from ..errors import FastconvError, InvalidArgumentError, InvalidTypeError
 from ..typing import InputShape, Rng, Shape
 from .activations import Activation, activation_name
 from .layer import Layer
-from .max_pool import MaxPool2D
+from .max_pool import pools
 
 __all__ = ["Sequential"]
 
@@ -196,7 +196,7 @@ def _fused(layers):
         i += 1
         activation = behind.activation if isinstance(behind, Activation) else None
         pool = after if activation == "relu" else behind
-        if layer.pools and type(pool) is MaxPool2D and pool.side_by_side:
+        if pools(layer, pool):
             yield layer, {"activation": activation, "pool": pool}
             i += 1 if pool is behind else 2
         elif activation is None:

@@ -13,8 +13,9 @@ __all__ = ["Transformation"]
 class Transformation:
     """One stage on the way from a gradient to an update: an optimizer subtracts learning rate times the last stage's result.
 
-    Stages are composed by `fastconv.optim.Chain`, as in optax (DeepMind, 2020). They work on one cache-sized block of one
-    parameter at a time and keep no state of their own: the optimizer holds an array for every name in `slots`.
+    Stages are composed by `fastconv.optim.Chain`, as in optax (DeepMind, 2020). They keep no state of their own: the optimizer
+    holds an array for every name in `slots`. One derived from this class works on one cache-sized block of one parameter at a
+    time; chains of fastconv's own stages alone are one compiled pass.
 
     Attributes
     ----------

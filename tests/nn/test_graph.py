@@ -114,6 +114,30 @@ def test_observed_graphs_give_the_same_and_show_every_layer():
             np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("with_relu", [True, False])
+@pytest.mark.parametrize("seen", ["pool", "relu", "norm"])
+def test_normalisation_pools_its_result_if_nobody_else_sees_it(with_relu, seen):
+    if seen == "relu" and not with_relu:
+        return
+    net = nn.Graph(outputs=("pool", seen) if seen != "pool" else "pool", rng=0, dtype=np.float64)
+    net.add(nn.BatchNormalization(dtype=np.float64), "input", name="norm")
+    if with_relu:
+        net.add(nn.ReLU(dtype=np.float64), "norm", name="relu")
+    net.add(nn.MaxPool2D(2, dtype=np.float64), "relu" if with_relu else "norm", name="pool")
+    x = sample((2, 3, 6, 8))
+    fused = net.forward(x)
+    hidden = {layer.path for layer in net.fused_layers()}
+    expected = {("pool", True): {"relu", "pool"}, ("pool", False): {"pool"}, ("relu", True): {"relu"}}
+    assert hidden == expected.get((seen, with_relu), set())
+    gy = tuple(np.ones_like(y) for y in fused) if seen != "pool" else np.ones_like(fused)
+    dx = net.backward(gy)
+    with nn.observed(net, lambda layer, phase, function, array: function(array)):
+        single = net.forward(x)
+        for a, b in zip(fused if seen != "pool" else [fused], single if seen != "pool" else [single], strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(dx, net.backward(gy), rtol=0, atol=1e-12)
+
+
 def test_an_activation_is_not_fused_where_its_input_is_used_elsewhere():
     net = nn.Graph(outputs=("conv", "relu"), rng=0)
     net.add(nn.Conv2D(2, 1), "input", name="conv")

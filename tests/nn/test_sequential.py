@@ -133,6 +133,13 @@ def test_normalisation_pools_windows_side_by_side(name, activation):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-12 * max(1, np.abs(b).max()))
 
 
+def test_a_normalisation_takes_a_residual_or_a_pool():
+    x, norm = np.ones((2, 3, 4, 4), np.float32), nn.BatchNormalization()
+    for phase in norm.forward, norm.infer:
+        with pytest.raises(fc.InvalidArgumentError, match=r"^BatchNormalization: got a residual and a pool"):
+            phase(x, residual=x, pool=nn.MaxPool2D(2))
+
+
 def test_a_normalisation_with_a_forward_of_its_own_pools_nothing():
     class Louder(nn.BatchNormalization):
         def forward(self, x, activation=None):
