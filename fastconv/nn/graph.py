@@ -32,7 +32,7 @@ class _Node(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A layer to run, what it is told to do beside its own, and the name of the result: that of the last layer it stands for."""
+    """A layer to run, what it is told to do beside its own, and the name of the result: of the last layer it stands for."""
 
     layer: Layer
     inputs: tuple[str, ...]
