@@ -12,16 +12,17 @@ cdef extern from "update.h" nogil:
         int operation
         double number[4]
         void *array[3]
-    void update_f32(int64_t size, const float *gradient, float *p, const update_stage *stages, int64_t count, double lr, float *out,
-                    int threads)
+    void update_f32(int64_t size, const float *gradient, float *p, const update_stage *stages, int64_t count, double lr,
+                    float *out, int threads)
     void update_f64(int64_t size, const double *gradient, double *p, const update_stage *stages, int64_t count, double lr,
                     double *out, int threads)
     void squares_f32(int64_t size, const float *x, double *sums, int threads)
     void squares_f64(int64_t size, const double *x, double *sums, int threads)
 
 _OPERATIONS = {
-    "scale": UPDATE_SCALE, "clip": UPDATE_CLIP, "decay": UPDATE_DECAY, "momentum": UPDATE_MOMENTUM, "nesterov": UPDATE_NESTEROV,
-    "adam": UPDATE_ADAM, "amsgrad": UPDATE_AMSGRAD, "rms": UPDATE_RMS, "centered": UPDATE_CENTERED, "adagrad": UPDATE_ADAGRAD,
+    "scale": UPDATE_SCALE, "clip": UPDATE_CLIP, "decay": UPDATE_DECAY, "momentum": UPDATE_MOMENTUM,
+    "nesterov": UPDATE_NESTEROV, "adam": UPDATE_ADAM, "amsgrad": UPDATE_AMSGRAD, "rms": UPDATE_RMS,
+    "centered": UPDATE_CENTERED, "adagrad": UPDATE_ADAGRAD,
 }
 
 
