@@ -26,7 +26,8 @@ _OPERATIONS = {
 }
 
 
-def update(cnp.ndarray gradient not None, cnp.ndarray p not None, list stages not None, double lr, cnp.ndarray out, int threads):
+def update(cnp.ndarray gradient not None, cnp.ndarray p not None, list stages not None, double lr, cnp.ndarray out,
+           int threads):
     """p -= lr * what the stages, each (operation, numbers, arrays), make of the gradient; or only that, in `out`."""
     cdef int64_t size = cnp.PyArray_SIZE(gradient)
     cdef int64_t count = len(stages)
