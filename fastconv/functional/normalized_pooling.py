@@ -16,7 +16,7 @@ from ..typing import Array, Pair
 from . import channels
 from .normalization import as_batch, batch_norm, batch_norm_grad, checked_eps
 from .pooling import PoolActivation, Taps, as_pooled_gradient, is_relu, max_pool2d_grad, max_pool2d_with_taps
-from .windows import Windows, as_images, sliding_windows
+from .windows import as_images, sliding_windows
 
 __all__ = ["batch_norm_max_pool2d", "batch_norm_max_pool2d_grad"]
 
@@ -144,7 +144,7 @@ def batch_norm_max_pool2d_grad(
     return dx, dgamma, dbeta
 
 
-def _side_by_side(x, kernel_size) -> Windows:
+def _side_by_side(x, kernel_size):
     return sliding_windows(x.shape, kernel_size, None, 0, 1, False)
 
 

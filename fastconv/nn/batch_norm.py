@@ -165,9 +165,9 @@ class BatchNormalization(Layer):
         if pooled is not None:
             pool, taps = pooled
             if taps is not None:
-                kept = y, taps, x, *statistics
+                mean, inv_std = statistics
                 dx, self.gamma.grad, self.beta.grad = batch_norm_max_pool2d_grad(
-                    gy, *kept, gamma, beta, pool.pool_size, activation=activation
+                    gy, y, taps, x, mean, inv_std, gamma, beta, pool.pool_size, activation=activation
                 )
                 return dx
             gy = pool.backward(gy)
