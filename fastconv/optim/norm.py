@@ -57,4 +57,6 @@ def norm_of(gradients: Iterable[np.ndarray]) -> float:
 
 
 def _sum_of_squares(flat: np.ndarray) -> float:
+    if flat.dtype not in (np.float32, np.float64):
+        flat = flat.astype(np.float64)
     return cpu.kernels().sum_of_squares(flat, team(flat.size))

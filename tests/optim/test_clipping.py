@@ -21,6 +21,13 @@ def test_the_norm_neither_overflows_nor_vanishes(dtype, scale):
     np.testing.assert_allclose(optim.global_norm(parameters), exact_norm(parameters), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "int64", "int8", ">f4", ">f8"])
+def test_the_norm_of_other_dtypes_is_that_of_their_values(dtype):
+    # Zeros behind it: reading on behind its end, as if elements were larger, would give another norm.
+    gradient = np.array([3, -4] * 1001 + [0, 0] * 1001, dtype)[:2002]
+    assert optim.global_norm([Parameter("w", gradient, gradient)]) == pytest.approx(5 * np.sqrt(1001))
+
+
 def test_the_norm_of_many_elements_is_accurate():
     p = Parameter("w", None, np.random.default_rng(0).standard_normal((300, 7, 100)).astype(np.float32))
     np.testing.assert_allclose(optim.global_norm([p]), exact_norm([p]), rtol=1e-6)
