@@ -28,7 +28,7 @@ int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, i
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, is_double ? 8 : 4);
     pixel_lanes |= few_planes(s, input_grad, is_double);
-    return s->kh * s->kw * o.depth * (pixel_lanes ? s->g * o.columns : panels_of(&l, s->g) * l.width);
+    return s->kh * s->kw * (pixel_lanes ? o.depth * s->g * o.columns : l.depth * panels_of(&l, s->g) * l.width);
 }
 
 int64_t direct_pack_workspace(const geometry *s) {
@@ -38,8 +38,10 @@ int64_t direct_pack_workspace(const geometry *s) {
 
 void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace) {
     const int few = !pixel_lanes && few_planes(s, input_grad, is_double);
+    const int windows = few || reads_points(s, is_double ? 8 : 4);
     if (pixel_lanes || few)
-        (is_double ? direct_pack_pixels_f64 : direct_pack_pixels_f32)(s, input_grad, few ? WINDOW_ROWS : GEMM_MR, w, packed, workspace);
+        (is_double ? direct_pack_pixels_f64 : direct_pack_pixels_f32)(s, input_grad, windows ? WINDOW_ROWS : GEMM_MR, few, w, packed,
+                                                                      workspace);
     else
         (is_double ? direct_pack_filters_f64 : direct_pack_filters_f32)(s, input_grad, w, packed, workspace);
 }

@@ -6,7 +6,8 @@
  *   one per tap, padding from a row of zeros         the second-level cache, whatever the stride, padding or dilation
  *
  * Packed weights: for each phase, group and panel of NR filters [tap][channel][NR], groups of few filters together: see filter_layout;
- * with pixels in the lanes, for each phase, group and block of at most MR filters (WINDOW_ROWS in direct_few.h) [tap][channel][block].
+ * with pixels in the lanes, for each phase, group and block of at most MR filters [tap][channel][block], or in direct_few.h of
+ * WINDOW_ROWS [channel][tap][block].
  */
 #include "gemm.h"
 #include "transpose.h"
@@ -48,10 +49,11 @@ static int64_t weight_index(const geometry *s, int input_grad, int64_t g, int64_
 }
 
 /* How the filters of a direction lie in vectors: `panels` of `width` lanes for every `together` groups; a group's filters take `lanes` of
- * them, the last of which may be empty. The kernel for each kind is `dot`, `narrow` or `bundle`. */
+ * them, the last of which may be empty. The kernel for each kind is `dot`, `narrow` or `bundle`. Few filters of many channels, for `channels`,
+ * have channels in the lanes; `depth`: channels with empty lanes. */
 typedef struct {
-    enum { WIDE, NARROW, BUNDLED } kind;
-    int64_t together, lanes, width, panels;
+    enum { WIDE, NARROW, BUNDLED, CHANNELS } kind;
+    int64_t together, lanes, width, panels, depth;
 } filter_layout;
 
 /* Groups whose filters share a vector, where their channels fit one too; 1: none do. */
@@ -61,9 +63,17 @@ static int64_t bundle_of(int64_t groups, int64_t depth, int64_t columns, int64_t
 
 static filter_layout layout_of(const operands *o, int64_t groups, int64_t item) {
     const int64_t vector = SIMD_BYTES / item, narrow = NARROW_BYTES / item, bundle = bundle_of(groups, o->depth, o->columns, item);
-    if (bundle > 1) return (filter_layout){BUNDLED, bundle, o->columns, vector, 1};
-    if (o->columns <= narrow) return (filter_layout){NARROW, NARROW_GROUPS, narrow, NARROW_GROUPS * narrow, 1};
-    return (filter_layout){WIDE, 1, 2 * vector, 2 * vector, CEIL_DIV(o->columns, 2 * vector)};
+    const int whole = o->depth % vector == 0 || (SIMD_BYTES == 64 && o->depth > 3 * vector); /* parts of vectors take long to load elsewhere */
+    if (groups == 1 && o->columns < narrow && 2 * o->columns <= vector && whole) return (filter_layout){CHANNELS, 1, o->columns, o->columns, 1, ROUND_UP(o->depth, vector)};
+    if (bundle > 1) return (filter_layout){BUNDLED, bundle, o->columns, vector, 1, o->depth};
+    if (o->columns <= narrow) return (filter_layout){NARROW, NARROW_GROUPS, narrow, NARROW_GROUPS * narrow, 1, o->depth};
+    return (filter_layout){WIDE, 1, 2 * vector, 2 * vector, CEIL_DIV(o->columns, 2 * vector), o->depth};
+}
+
+/* Pixels of a tile, at most: whole vectors of sums. */
+static int64_t tile_pixels(const filter_layout *l, int64_t item) {
+    const int64_t pixels = l->kind == CHANNELS ? SIMD_BYTES / item / l->lanes : 1;
+    return MAX(GEMM_MR / pixels, 1) * MIN(GEMM_MR, pixels);
 }
 
 /* Panels of all groups. */
@@ -124,12 +134,12 @@ static int64_t run_of_taps(const phase *p, int64_t src_w, int64_t r) {
 
 /* Whether tiles lie in one row of the image each, so that neighbouring outputs share their input. */
 static int tiles_rows(const geometry *s, const filter_layout *l) {
-    return l->kind != WIDE && s->kw == ROW_TAPS && s->sw == 1 && s->dw == 1;
+    return (l->kind == NARROW || l->kind == BUNDLED) && s->kw == ROW_TAPS && s->sw == 1 && s->dw == 1;
 }
 
 /* Tiles of a block of so many pixels, at most. */
-static int64_t tile_count(const geometry *s, const filter_layout *l, int64_t pixels) {
-    return splits_rows(s) || tiles_rows(s, l) ? pixels : blocks_of(pixels, GEMM_MR);
+static int64_t tile_count(const geometry *s, const filter_layout *l, int64_t pixels, int64_t item) {
+    return splits_rows(s) || tiles_rows(s, l) ? pixels : blocks_of(pixels, tile_pixels(l, item));
 }
 
 static int64_t panel_count(int64_t panel_bytes) { return MAX(1, PANEL_BYTES / panel_bytes); }
@@ -204,7 +214,11 @@ static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const v
             packed += panels_of(&l, s->g) * panel;
             continue;
         }
-        for (int64_t u = 0; u < panels_of(&l, s->g); u++)
+        for (int64_t i = 0; l.kind == CHANNELS && i < p.taps * l.depth * l.width; i++) {
+            const int64_t t = i / (l.depth * l.width), c = i / (VL * l.width) * VL % l.depth + i % VL, j = i / VL % l.width;
+            *packed++ = c < o.depth ? w[weight_index(s, input_grad, 0, j, c, p.tap[t].index)] : 0;
+        }
+        for (int64_t u = 0; l.kind != CHANNELS && u < panels_of(&l, s->g); u++)
             for (int64_t t = 0; t < p.taps; t++)
                 for (int64_t c = 0; c < o.depth; c++)
                     for (int64_t j = 0; j < l.width; j++) {
@@ -218,8 +232,9 @@ static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const v
         NAME(pack_panel)(s, input_grad, w, u / l.panels, u % l.panels * NR, u, place, &o, start, lanes);
 }
 
-/* Blocks of at most `most` filters. */
-static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, int64_t most, const void *weights, void *to, tap *storage) {
+/* Blocks of at most `most` filters; `planes`: [channel][tap] in place of [tap][channel], taps in the order of the pixels they read. */
+static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, int64_t most, int planes, const void *weights, void *to,
+                                     tap *storage) {
     const REAL *w = weights;
     REAL *packed = to;
     const operands o = operands_of(s, input_grad);
@@ -227,14 +242,15 @@ static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, int64_t 
     for (int64_t f = 0; f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
         for (int64_t g = 0; g < s->g; g++)
-            for (int64_t i = 0; i < blocks; i++) {
-                const int64_t j0 = o.columns * i / blocks, j1 = o.columns * (i + 1) / blocks;
+            for (int64_t b = 0; b < blocks; b++) {
+                const int64_t j0 = o.columns * b / blocks, j1 = o.columns * (b + 1) / blocks;
                 const int64_t filter = input_grad ? s->kh * s->kw : o.depth * s->kh * s->kw;
-                for (int64_t t = 0; t < p.taps; t++)
-                    for (int64_t c = 0; c < o.depth; c++) {
-                        const REAL *from = w + weight_index(s, input_grad, g, j0, c, p.tap[t].index);
-                        for (int64_t j = 0; j < j1 - j0; j++) *packed++ = from[j * filter];
-                    }
+                for (int64_t i = 0; i < p.taps * o.depth; i++) {
+                    const int64_t c = planes ? i / p.taps : i % o.depth, u = planes ? i % p.taps : i / o.depth;
+                    const int64_t t = planes && input_grad ? p.taps - 1 - u : u;
+                    const REAL *from = w + weight_index(s, input_grad, g, j0, c, p.tap[t].index);
+                    for (int64_t j = 0; j < j1 - j0; j++) *packed++ = from[j * filter];
+                }
             }
     }
 }
@@ -269,28 +285,34 @@ typedef struct {
 /* Fill a tile with outputs [first, first + count) of phase p. */
 static void NAME(point)(const NAME(direct_job) *job, const phase *p, int64_t first, NAME(pixel_tile) *tile) {
     const operands *o = &job->o;
-    const int64_t count = tile->count;
-    int64_t n = first / (p->h * p->w), q = first / p->w % p->h, r = first % p->w;
-    int64_t y[GEMM_MR], x[GEMM_MR];
-    const REAL *image[GEMM_MR];
-    for (int64_t i = 0; i < count; i++) {
-        y[i] = q * p->step_h, x[i] = r * p->step_w;
-        image[i] = job->x + n * o->src_h * o->src_w * job->pitch;
-        tile->out[i] = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c;
-        if (++r == p->w) {
-            r = 0;
-            if (++q == p->h) q = 0, n++;
-        }
+    const int64_t count = tile->count, step = p->step_w * job->pitch;
+    int64_t n = first / (p->h * p->w), q = first / p->w % p->h, r = first % p->w, parts = 0;
+    struct { /* outputs that lie in one row */
+        int64_t end, y, x;
+        const REAL *image;
+    } part[GEMM_MR];
+    for (int64_t i = 0; i < count; r = 0) {
+        const int64_t end = MIN(count, i + p->w - r);
+        part[parts].end = end, part[parts].y = q * p->step_h, part[parts].x = r * p->step_w;
+        part[parts++].image = job->x + n * o->src_h * o->src_w * job->pitch;
+        REAL *out = job->out + ((n * o->dst_h + p->y0 + q * p->ys) * o->dst_w + p->x0 + r * p->xs) * o->dst_c;
+        for (; i < end; i++, out += p->xs * o->dst_c) tile->out[i] = out;
+        if (++q == p->h) q = 0, n++;
     }
     tile->taps = 0;
     for (int64_t t = 0; t < p->taps; t++) {
         const REAL **rows = tile->rows + tile->taps * count;
         int any = 0;
-        for (int64_t i = 0; i < count; i++) {
-            const int64_t iy = y[i] + p->tap[t].dy, ix = x[i] + p->tap[t].dx;
-            const int inside = (uint64_t)iy < (uint64_t)o->src_h && (uint64_t)ix < (uint64_t)o->src_w;
-            rows[i] = inside ? image[i] + (iy * o->src_w + ix) * job->pitch : job->zeros;
-            any |= inside;
+        for (int64_t m = 0, i = 0; m < parts; m++) {
+            const int64_t y = part[m].y + p->tap[t].dy, x = part[m].x + p->tap[t].dx, last = x + (part[m].end - 1 - i) * p->step_w;
+            const int row = (uint64_t)y < (uint64_t)o->src_h, all = row && x >= 0 && last < o->src_w;
+            const REAL *from = part[m].image + (y * o->src_w + x) * job->pitch;
+            any |= row && last >= 0 && x < o->src_w;
+            if (all)
+                for (; i < part[m].end; i++, from += step) rows[i] = from;
+            else
+                for (int64_t at = x; i < part[m].end; i++, from += step, at += p->step_w)
+                    rows[i] = row && (uint64_t)at < (uint64_t)o->src_w ? from : job->zeros;
         }
         /* A tap that reads nothing but padding adds nothing. */
         tile->which[tile->taps] = (int32_t)t;
@@ -336,6 +358,8 @@ static void NAME(filter_tile)(const NAME(direct_job) *job, const NAME(pixel_tile
         NAME(bundle_row)((int)t->count, t->rows, offset, t->taps, depth, o->columns, o->src_c - offset, b, t->which, &sink);
     else if (l->kind == WIDE)
         NAME(dot_at)((int)t->count, t->rows, offset, t->taps, depth, b, which, &sink);
+    else if (l->kind == CHANNELS)
+        NAME(channels)((int)t->count, l->lanes, t->rows, offset, t->taps, depth, b, which, &sink);
     else if (l->kind == NARROW)
         NAME(narrow)((int)t->count, groups, o->columns, t->rows, offset, t->taps, depth, b, which, &sink);
     else
@@ -370,7 +394,7 @@ static void NAME(spread_rows)(NAME(pixel_tile) *tiles, int64_t count, int64_t de
 /* One item of work: pixels [first, last), panels [u0, u1). */
 static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int64_t first, int64_t last, int64_t u0, int64_t u1,
                                const char *ahead, int64_t ahead_bytes, char *scratch) {
-    const int64_t pixels = last - first, room = MAX(1, p->taps), most = tile_count(job->s, &job->layout, pixels);
+    const int64_t pixels = last - first, room = MAX(1, p->taps), most = tile_count(job->s, &job->layout, pixels, sizeof(REAL));
     NAME(pixel_tile) *tiles = (NAME(pixel_tile) *)aligned_take(&scratch, most * sizeof *tiles);
     const REAL **rows = (const REAL **)aligned_take(&scratch, pixels * room * sizeof(REAL *));
     REAL **out = (REAL **)aligned_take(&scratch, pixels * sizeof(REAL *));
@@ -380,7 +404,7 @@ static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int6
     for (int64_t i = first; i < last; count++) {
         /* Even tiles; where many taps read only padding, tiles end where a tap begins or ends to read the image. */
         const int64_t left = job->rows ? MIN(last - i, p->w - i % p->w) : last - i;
-        int64_t size = CEIL_DIV(left, blocks_of(left, GEMM_MR));
+        int64_t size = CEIL_DIV(left, blocks_of(left, tile_pixels(&job->layout, sizeof(REAL))));
         if (split) size = MIN(size, run_of_taps(p, job->o.src_w, i % p->w));
         tiles[count] = (NAME(pixel_tile)){size, 0, rows + (i - first) * room, which + count * room, out + (i - first)};
         if (job->rows)
@@ -402,7 +426,7 @@ static int64_t NAME(filters_scratch)(const geometry *s, int input_grad) {
     const int64_t tile = sizeof(NAME(pixel_tile)), pointer = sizeof(REAL *);
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
-    const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, &l, pixels), taps = s->kh * s->kw;
+    const int64_t pixels = block_pixels(s, o.depth * sizeof(REAL)), most = tile_count(s, &l, pixels, sizeof(REAL)), taps = s->kh * s->kw;
     const int64_t spread = spreads_rows(s, input_grad, sizeof(REAL)) ? pixels * (o.depth * (int64_t)sizeof(REAL) + CACHE_LINE) : 0;
     return most * tile + pixels * (taps + 1) * pointer + most * taps * (int64_t)sizeof(int32_t) + spread + 5 * CACHE_LINE;
 }
@@ -416,7 +440,7 @@ static void NAME(direct_filters)(NAME(direct_job) *job, int input_grad, tap *sto
         const phase p = make_phase(s, input_grad, f, storage);
         const int64_t total = s->n * p.h * p.w;
         job->packed = packed;
-        packed += panels * p.taps * o.depth * job->layout.width;
+        packed += panels * p.taps * job->layout.depth * job->layout.width;
         /* `convert_result` knows the rows of zeros. */
         if (!total || (!s->channels_last && input_grad && !reads_row(s, p.y0))) continue;
         const int64_t least = blocks_of(total, block_pixels(s, o.depth * sizeof(REAL)));
@@ -637,6 +661,7 @@ static void NAME(direct_pixels)(NAME(direct_job) *job, int input_grad, tap *stor
 }
 
 #include "direct_few.h"
+#include "direct_points.h"
 
 /* -- entry ------------------------------------------------------------------------------------------------------------- */
 
@@ -741,8 +766,9 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
     if (!pixel_lanes && has_few_channels(s, input_grad, sizeof(REAL))) {
         const geometry f = few_geometry(s, input_grad);
         return padded_bias_bytes(s, &o, sizeof(REAL)) + ROUND_UP(f.c * f.kh * f.kw * (int64_t)sizeof(int64_t), CACHE_LINE) +
-               threads * few_scratch(&f, sizeof(REAL));
+               threads * few_scratch(&f, sizeof(REAL), threads);
     }
+    if (pixel_lanes && reads_points(s, sizeof(REAL))) return 0;
     if (pixel_lanes) {
         bytes += ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
         bytes += ROUND_UP(phases_across(s, input_grad) * (int64_t)sizeof(NAME(column_phase)), CACHE_LINE);
@@ -759,6 +785,10 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
     NAME(direct_job) job = {.s = s, .o = operands_of(s, input_grad), .x = x, .packed = packed, .bias = bias, .out = out,
                             .activation = activation, .slope = slope};
     const operands *o = &job.o;
+    if (pixel_lanes && reads_points(s, sizeof(REAL))) {
+        NAME(direct_points)(&job, threads);
+        return;
+    }
     if (pixel_lanes) {
         tap *storage = (tap *)aligned_take(&workspace, s->kh * s->kw * sizeof(tap));
         NAME(column_phase) *columns = (NAME(column_phase) *)aligned_take(&workspace, phases_across(s, input_grad) * sizeof *columns);
@@ -780,7 +810,7 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
     if (has_few_channels(s, input_grad, sizeof(REAL))) {
         const geometry f = few_geometry(s, input_grad);
         job.s = &f;
-        NAME(direct_few)(&job, input_grad, workspace, threads);
+        NAME(direct_few)(&job, workspace, threads);
         return;
     }
     REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));

@@ -1,9 +1,10 @@
-/* Direct convolution of few input channels, as the first layer of a network has, or few filters, as its input gradient has (template: REAL,
- * NAME, IS_DOUBLE).
+/* Direct convolution of few input channels, as the first layer of a network has, or of NCHW images with few filters, as its input gradient
+ * and the last layer of a network of images have (template: REAL, NAME, IS_DOUBLE).
  *
- * A strip of input rows is copied once, padded, with a plane for every channel and every remainder of the column modulo the stride
+ * A strip of input rows is copied, padded, with a plane for every channel and every remainder of the column modulo the stride
  * ([row][channel][remainder][width]), so that at each step of the reduction the values that neighbouring outputs of a row meet lie side by
  * side, at an offset that is the same for all tiles. Tiles have filters in the lanes, or for NCHW outputs pixels where they fill them.
+ * Few filters: some channels at a time are copied, to stay in the second-level cache, and their products added to the outputs.
  */
 #ifndef FASTCONV_DIRECT_FEW_H
 #define FASTCONV_DIRECT_FEW_H
@@ -11,6 +12,8 @@
 enum {
     FEW_CHANNELS = 16,        /* fewer than this */
     STRIP_BYTES = 128 * 1024, /* of input rows copied at a time, and again as many that the kernel reaches beyond */
+    CHANNELS_BYTES = 192 * 1024, /* of rows of some channels, for few filters; */
+    SPARE_ROWS = 8,           /* of so many times the rows that strips share at most */
     STRIPS_PER_THREAD = 8,    /* at least, where there are rows enough */
     TRANSPOSE_STEPS = 8       /* steps of the reduction that transposing a tile takes as long as */
 };
@@ -31,53 +34,68 @@ static geometry few_geometry(const geometry *s, int input_grad) {
     return f;
 }
 
-/* Columns of a plane, and values of a row. Whole vectors of pixels are read. */
+/* Columns of a plane. Whole vectors of pixels are read. */
 static int64_t few_width(const geometry *s, int64_t item) {
     return ROUND_UP(s->ow, few_lanes(s, item) ? SIMD_BYTES / item : 1) + (s->kw - 1) * s->dw / s->sw;
 }
-static int64_t few_row(const geometry *s, int64_t item) { return s->c * s->sw * few_width(s, item); }
 
 /* Input rows that `rows` output rows span. */
 static int64_t few_height(const geometry *s, int64_t rows) { return (rows - 1) * s->sh + (s->kh - 1) * s->dh + 1; }
 
+static int has_few_filters(const geometry *s, int64_t item) { return !s->channels_last && s->k <= NARROW_BYTES / item; }
+
 /* Whether few channels, or filters, make it faster than tiles that read through pointers. */
 static int has_few_channels(const geometry *s, int input_grad, int64_t item) {
     const geometry f = few_geometry(s, input_grad);
-    const int narrow = f.k <= NARROW_BYTES / item, few = !input_grad && f.c < FEW_CHANNELS;
-    if (f.g > 1 || f.kh * f.kw == 1 || (narrow && f.channels_last)) return 0;
-    if (input_grad && (f.sh > 1 || f.sw > 1 || f.pt < 0 || f.pl < 0)) return 0;
-    return few || (narrow && few_height(&f, 1) * few_row(&f, item) * item <= 2 * STRIP_BYTES);
+    if (f.g > 1 || (input_grad && (f.sh > 1 || f.sw > 1 || f.pt < 0 || f.pl < 0))) return 0;
+    if (has_few_filters(&f, item)) return 1;
+    return !input_grad && f.c < FEW_CHANNELS && f.kh * f.kw > 1 && f.k > NARROW_BYTES / item;
 }
 
-/* Output rows of a strip. */
-static int64_t few_rows(const geometry *s, int64_t item, int threads) {
-    const int64_t fit = STRIP_BYTES / (few_row(s, item) * item * s->sh), fair = s->n * s->oh / (STRIPS_PER_THREAD * threads);
-    return MAX(1, MIN(s->oh, threads > 1 ? MIN(fit, fair) : fit));
+/* Strips of so many output rows, and the channels that are copied at a time. */
+typedef struct {
+    int64_t rows, channels, width, row; /* columns of a plane; values of a row */
+    int pairs; /* whether two rows, which share most of their windows, are computed together */
+} few_plan;
+
+static few_plan plan_few(const geometry *s, int64_t item, int threads) {
+    const int64_t width = few_width(s, item), columns = s->sw * width, fair = s->n * s->oh / (STRIPS_PER_THREAD * threads);
+    const int some = has_few_filters(s, item);
+    few_plan p = {.channels = s->c, .width = width};
+    p.rows = (some ? CHANNELS_BYTES : STRIP_BYTES / s->c) / (columns * item * s->sh);
+    if (some) p.rows = MIN(p.rows, 1 + SPARE_ROWS * CEIL_DIV((s->kh - 1) * s->dh, s->sh));
+    p.rows = MAX(1, MIN(s->oh, threads > 1 ? MIN(p.rows, fair) : p.rows));
+    if (some) p.channels = MAX(1, MIN(s->c, CHANNELS_BYTES / (few_height(s, p.rows) * columns * item)));
+    p.row = p.channels * columns;
+    p.pairs = some && 2 * s->k <= WINDOW_ROWS && s->kh > 1 && s->sh == 1 && s->dh == 1;
+    return p;
 }
 
 /* Bytes of a thread: the strip, a row of planes, a tile. */
-static int64_t few_scratch(const geometry *s, int64_t item) {
-    return ROUND_UP(few_height(s, few_rows(s, item, 1)) * few_row(s, item) * item, CACHE_LINE) +
-           ROUND_UP(s->c * s->w * item, CACHE_LINE) + GEMM_MR * 2 * SIMD_BYTES;
+static int64_t few_scratch(const geometry *s, int64_t item, int threads) {
+    const few_plan p = plan_few(s, item, threads);
+    return ROUND_UP(few_height(s, p.rows) * p.row * item, CACHE_LINE) + ROUND_UP(s->c * s->w * item, CACHE_LINE) +
+           GEMM_MR * 2 * SIMD_BYTES;
 }
 #endif
 
-/* One row of input, or of padding where y is outside. planes: room for a row. */
-static void NAME(few_fill)(const NAME(direct_job) *job, int64_t n, int64_t y, REAL *planes, REAL *to) {
+/* Channels [c0, c1) of one row of input, or of padding where y is outside. planes: room for a row. */
+static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n, int64_t y, int64_t c0, int64_t c1, REAL *planes,
+                           REAL *to) {
     const geometry *s = job->s;
-    const int64_t width = few_width(s, sizeof(REAL)), columns = s->sw * width;
+    const int64_t columns = s->sw * width;
     if (y < 0 || y >= s->h) {
-        memset(to, 0, s->c * columns * sizeof(REAL));
+        memset(to, 0, (c1 - c0) * columns * sizeof(REAL));
         return;
     }
-    const REAL *row = job->x + (n * s->c * s->h + y) * s->w;
-    if (s->channels_last) {
+    const REAL *row = job->x + ((n * s->c + c0) * s->h + y) * s->w;
+    if (s->channels_last) { /* of all channels */
         NAME(split)(job->x + (n * s->h + y) * s->w * s->c, s->c, s->w, planes, s->w);
         row = planes;
     }
     /* Position p holds columns p sw - pl to p sw - pl + sw - 1: all of them inside for a <= p < b. */
     const int64_t a = MIN(width, CEIL_DIV(s->pl, s->sw)), b = MAX(a, MIN(width, (s->w + s->pl) / s->sw));
-    for (int64_t c = 0; c < s->c; c++, to += columns, row += s->channels_last ? s->w : s->h * s->w) {
+    for (int64_t c = c0; c < c1; c++, to += columns, row += s->channels_last ? s->w : s->h * s->w) {
         NAME(split)(row + a * s->sw - s->pl, s->sw, b - a, to + a, width);
         for (int64_t p = a ? 0 : b; p < width; p = p + 1 == a ? b : p + 1)
             for (int64_t m = 0; m < s->sw; m++) {
@@ -110,59 +128,74 @@ static void NAME(few_row_tiles)(const NAME(direct_job) *job, int64_t n, int64_t 
     }
 }
 
-/* The same with pixels in the lanes: all filters. */
-static void NAME(few_lane_tiles)(const NAME(direct_job) *job, int64_t n, int64_t q, const REAL *x, const int64_t *at) {
+/* The same with pixels in the lanes: rows q and, of a `pair`, q + 1; all filters, channels [c0, c1). */
+static void NAME(few_lane_tiles)(const NAME(direct_job) *job, const few_plan *p, int64_t n, int64_t q, int pair, const REAL *x,
+                                 const int64_t *at, int64_t c0, int64_t c1) {
     const geometry *s = job->s;
-    const int64_t steps = s->c * s->kh * s->kw, blocks = blocks_of(s->k, WINDOW_ROWS), plane = s->oh * s->ow;
-    REAL *out[GEMM_MR];
-    NAME(sink) sink = {out, 0, NULL, 0, job->activation, job->slope};
+    const int64_t taps = s->kh * s->kw, blocks = pair ? 1 : blocks_of(s->k, WINDOW_ROWS), plane = s->oh * s->ow;
+    REAL *out[GEMM_MR], bias[WINDOW_ROWS];
+    NAME(sink) sink = {out, 0, NULL, c0 > 0, c1 == s->c ? job->activation : ACT_NONE, job->slope};
+    if (job->bias && c0 == 0) sink.bias = bias;
     for (int64_t b = 0; b < blocks; b++) {
-        const int64_t filter = s->k * b / blocks, rows = s->k * (b + 1) / blocks - filter;
-        if (job->bias) sink.bias = job->bias + filter;
+        const int64_t filter = s->k * b / blocks, filters = s->k * (b + 1) / blocks - filter, rows = filters << pair;
+        const REAL *a = job->packed + (filter * s->c + c0 * filters) * taps;
+        for (int64_t m = 0; m < rows && sink.bias; m++) bias[m] = job->bias[filter + m % filters];
         for (int64_t first = 0; first < s->ow; first += WINDOW_VECTORS * VL) {
-            for (int64_t m = 0; m < rows; m++) out[m] = job->out + (n * s->k + filter + m) * plane + q * s->ow + first;
+            for (int64_t m = 0; m < rows; m++)
+                out[m] = job->out + (n * s->k + filter + m % filters) * plane + (q + m / filters) * s->ow + first;
             sink.columns = MIN(WINDOW_VECTORS * VL, s->ow - first);
             sink.ahead = first + sink.columns < s->ow ? sink.columns : b + 1 < blocks ? rows * plane - first : 0;
-            NAME(window_lanes)((int)rows, job->packed + filter * steps, x + first, at, steps, &sink);
+            if (pair)
+                NAME(window_pair)((int)filters, a, x + first, at, c1 - c0, taps, s->kw, p->row, &sink);
+            else
+                NAME(window_lanes)((int)filters, a, x + first, at, (c1 - c0) * taps, &sink);
         }
     }
 }
 
 /* Output rows [q0, q1) of image n. */
-static void NAME(few_item)(const NAME(direct_job) *job, int64_t n, int64_t q0, int64_t q1, const int64_t *at, char *scratch) {
+static void NAME(few_item)(const NAME(direct_job) *job, const few_plan *p, int64_t n, int64_t q0, int64_t q1, const int64_t *at,
+                           char *scratch) {
     const geometry *s = job->s;
-    const int64_t row = few_row(s, sizeof(REAL)), height = few_height(s, q1 - q0), panels = job->layout.panels;
-    REAL *strip = (REAL *)aligned_take(&scratch, height * row * sizeof(REAL));
+    const int64_t height = few_height(s, q1 - q0), panels = job->layout.panels;
+    REAL *strip = (REAL *)aligned_take(&scratch, height * p->row * sizeof(REAL));
     REAL *planes = (REAL *)aligned_take(&scratch, s->c * s->w * sizeof(REAL));
     REAL *tile = (REAL *)scratch;
-    const int lanes = few_lanes(s, sizeof(REAL));
     const int64_t filters = panels * s->c * s->kh * s->kw * NR * (int64_t)sizeof(REAL);
-    const int64_t together = lanes || filters <= SMALL_FILTERS ? panels : 1;
-    for (int64_t i = 0; i < height; i++) NAME(few_fill)(job, n, q0 * s->sh - s->pt + i, planes, strip + i * row);
-    for (int64_t u = 0; u < panels; u += together)
-        for (int64_t q = q0; q < q1; q++) {
-            const REAL *x = strip + (q - q0) * s->sh * row;
-            if (lanes)
-                NAME(few_lane_tiles)(job, n, q, x, at);
-            else
-                NAME(few_row_tiles)(job, n, q, x, at, u, u + together, tile);
+    const int64_t together = filters <= SMALL_FILTERS ? panels : 1;
+    for (int64_t c0 = 0, c1; c0 < s->c; c0 = c1) {
+        c1 = MIN(s->c, c0 + p->channels);
+        for (int64_t i = 0; i < height; i++)
+            NAME(few_fill)(job, p->width, n, q0 * s->sh - s->pt + i, c0, c1, planes, strip + i * p->row);
+        if (few_lanes(s, sizeof(REAL))) {
+            for (int64_t q = q0, pair; q < q1; q += 1 + pair) {
+                pair = p->pairs && q + 1 < q1;
+                NAME(few_lane_tiles)(job, p, n, q, (int)pair, strip + (q - q0) * s->sh * p->row, at, c0, c1);
+            }
+            continue;
         }
+        for (int64_t u = 0; u < panels; u += together)
+            for (int64_t q = q0; q < q1; q++)
+                NAME(few_row_tiles)(job, n, q, strip + (q - q0) * s->sh * p->row, at, u, u + together, tile);
+    }
 }
 
-static void NAME(direct_few)(const NAME(direct_job) *job, int input_grad, char *scratch, int threads) {
+static void NAME(direct_few)(const NAME(direct_job) *job, char *scratch, int threads) {
     const geometry *s = job->s;
-    const int64_t row = few_row(s, sizeof(REAL)), width = few_width(s, sizeof(REAL)), each = few_scratch(s, sizeof(REAL));
-    int64_t *at = (int64_t *)aligned_take(&scratch, s->c * s->kh * s->kw * sizeof(int64_t)), k = 0;
+    const few_plan p = plan_few(s, sizeof(REAL), threads);
+    const int64_t each = few_scratch(s, sizeof(REAL), threads), taps = s->kh * s->kw;
+    int64_t *at = (int64_t *)aligned_take(&scratch, s->c * taps * sizeof(int64_t));
+    const int lanes = few_lanes(s, sizeof(REAL));
     for (int64_t i = 0; i < s->kh; i++)
         for (int64_t j = 0; j < s->kw; j++)
-            for (int64_t c = 0; c < s->c; c++) {
-                const int64_t y = (input_grad ? s->kh - 1 - i : i) * s->dh, x = (input_grad ? s->kw - 1 - j : j) * s->dw;
-                at[k++] = y * row + (c * s->sw + x % s->sw) * width + x / s->sw;
+            for (int64_t c = 0; c < p.channels; c++) {
+                const int64_t tap = i * s->kw + j, x = j * s->dw;
+                at[lanes ? c * taps + tap : tap * s->c + c] = i * s->dh * p.row + (c * s->sw + x % s->sw) * p.width + x / s->sw;
             }
-    const int64_t strips = blocks_of(s->oh, few_rows(s, sizeof(REAL), threads));
+    const int64_t strips = blocks_of(s->oh, p.rows);
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
     for (int64_t i = 0; i < s->n * strips; i++) {
         const int64_t n = i / strips, m = i % strips;
-        NAME(few_item)(job, n, s->oh * m / strips, s->oh * (m + 1) / strips, at, scratch + thread_index() * each);
+        NAME(few_item)(job, &p, n, s->oh * m / strips, s->oh * (m + 1) / strips, at, scratch + thread_index() * each);
     }
 }

@@ -4,6 +4,7 @@
  *   outer:  out[i][j] = bias[i] + sum_s sum_p a_s[p][i] * b_s[p][j]          columns of A, contiguous in i
  *
  *   window_rows, window_lanes: sum_p x[at[p] + i] * b[p][j] and sum_p a[p][i] * x[at[p] + j], windows of planes of pixels
+ *   channels: dot for few filters, with channels in the lanes
  *   narrow: dot for groups of few filters, in vectors of at most 32 bytes
  *   bundle: dot for groups of fewer, several of them side by side in one vector
  *   narrow_row, bundle_row: the same for ROW_TAPS taps over consecutive pixels, each spread over the lanes once for all of the taps
@@ -23,6 +24,9 @@
 #define NARROW_GROUPS (GEMM_MR < 8 ? 2 : 1)
 /* Of `window_lanes`: half the rows and twice the columns of the others, fewer and longer runs of an image's planes. */
 enum { WINDOW_ROWS = GEMM_MR / 2, WINDOW_VECTORS = 4 };
+/* Of `channels`: filters, half a vector of them at most, and pixels whose sums fill a vector. */
+enum { MOST_CHANNEL_FILTERS = 8 };
+#define CHANNEL_PIXELS(filters) MIN(GEMM_MR, VL / (filters))
 enum { ROW_TAPS = 3, BUNDLE_CHANNELS = GEMM_MR < 8 ? 2 : 4 };
 #endif
 #ifndef NL
@@ -63,6 +67,15 @@ SHARED void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, 
  * a: [step][rows]. */
 SHARED void NAME(window_rows)(int rows, const REAL *x, const int64_t *at, int64_t steps, const REAL *b, const NAME(sink) *sink);
 SHARED void NAME(window_lanes)(int rows, const REAL *a, const REAL *x, const int64_t *at, int64_t steps, const NAME(sink) *sink);
+
+/* The windows of kernels of `kw` columns, rows of the sink [2][filters]: the second row's windows begin `below` behind the first's.
+ * a: [channel][tap][filters], `at` as long. */
+SHARED void NAME(window_pair)(int filters, const REAL *a, const REAL *x, const int64_t *at, int64_t channels, int64_t taps, int64_t kw,
+                              int64_t below, const NAME(sink) *sink);
+
+/* b: [tap][vector of channels][filters][VL], zeros behind the last channel; outputs of at most MOST_CHANNEL_FILTERS filters. */
+SHARED void NAME(channels)(int rows, int64_t filters, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, const REAL *b,
+                           const int32_t *which, const NAME(sink) *sink);
 
 /* `groups` <= NARROW_GROUPS groups of `columns` <= NL filters over `depth` channels each; b: [tap][depth][NARROW_GROUPS][NL], NL values of
  * bias readable from each group's first on. */

@@ -1,5 +1,6 @@
 /* The bodies of gemm.h's kernels (template: REAL, NAME, IS_DOUBLE). */
 #include "gemm.h"
+#include "transpose.h"
 
 /* What is not a plain store of whole vectors, from a copy of the tile in the first-level cache. */
 static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int rows, const REAL *tile, int64_t step) {
@@ -31,6 +32,31 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
             UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + (i * vectors + j) * VL) = acc[i][j];   \
         NAME(finish_tile)(sink, rows, tile, vectors * VL);                                                                \
     }
+
+static __attribute__((noinline)) void NAME(activate_tile)(REAL *tile, int64_t vectors, int activation, REAL slope) {
+    for (vec *v = (vec *)tile; v < (vec *)tile + vectors; v++) *v = NAME(activate)(*v, activation, slope);
+}
+
+/* Of pixels in the lanes, a vector at least: the last ends where the columns end, over some of the one before. */
+#define LANE(j, vectors) ((j) < (vectors) - 1 ? (j) * VL : sink->columns - VL)
+#define STORE_LANES(rows, vectors)                                                                                                   \
+    if (sink->columns < VL) {                                                                                                        \
+        STORE_TILE(rows, 1, NAME(splat)(sink->bias[i]));                                                                             \
+        return;                                                                                                                      \
+    }                                                                                                                                \
+    UNROLL for (int i = 0; i < rows; i++) {                                                                                          \
+        if (sink->bias) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += NAME(splat)(sink->bias[i]);                            \
+        if (sink->accumulate) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += NAME(load)(sink->out[i] + LANE(j, vectors));     \
+    }                                                                                                                                \
+    if (sink->activation) {                                                                                                          \
+        REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));                                                                \
+        UNROLL for (int i = 0; i < rows; i++)                                                                                        \
+            UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + (i * vectors + j) * VL) = acc[i][j];                            \
+        NAME(activate_tile)(tile, rows * vectors, sink->activation, sink->slope);                                                    \
+        UNROLL for (int i = 0; i < rows; i++)                                                                                        \
+            UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = *(vec *)(tile + (i * vectors + j) * VL);                            \
+    }                                                                                                                                \
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) NAME(store)(sink->out[i] + LANE(j, vectors), acc[i][j]);
 
 /* The lines that a row of a tile will be stored to, asked for before: they rarely are in the first-level cache. */
 #define FETCH_ROW(i, vectors, ahead)                                                                        \
@@ -101,16 +127,87 @@ INLINE void NAME(window_lanes_tile)(const int rows, const int vectors, const REA
                                     const NAME(sink) *sink) {
     vec acc[WINDOW_ROWS][WINDOW_VECTORS];
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = (vec){0};
+    const int64_t last = MAX(0, sink->columns - VL);
     for (int64_t p = 0; p < steps; p++, a += rows) {
         vec b[WINDOW_VECTORS];
         if (p < rows) FETCH_ROW(p, vectors, sink->ahead);
-        UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load)(x + at[p] + j * VL);
+        UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load)(x + at[p] + (j < vectors - 1 ? j * VL : last));
         UNROLL for (int i = 0; i < rows; i++) {
             vec v = NAME(splat)(a[i]);
             UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += v * b[j];
         }
     }
-    STORE_TILE(rows, vectors, NAME(splat)(sink->bias[i]));
+    STORE_LANES(rows, vectors)
+}
+
+/* Steps [begin, end) of the windows of two rows that pass over one channel, those of the second `kw` behind: of the rows that meet them. */
+INLINE void NAME(window_pair_steps)(const int filters, const int vectors, const int first, const int second, const REAL *a, const REAL *x,
+                                    const int64_t *at, int64_t begin, int64_t end, int64_t kw, int64_t last, vec acc[WINDOW_ROWS][WINDOW_VECTORS]) {
+    for (int64_t p = begin; p < end; p++) {
+        vec b[WINDOW_VECTORS];
+        UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load)(x + at[first ? p : p - kw] + (j < vectors - 1 ? j * VL : last));
+        UNROLL for (int i = 0; i < filters; i++) {
+            const vec v = first ? NAME(splat)(a[p * filters + i]) : (vec){0}, w = second ? NAME(splat)(a[(p - kw) * filters + i]) : (vec){0};
+            UNROLL for (int j = 0; j < vectors; j++) {
+                if (first) acc[i][j] += v * b[j];
+                if (second) acc[filters + i][j] += w * b[j];
+            }
+        }
+    }
+}
+
+INLINE void NAME(window_pair_tile)(const int filters, const int vectors, const REAL *a, const REAL *x, const int64_t *at, int64_t channels,
+                                   int64_t taps, int64_t kw, int64_t below, const NAME(sink) *sink) {
+    vec acc[WINDOW_ROWS][WINDOW_VECTORS];
+    UNROLL for (int i = 0; i < 2 * filters; i++) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = (vec){0};
+    FETCH_TILE(2 * filters, vectors);
+    const int64_t last = MAX(0, sink->columns - VL);
+    for (int64_t c = 0; c < channels; c++, a += taps * filters, at += taps) {
+        NAME(window_pair_steps)(filters, vectors, 1, 0, a, x, at, 0, kw, kw, last, acc);
+        NAME(window_pair_steps)(filters, vectors, 1, 1, a, x, at, kw, taps, kw, last, acc);
+        NAME(window_pair_steps)(filters, vectors, 0, 1, a, x + below, at, taps, taps + kw, kw, last, acc);
+    }
+    STORE_LANES(2 * filters, vectors)
+}
+
+/* `count` channels of few filters, VL at most, added to the sums of each of `pixels`. */
+INLINE void NAME(channels_step)(const int pixels, const int filters, const REAL *const *p, int64_t c, int64_t count, const REAL *b,
+                                vec *acc) {
+    vec w[MOST_CHANNEL_FILTERS];
+    UNROLL for (int j = 0; j < filters; j++) w[j] = *(const vec *)(b + j * VL);
+    UNROLL for (int i = 0; i < pixels; i++) {
+        const vec x = count == VL ? NAME(load)(p[i] + c) : NAME(load_part)(p[i] + c, count);
+        UNROLL for (int j = 0; j < filters; j++) acc[i * filters + j] += x * w[j];
+    }
+}
+
+/* Few filters: lanes are channels, `filters` sums for each of `pixels` rows, VL at most, which are added up at the end. Rows beyond the
+ * last repeat it. */
+INLINE void NAME(channels_tile)(const int pixels, const int filters, int rows, int first, int count, const REAL *const *a, int64_t offset,
+                                int64_t taps, int64_t depth, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
+    vec acc[SIMD_BYTES / sizeof(REAL)];
+    const int64_t step = ROUND_UP(depth, VL) * filters, whole = depth / VL * VL;
+    UNROLL for (int i = 0; i < VL; i++) acc[i] = (vec){0};
+    for (int64_t t = 0; t < taps; t++, a += rows) {
+        const REAL *p[SIMD_BYTES / sizeof(REAL)], *b = all_b + (which ? which[t] : t) * step;
+        UNROLL for (int i = 0; i < pixels; i++) p[i] = a[first + MIN(i, count - 1)] + offset;
+        for (int64_t c = 0; c < whole; c += VL, b += filters * VL) NAME(channels_step)(pixels, filters, p, c, VL, b, acc);
+        if (whole < depth) NAME(channels_step)(pixels, filters, p, whole, depth - whole, b, acc);
+    }
+    REAL sums[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
+    vec all = NAME(sum_lanes)(acc);
+    if (sink->bias) {
+        UNROLL for (int i = 0; i < pixels * filters; i++) sums[i] = sink->bias[i % filters];
+        all += *(const vec *)sums;
+    }
+    all = NAME(activate)(all, sink->activation, sink->slope);
+    if (sink->out[first + count - 1] - sink->out[first] == (count - 1) * filters) {
+        NAME(store_n)(sink->out[first], all, count * filters);
+        return;
+    }
+    *(vec *)sums = all;
+    for (int i = 0; i < count; i++)
+        UNROLL for (int j = 0; j < filters; j++) sink->out[first + i][j] = sums[i * filters + j];
 }
 
 /* Narrow groups: lanes are the filters of several groups, each of which sees its own input channels. One input vector per pixel and tap
@@ -261,16 +358,21 @@ INLINE void NAME(narrow_row_tile)(const int rows, const int groups, int64_t colu
 }
 
 #undef ADD_ROW
+#undef STORE_LANES
 #undef STORE_TILE
 
 /* A real kernel for every number of rows: a tail must not run at scalar speed. */
 #if GEMM_MR == 14
 #define EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define EACH_WINDOW_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_WINDOW_PAIR_COUNT(X) X(1) X(2) X(3)
 #else
 #define EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define EACH_WINDOW_ROW_COUNT(X) X(1) X(2) X(3)
+#define EACH_WINDOW_PAIR_COUNT(X) X(1)
 #endif
+
+#define EACH_FILTER_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 
 #define CASE(rows)                                                                      \
     case 2 * rows + 1: NAME(dot_tile)(rows, 1, a, offset, taps, depth, b, which, sink); break;  \
@@ -304,6 +406,30 @@ void NAME(window_rows)(int rows, const REAL *x, const int64_t *at, int64_t steps
     case 4 * rows + 4: NAME(window_lanes_tile)(rows, 4, a, x, at, steps, sink); break;
 void NAME(window_lanes)(int rows, const REAL *a, const REAL *x, const int64_t *at, int64_t steps, const NAME(sink) *sink) {
     switch (4 * rows + CEIL_DIV(sink->columns, VL)) { EACH_WINDOW_ROW_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(filters)                                                                                                        \
+    case 4 * filters + 1: NAME(window_pair_tile)(filters, 1, a, x, at, channels, taps, kw, below, sink); break;              \
+    case 4 * filters + 2: NAME(window_pair_tile)(filters, 2, a, x, at, channels, taps, kw, below, sink); break;              \
+    case 4 * filters + 3: NAME(window_pair_tile)(filters, 3, a, x, at, channels, taps, kw, below, sink); break;              \
+    case 4 * filters + 4: NAME(window_pair_tile)(filters, 4, a, x, at, channels, taps, kw, below, sink); break;
+void NAME(window_pair)(int filters, const REAL *a, const REAL *x, const int64_t *at, int64_t channels, int64_t taps, int64_t kw,
+                       int64_t below, const NAME(sink) *sink) {
+    switch (4 * filters + CEIL_DIV(sink->columns, VL)) { EACH_WINDOW_PAIR_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(filters)                                                                                                                  \
+    case filters:                                                                                                                      \
+        if (filters <= VL / 2)                                                                                                         \
+            for (int i = 0; i < rows; i += CHANNEL_PIXELS(filters))                                                                    \
+                NAME(channels_tile)(CHANNEL_PIXELS(filters), filters, rows, i, MIN(CHANNEL_PIXELS(filters), rows - i), a, offset, taps, \
+                                    depth, b, which, sink);                                                                            \
+        break;
+void NAME(channels)(int rows, int64_t filters, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, const REAL *b,
+                    const int32_t *which, const NAME(sink) *sink) {
+    switch (filters) { EACH_FILTER_COUNT(CASE) }
 }
 #undef CASE
 
@@ -356,5 +482,7 @@ void NAME(outer_bundle)(int taps, int channels, const NAME(segment) *segments, i
 }
 #undef EACH_CHANNEL_COUNT
 #undef CASE
+#undef EACH_FILTER_COUNT
+#undef EACH_WINDOW_PAIR_COUNT
 #undef EACH_WINDOW_ROW_COUNT
 #undef EACH_ROW_COUNT
