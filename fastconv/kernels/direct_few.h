@@ -13,6 +13,7 @@ enum {
     FEW_CHANNELS = 16,        /* fewer than this */
     STRIP_BYTES = 128 * 1024, /* of input rows copied at a time, and again as many that the kernel reaches beyond */
     CHANNELS_BYTES = 192 * 1024, /* of rows of some channels, for few filters; */
+    FETCH_ROWS = 2,           /* so many rows ahead are asked for */
     SPARE_ROWS = 8,           /* of so many times the rows that strips share at most */
     STRIPS_PER_THREAD = 8,    /* at least, where there are rows enough */
     TRANSPOSE_STEPS = 8       /* steps of the reduction that transposing a tile takes as long as */
@@ -79,6 +80,18 @@ static int64_t few_scratch(const geometry *s, int64_t item, int threads) {
 }
 #endif
 
+/* to[i] = from[i] for i < count. */
+INLINE void NAME(copy_row)(const REAL *from, int64_t count, REAL *to) {
+    if (count < VL) {
+        NAME(store_n)(to, NAME(load_n)(from, count), count);
+        return;
+    }
+    for (int64_t i = 0; i < count; i += VL) {
+        const int64_t at = MIN(i, count - VL);
+        NAME(store)(to + at, NAME(load)(from + at));
+    }
+}
+
 /* Channels [c0, c1) of one row of input, or of padding where y is outside. planes: room for a row. */
 static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n, int64_t y, int64_t c0, int64_t c1, REAL *planes,
                            REAL *to) {
@@ -95,8 +108,13 @@ static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n
     }
     /* Position p holds columns p sw - pl to p sw - pl + sw - 1: all of them inside for a <= p < b. */
     const int64_t a = MIN(width, CEIL_DIV(s->pl, s->sw)), b = MAX(a, MIN(width, (s->w + s->pl) / s->sw));
+    const int64_t ahead = s->channels_last || y + FETCH_ROWS >= s->h ? 0 : s->w;
     for (int64_t c = c0; c < c1; c++, to += columns, row += s->channels_last ? s->w : s->h * s->w) {
-        NAME(split)(row + a * s->sw - s->pl, s->sw, b - a, to + a, width);
+        for (int64_t i = 0; i < ahead; i += CACHE_LINE / sizeof(REAL)) __builtin_prefetch(row + FETCH_ROWS * s->w + i);
+        if (s->sw == 1)
+            NAME(copy_row)(row + a - s->pl, b - a, to + a);
+        else
+            NAME(split)(row + a * s->sw - s->pl, s->sw, b - a, to + a, width);
         for (int64_t p = a ? 0 : b; p < width; p = p + 1 == a ? b : p + 1)
             for (int64_t m = 0; m < s->sw; m++) {
                 const int64_t x = p * s->sw + m - s->pl;
@@ -158,7 +176,7 @@ static void NAME(few_item)(const NAME(direct_job) *job, const few_plan *p, int64
                            char *scratch) {
     const geometry *s = job->s;
     const int64_t height = few_height(s, q1 - q0), panels = job->layout.panels;
-    REAL *strip = (REAL *)aligned_take(&scratch, height * p->row * sizeof(REAL));
+    REAL *strip = (REAL *)aligned_take(&scratch, few_height(s, p->rows) * p->row * sizeof(REAL));
     REAL *planes = (REAL *)aligned_take(&scratch, s->c * s->w * sizeof(REAL));
     REAL *tile = (REAL *)scratch;
     const int64_t filters = panels * s->c * s->kh * s->kw * NR * (int64_t)sizeof(REAL);
