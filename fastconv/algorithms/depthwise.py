@@ -79,7 +79,9 @@ class Depthwise(Modelled):
                 "vectors": machine.compute_seconds(vectors * lanes, problem.dtype),
                 "data": machine.traffic_seconds(problem.bytes, problem.bytes),
             }
-        blocks = -(-channels // lanes)
+        # Lanes are filters, or for the input gradient channels, once for each filter that a channel has.
+        multiplier = channels // problem.in_channels if grad else 1
+        blocks = -(-channels // multiplier // lanes) * multiplier
         threads = min(threads, max(1, blocks * (1 if problem.direction == "weight_grad" else batch * problem.out_height)))
         phases = problem.stride[0] * problem.stride[1] if grad else 1
         source, dest = problem.height * problem.width, problem.out_height * problem.out_width

@@ -25,8 +25,9 @@ _STRIP_PIXELS = 256
 _IN_PLACE_BYTES = 2048
 # Steps of the reduction that transposing a tile takes as long as (kernels/direct_few.h).
 _TRANSPOSE_STEPS = 8
-# Vectors for few filters (kernels/direct.h).
+# Vectors for few filters, and those of which a part is loaded at once (kernels/direct.h).
 _NARROW_BYTES = 32
+_MASKED_BYTES = 64
 
 
 class DirectKernels(Modelled):
@@ -88,7 +89,7 @@ class Direct(DirectKernels):
         if problem.direction == "input_grad":
             depth, filters = filters, depth
         taken, kind = _lanes_of_group(problem, filters, depth)
-        padded, bundles = groups * taken, groups * min(1, taken / vector)
+        padded, bundles = groups * taken, groups * min(1, (taken if kind != "channel products" else _narrow(problem)) / vector)
         merged = problem.direction == "forward" and groups == 1 and _tiles_rows(problem)
         taps, depth = (problem.kernel_height, depth * problem.kernel_width) if merged else (problem.taps, depth)
         visits = pixels * taps
@@ -102,6 +103,9 @@ class Direct(DirectKernels):
             "filters": machine.traffic_seconds(-(-pixels // _BLOCK_PIXELS) * weights, weights),
             "data": machine.traffic_seconds(problem.bytes, problem.bytes),
         }
+        if kind == "channel products":
+            outputs = pixels if problem.direction == "forward" else problem.batch * problem.height * problem.width
+            terms["lane sums"] = machine.compute_seconds(outputs * vector, problem.dtype)
         if problem.memory_format == "nchw":
             terms["conversion"] = machine.traffic_seconds(2 * problem.bytes, 2 * problem.bytes)
         return terms
@@ -159,10 +163,17 @@ def _groups_together(problem, filters, depth):
     return max(1, min(problem.groups, machine.lanes(problem) // max(filters, depth))) if permutes else 1
 
 
+def _narrow(problem):
+    """Lanes that few filters take."""
+    return min(machine.lanes(problem), _NARROW_BYTES // problem.itemsize)
+
+
 def _lanes_of_group(problem, filters, depth):
     """(lanes that the filters of one group take, name of the term for its products), by `layout_of` of kernels/direct.h."""
-    vector, together = machine.lanes(problem), _groups_together(problem, filters, depth)
-    narrow = min(vector, _NARROW_BYTES // problem.itemsize)
+    vector, together, narrow = machine.lanes(problem), _groups_together(problem, filters, depth), _narrow(problem)
+    whole = depth % vector == 0 or (vector * problem.itemsize == _MASKED_BYTES and depth > 3 * vector)
+    if problem.groups == 1 and filters < narrow and 2 * filters <= vector and whole:
+        return filters * -(-depth // vector) * vector / depth, "channel products"
     if together == 1 and filters > narrow:
         return -(-filters // vector) * vector, "products"
     # A row of three taps shares what is spread over the lanes; elsewhere every product spreads its input anew.

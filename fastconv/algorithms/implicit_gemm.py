@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..kernels import cpu
 from . import machine
 from .direct import TILE_ROWS, DirectKernels
 
@@ -12,7 +13,7 @@ class ImplicitGemm(DirectKernels):
     """A matrix product with patches that are formed a panel at a time and never leave the second-level cache.
 
     A tile of filters x pixels is held in registers, pixels in the vector lanes, so NCHW data is read and written as it lies,
-    whatever the stride, padding or dilation. Source: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning"
+    whatever the stride, padding or dilation. 1x1 kernels at stride 1 read it in place. Source: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning"
     (arXiv:1410.0759), and the panels of Van Zee and van de Geijn, "BLIS" (2015).
     """
 
@@ -37,6 +38,15 @@ class ImplicitGemm(DirectKernels):
         lanes = images * -(-height * width // vector) * vector
         patch = problem.taps * depth * groups
         weights = patch * filters * item
+        if cpu.kernels().direct_reads_points(problem.geometry, problem.dtype == "float64"):
+            return {
+                "call": machine.call_seconds(),
+                "points": machine.compute_seconds(lanes * patch * filters, problem.dtype),
+                # Every block of filters reads the pixels again, and writes its sums anew for some channels at a time.
+                "loads": machine.compute_seconds(lanes * patch * -(-filters // _POINT_ROWS), problem.dtype),
+                "sums": machine.compute_seconds(lanes * groups * filters * -(-depth // _POINT_CHANNELS), problem.dtype),
+                "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+            }
         terms = {
             "call": machine.call_seconds(),
             "products": machine.compute_seconds(lanes * patch * filters, problem.dtype),
@@ -68,6 +78,9 @@ def _weight_grad_terms(problem):
 
 # Pixels of the panels between which the filters are read again, about.
 _PANEL_PIXELS = 64
+# Of the tiles that read pixels in place: filters, and channels at a time (kernels/direct_points.h).
+_POINT_ROWS = TILE_ROWS // 2
+_POINT_CHANNELS = 128
 # Of a strip of the weight gradient (kernels/pixel_weight.h).
 _STRIP_BYTES = 768 * 1024
 

@@ -24,6 +24,8 @@ int direct_has_few_channels(const geometry *s, int input_grad, int is_double) {
     return has_few_channels(&m, input_grad, is_double ? 8 : 4);
 }
 
+int direct_reads_points(const geometry *s, int is_double) { return reads_points(s, is_double ? 8 : 4); }
+
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double) {
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, is_double ? 8 : 4);

@@ -43,6 +43,7 @@ _SHAPES = (
     # 1x1
     "1x96x28x28,128x1x1", "1x320x14x14,192x1x1", "1x192x15x15,768x1x1", "1x640x7x7,320x1x1", "1x48x60x60,192x1x1",
     "1x192x60x60,48x1x1", "1x192x28x28,256x1x1,s2", "4x128x8x8,256x1x1",
+    "1x32x50x50,24x1x1",
     # larger kernels
     "1x48x20x20,48x5x5,p2", "1x32x40x40,32x5x5,p2", "1x80x12x12,96x5x5,p2", "1x48x28x28,48x7x7,p3", "1x16x60x60,24x7x7,p3",
     "1x16x48x48,16x11x11,p5", "1x12x60x60,12x17x17,p8", "1x96x15x15,96x1x7,p0x3",
@@ -53,7 +54,7 @@ _SHAPES = (
     "1x48x40x40,48x3x3,p1,g48", "1x192x15x15,192x3x3,p1,g192", "1x96x30x30,96x3x3,s2,p1,g96", "1x384x8x8,384x3x3,p1,g384",
     "1x96x24x24,96x5x5,p2,g96", "1x64x28x28,64x7x7,p3,g64", "1x64x20x20,64x11x11,p5,g64", "1x32x48x48,32x25x25,p12,g32",
     # few filters
-    "1x48x48x48,4x3x3,p1",
+    "1x48x48x48,4x3x3,p1", "1x64x60x60,1x3x3,p1", "4x96x24x24,2x3x3,p1", "1x64x120x120,1x1x1", "1x96x40x40,5x1x1",
 )  # fmt: skip
 # Visits shapes, formats and directions evenly, so that a budget that ends early has seen some of each; prime.
 _STRIDE = 131
