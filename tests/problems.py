@@ -57,6 +57,8 @@ MORE = {
     "1x1, many channels backwards": "1x17x6x8,300x1x1",
     "1x1 in groups, vectors that overlap": "2x24x14x14,30x1x1,g2",
     "1x1, one filter": "2x40x16x17,1x1x1",
+    "1x1, few filters": "2x48x9x5,3x1x1",
+    "1x1, few filters of 53 channels": "1x53x7x6,5x1x1",
     "few filters, some channels at a time": "1x300x20x33,2x3x3,p1",
     "few filters of 53 channels": "1x53x6x7,5x3x3,p1",
     "few filters, 5x5": "1x32x7x20,1x5x5,p2",

@@ -142,7 +142,18 @@ static int64_t tile_count(const geometry *s, const filter_layout *l, int64_t pix
     return splits_rows(s) || tiles_rows(s, l) ? pixels : blocks_of(pixels, tile_pixels(l, item));
 }
 
+/* Whether every output is of the pixel in its own place. */
+static int is_pointwise(const geometry *s) {
+    return s->kh * s->kw == 1 && s->sh == 1 && s->sw == 1 && s->h == s->oh && s->w == s->ow;
+}
+
 static int64_t panel_count(int64_t panel_bytes) { return MAX(1, PANEL_BYTES / panel_bytes); }
+
+/* What lies between is asked for; returns its end. */
+INLINE const char *fetch_slice(const char *from, const char *to) {
+    for (; from < to; from += CACHE_LINE) __builtin_prefetch(from, 0, 2);
+    return from;
+}
 
 /* Whether a tap reads source row y; of an input gradient: writes it. */
 static int reads_row(const geometry *s, int64_t y) {
@@ -377,7 +388,7 @@ static void NAME(filter_tiles)(const NAME(direct_job) *job, const NAME(pixel_til
     const char *end = ahead + ahead_bytes;
     for (int64_t u = u0; u < u1; u += together)
         for (int64_t i = 0; i < count; i++) {
-            for (const char *stop = MIN(ahead + slice, end); ahead < stop; ahead += CACHE_LINE) __builtin_prefetch(ahead, 0, 2);
+            ahead = fetch_slice(ahead, MIN(ahead + slice, end));
             for (int64_t q = u; q < MIN(u1, u + together); q++) NAME(filter_tile)(job, tiles + i, taps, depth, q);
         }
 }
@@ -391,9 +402,24 @@ static void NAME(spread_rows)(NAME(pixel_tile) *tiles, int64_t count, int64_t de
         }
 }
 
+/* Pixels [first, last) of a few 1x1 filters, one after another as they lie. */
+static void NAME(points_item)(const NAME(direct_job) *job, int64_t first, int64_t last, const char *ahead, int64_t ahead_bytes) {
+    const int64_t depth = job->o.depth, filters = job->o.columns, slice = ROUND_UP(CEIL_DIV(ahead_bytes * VL, last - first), CACHE_LINE);
+    const char *end = ahead + ahead_bytes;
+    for (int64_t i = first; i < last; i += VL) {
+        ahead = fetch_slice(ahead, MIN(ahead + slice, end));
+        NAME(channel_points)(MIN(VL, last - i), filters, job->x + i * job->pitch, job->pitch, depth, job->packed, job->bias, job->activation,
+                             job->slope, job->out + i * filters);
+    }
+}
+
 /* One item of work: pixels [first, last), panels [u0, u1). */
 static void NAME(filters_item)(const NAME(direct_job) *job, const phase *p, int64_t first, int64_t last, int64_t u0, int64_t u1,
                                const char *ahead, int64_t ahead_bytes, char *scratch) {
+    if (job->layout.kind == CHANNELS && is_pointwise(job->s)) {
+        NAME(points_item)(job, first, last, ahead, ahead_bytes);
+        return;
+    }
     const int64_t pixels = last - first, room = MAX(1, p->taps), most = tile_count(job->s, &job->layout, pixels, sizeof(REAL));
     NAME(pixel_tile) *tiles = (NAME(pixel_tile) *)aligned_take(&scratch, most * sizeof *tiles);
     const REAL **rows = (const REAL **)aligned_take(&scratch, pixels * room * sizeof(REAL *));

@@ -23,8 +23,7 @@ enum {
 /* Whether pixels are read in place, rather than copied to panels: of images that vectors cover well. */
 static int reads_points(const geometry *s, int64_t item) {
     const int64_t plane = s->h * s->w, lanes = SIMD_BYTES / item;
-    return !s->channels_last && s->kh * s->kw == 1 && s->sh == 1 && s->sw == 1 && s->h == s->oh && s->w == s->ow && plane >= lanes &&
-           (ROUND_UP(plane, lanes) - plane) * POINT_WASTE <= plane;
+    return !s->channels_last && is_pointwise(s) && plane >= lanes && (ROUND_UP(plane, lanes) - plane) * POINT_WASTE <= plane;
 }
 
 typedef struct {

@@ -77,6 +77,10 @@ SHARED void NAME(window_pair)(int filters, const REAL *a, const REAL *x, const i
 SHARED void NAME(channels)(int rows, int64_t filters, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, const REAL *b,
                            const int32_t *which, const NAME(sink) *sink);
 
+/* The same for a 1x1 kernel over `count` pixels `pitch` apart, whose outputs lie together. */
+SHARED void NAME(channel_points)(int64_t count, int64_t filters, const REAL *x, int64_t pitch, int64_t depth, const REAL *b,
+                                 const REAL *bias, int activation, REAL slope, REAL *out);
+
 /* `groups` <= NARROW_GROUPS groups of `columns` <= NL filters over `depth` channels each; b: [tap][depth][NARROW_GROUPS][NL], NL values of
  * bias readable from each group's first on. */
 SHARED void NAME(narrow)(int rows, int64_t groups, int64_t columns, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth,

@@ -181,6 +181,22 @@ INLINE void NAME(channels_step)(const int pixels, const int filters, const REAL 
     }
 }
 
+/* The lanes of each sum added up, [pixel][filter]; with bias and activation. */
+INLINE vec NAME(channels_sums)(const int pixels, const int filters, vec *acc, const REAL *bias, int activation, REAL slope) {
+    REAL sums[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
+    vec all = NAME(sum_lanes)(acc);
+    if (bias) {
+        UNROLL for (int i = 0; i < pixels * filters; i++) sums[i] = bias[i % filters];
+        all += *(const vec *)sums;
+    }
+    if (activation) {
+        *(vec *)sums = all;
+        NAME(activate_tile)(sums, 1, activation, slope);
+        all = *(const vec *)sums;
+    }
+    return all;
+}
+
 /* Few filters: lanes are channels, `filters` sums for each of `pixels` rows, VL at most, which are added up at the end. Rows beyond the
  * last repeat it. */
 INLINE void NAME(channels_tile)(const int pixels, const int filters, int rows, int first, int count, const REAL *const *a, int64_t offset,
@@ -194,20 +210,29 @@ INLINE void NAME(channels_tile)(const int pixels, const int filters, int rows, i
         for (int64_t c = 0; c < whole; c += VL, b += filters * VL) NAME(channels_step)(pixels, filters, p, c, VL, b, acc);
         if (whole < depth) NAME(channels_step)(pixels, filters, p, whole, depth - whole, b, acc);
     }
-    REAL sums[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
-    vec all = NAME(sum_lanes)(acc);
-    if (sink->bias) {
-        UNROLL for (int i = 0; i < pixels * filters; i++) sums[i] = sink->bias[i % filters];
-        all += *(const vec *)sums;
-    }
-    all = NAME(activate)(all, sink->activation, sink->slope);
+    const vec all = NAME(channels_sums)(pixels, filters, acc, sink->bias, sink->activation, sink->slope);
     if (sink->out[first + count - 1] - sink->out[first] == (count - 1) * filters) {
         NAME(store_n)(sink->out[first], all, count * filters);
         return;
     }
+    REAL sums[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
     *(vec *)sums = all;
     for (int i = 0; i < count; i++)
         UNROLL for (int j = 0; j < filters; j++) sink->out[first + i][j] = sums[i * filters + j];
+}
+
+INLINE void NAME(channel_points_tile)(const int pixels, const int filters, int64_t count, const REAL *x, int64_t pitch, int64_t depth,
+                                      const REAL *b, const REAL *bias, int activation, REAL slope, REAL *out) {
+    const int64_t whole = depth / VL * VL;
+    for (int64_t first = 0; first < count; first += pixels, x += pixels * pitch, out += pixels * filters) {
+        vec acc[SIMD_BYTES / sizeof(REAL)];
+        const REAL *p[SIMD_BYTES / sizeof(REAL)], *w = b;
+        UNROLL for (int i = 0; i < VL; i++) acc[i] = (vec){0};
+        UNROLL for (int i = 0; i < pixels; i++) p[i] = x + MIN(i, count - first - 1) * pitch;
+        for (int64_t c = 0; c < whole; c += VL, w += filters * VL) NAME(channels_step)(pixels, filters, p, c, VL, w, acc);
+        if (whole < depth) NAME(channels_step)(pixels, filters, p, whole, depth - whole, w, acc);
+        NAME(store_n)(out, NAME(channels_sums)(pixels, filters, acc, bias, activation, slope), MIN(pixels, count - first) * filters);
+    }
 }
 
 /* Narrow groups: lanes are the filters of several groups, each of which sees its own input channels. One input vector per pixel and tap
@@ -429,6 +454,17 @@ void NAME(window_pair)(int filters, const REAL *a, const REAL *x, const int64_t 
         break;
 void NAME(channels)(int rows, int64_t filters, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, const REAL *b,
                     const int32_t *which, const NAME(sink) *sink) {
+    switch (filters) { EACH_FILTER_COUNT(CASE) }
+}
+#undef CASE
+
+#define CASE(filters)                                                                                                                    \
+    case filters:                                                                                                                        \
+        if (filters <= VL / 2)                                                                                                           \
+            NAME(channel_points_tile)(VL / filters, filters, count, x, pitch, depth, b, bias, activation, slope, out);                   \
+        break;
+void NAME(channel_points)(int64_t count, int64_t filters, const REAL *x, int64_t pitch, int64_t depth, const REAL *b, const REAL *bias,
+                          int activation, REAL slope, REAL *out) {
     switch (filters) { EACH_FILTER_COUNT(CASE) }
 }
 #undef CASE
