@@ -38,7 +38,7 @@ class ImplicitGemm(DirectKernels):
         lanes = images * -(-height * width // vector) * vector
         patch = problem.taps * depth * groups
         weights = patch * filters * item
-        if cpu.kernels().direct_reads_points(problem.geometry, problem.dtype == "float64"):
+        if cpu.kernels().direct_reads_points(problem.geometry, problem.direction == "input_grad", problem.dtype == "float64"):
             return {
                 "call": machine.call_seconds(),
                 "points": machine.compute_seconds(lanes * patch * filters, problem.dtype),

@@ -24,7 +24,7 @@ int direct_has_few_channels(const geometry *s, int input_grad, int is_double) {
     return has_few_channels(&m, input_grad, is_double ? 8 : 4);
 }
 
-int direct_reads_points(const geometry *s, int is_double) { return reads_points(s, is_double ? 8 : 4); }
+int direct_reads_points(const geometry *s, int input_grad, int is_double) { return reads_points(s, input_grad, is_double ? 8 : 4); }
 
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double) {
     const operands o = operands_of(s, input_grad);
@@ -40,7 +40,7 @@ int64_t direct_pack_workspace(const geometry *s) {
 
 void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace) {
     const int few = !pixel_lanes && few_planes(s, input_grad, is_double);
-    const int windows = few || reads_points(s, is_double ? 8 : 4);
+    const int windows = few || reads_points(s, input_grad, is_double ? 8 : 4);
     if (pixel_lanes || few)
         (is_double ? direct_pack_pixels_f64 : direct_pack_pixels_f32)(s, input_grad, windows ? WINDOW_ROWS : GEMM_MR, few, w, packed,
                                                                       workspace);

@@ -794,7 +794,7 @@ static int64_t NAME(direct_workspace)(const geometry *s, int input_grad, int pix
         return padded_bias_bytes(s, &o, sizeof(REAL)) + ROUND_UP(f.c * f.kh * f.kw * (int64_t)sizeof(int64_t), CACHE_LINE) +
                threads * few_scratch(&f, sizeof(REAL), threads);
     }
-    if (pixel_lanes && reads_points(s, sizeof(REAL))) return 0;
+    if (pixel_lanes && reads_points(s, input_grad, sizeof(REAL))) return 0;
     if (pixel_lanes) {
         bytes += ROUND_UP(s->kh * s->kw * (int64_t)sizeof(tap), CACHE_LINE);
         bytes += ROUND_UP(phases_across(s, input_grad) * (int64_t)sizeof(NAME(column_phase)), CACHE_LINE);
@@ -811,7 +811,7 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
     NAME(direct_job) job = {.s = s, .o = operands_of(s, input_grad), .x = x, .packed = packed, .bias = bias, .out = out,
                             .activation = activation, .slope = slope};
     const operands *o = &job.o;
-    if (pixel_lanes && reads_points(s, sizeof(REAL))) {
+    if (pixel_lanes && reads_points(s, input_grad, sizeof(REAL))) {
         NAME(direct_points)(&job, threads);
         return;
     }

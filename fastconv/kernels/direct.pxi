@@ -2,7 +2,7 @@
 
 cdef extern from "direct_api.h" nogil:
     int c_direct_has_few_channels "direct_has_few_channels"(const geometry *, int, int)
-    int c_direct_reads_points "direct_reads_points"(const geometry *, int)
+    int c_direct_reads_points "direct_reads_points"(const geometry *, int, int)
     int64_t c_direct_packed_size "direct_packed_size"(const geometry *, int, int, int)
     int64_t c_direct_pack_workspace "direct_pack_workspace"(const geometry *)
     void c_direct_pack "direct_pack"(const geometry *, int, int, int, const void *, void *, void *)
@@ -18,9 +18,9 @@ def direct_has_few_channels(cnp.ndarray shape not None, bint input_grad, bint do
     return bool(c_direct_has_few_channels(shape_of(shape), input_grad, double))
 
 
-def direct_reads_points(cnp.ndarray shape not None, bint double):
+def direct_reads_points(cnp.ndarray shape not None, bint input_grad, bint double):
     """Whether pixels in the lanes are read in place."""
-    return bool(c_direct_reads_points(shape_of(shape), double))
+    return bool(c_direct_reads_points(shape_of(shape), input_grad, double))
 
 
 def direct_packed_size(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, bint double):

@@ -4,7 +4,7 @@
 #include "geometry.h"
 
 int direct_has_few_channels(const geometry *s, int input_grad, int is_double); /* whether direct_few.h computes it */
-int direct_reads_points(const geometry *s, int is_double); /* whether direct_points.h computes it, pixels in the lanes */
+int direct_reads_points(const geometry *s, int input_grad, int is_double); /* whether direct_points.h computes it, pixels in the lanes */
 int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, int is_double); /* elements */
 int64_t direct_pack_workspace(const geometry *s); /* bytes */
 void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace);

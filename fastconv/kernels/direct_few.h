@@ -48,9 +48,8 @@ static int has_few_filters(const geometry *s, int64_t item) { return !s->channel
 /* Whether few channels, or filters, make it faster than tiles that read through pointers. */
 static int has_few_channels(const geometry *s, int input_grad, int64_t item) {
     const geometry f = few_geometry(s, input_grad);
-    if (f.g > 1 || (input_grad && (f.sh > 1 || f.sw > 1 || f.pt < 0 || f.pl < 0))) return 0;
-    if (has_few_filters(&f, item)) return 1;
-    return !input_grad && f.c < FEW_CHANNELS && f.kh * f.kw > 1 && f.k > NARROW_BYTES / item;
+    if (f.g > 1 || f.kh * f.kw == 1 || (input_grad && (f.sh > 1 || f.sw > 1 || f.pt < 0 || f.pl < 0))) return 0;
+    return has_few_filters(&f, item) || (!input_grad && f.c < FEW_CHANNELS && f.k > NARROW_BYTES / item);
 }
 
 /* Strips of so many output rows, and the channels that are copied at a time. */

@@ -17,13 +17,15 @@ enum {
     STREAM_VECTORS = 128, /* the same of images beyond a second-level cache, where all filters are in one block */
     STREAM_CHANNELS = 8,
     STREAM_AHEAD = 2048,  /* bytes */
-    POINT_WASTE = 16      /* of an image, one part in so many may be computed twice by its last vector */
+    POINT_WASTE = 16,     /* of an image, one part in so many may be computed twice by its last vector */
+    POINT_BLOCKS = GEMM_MR < 8 ? 3 : INT32_MAX /* of filters: with few registers, blocks are small, and each reads all pixels */
 };
 
 /* Whether pixels are read in place, rather than copied to panels: of images that vectors cover well. */
-static int reads_points(const geometry *s, int64_t item) {
+static int reads_points(const geometry *s, int input_grad, int64_t item) {
     const int64_t plane = s->h * s->w, lanes = SIMD_BYTES / item;
-    return !s->channels_last && is_pointwise(s) && plane >= lanes && (ROUND_UP(plane, lanes) - plane) * POINT_WASTE <= plane;
+    return !s->channels_last && is_pointwise(s) && plane >= lanes && (ROUND_UP(plane, lanes) - plane) * POINT_WASTE <= plane &&
+           CEIL_DIV(operands_of(s, input_grad).columns, WINDOW_ROWS) <= POINT_BLOCKS;
 }
 
 typedef struct {

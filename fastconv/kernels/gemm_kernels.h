@@ -129,13 +129,22 @@ INLINE void NAME(window_lanes_tile)(const int rows, const int vectors, const REA
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = (vec){0};
     const int64_t last = MAX(0, sink->columns - VL);
     for (int64_t p = 0; p < steps; p++, a += rows) {
-        vec b[WINDOW_VECTORS];
         if (p < rows) FETCH_ROW(p, vectors, sink->ahead);
+#if GEMM_MR < 8 /* 12 accumulators, 3 broadcasts, 1 load: all 16 registers */
+        vec v[WINDOW_ROWS];
+        UNROLL for (int i = 0; i < rows; i++) v[i] = NAME(splat)(a[i]);
+        UNROLL for (int j = 0; j < vectors; j++) {
+            const vec b = NAME(load)(x + at[p] + (j < vectors - 1 ? j * VL : last));
+            UNROLL for (int i = 0; i < rows; i++) acc[i][j] += v[i] * b;
+        }
+#else /* broadcasts are operands in memory */
+        vec b[WINDOW_VECTORS];
         UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load)(x + at[p] + (j < vectors - 1 ? j * VL : last));
         UNROLL for (int i = 0; i < rows; i++) {
             vec v = NAME(splat)(a[i]);
             UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += v * b[j];
         }
+#endif
     }
     STORE_LANES(rows, vectors)
 }
