@@ -256,6 +256,14 @@ static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, int64_t 
             for (int64_t b = 0; b < blocks; b++) {
                 const int64_t j0 = o.columns * b / blocks, j1 = o.columns * (b + 1) / blocks;
                 const int64_t filter = input_grad ? s->kh * s->kw : o.depth * s->kh * s->kw;
+                if (p.taps == 1 && s->kh * s->kw == 1) { /* filters x channels turned round, or as they are */
+                    const REAL *from = w + weight_index(s, input_grad, g, j0, 0, 0);
+                    if (!input_grad) NAME(transpose)(from, filter, j1 - j0, o.depth, packed, j1 - j0);
+                    for (int64_t c = 0; input_grad && c < o.depth; c++)
+                        memcpy(packed + c * (j1 - j0), from + c * o.columns, (j1 - j0) * sizeof(REAL));
+                    packed += (j1 - j0) * o.depth;
+                    continue;
+                }
                 for (int64_t i = 0; i < p.taps * o.depth; i++) {
                     const int64_t c = planes ? i / p.taps : i % o.depth, u = planes ? i % p.taps : i / o.depth;
                     const int64_t t = planes && input_grad ? p.taps - 1 - u : u;
