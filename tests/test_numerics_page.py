@@ -38,10 +38,11 @@ def variables(p, name):
     group_channels, group_filters = p.in_channels // p.groups, p.out_channels // p.groups
     depth = {"forward": group_channels, "input_grad": group_filters, "weight_grad": 0}[p.direction]
     if p.direction == "weight_grad" and name.startswith("winograd"):
-        side = int(name.removeprefix("winograd")[0])
+        side, line = int(name.removeprefix("winograd")[0]), name.removeprefix("winograd")[1:3] == "x1"
+        tile = [1 if line and kernel == 1 else side for kernel in (p.kernel_height, p.kernel_width)]
         depth = p.batch
-        for size, dilation in zip((p.out_height, p.out_width), p.dilation, strict=True):
-            depth *= -(-size // (side * dilation)) * dilation
+        for outputs, size, dilation in zip(tile, (p.out_height, p.out_width), p.dilation, strict=True):
+            depth *= -(-size // (outputs * dilation)) * dilation
     image = (p.out_height, p.out_width) if p.direction == "input_grad" else (p.height, p.width)
     met = 1
     for size, dilation, kernel in zip(image, p.dilation, (p.kernel_height, p.kernel_width), strict=True):

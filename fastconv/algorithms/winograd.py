@@ -1,4 +1,4 @@
-"""Winograd's minimal filtering for square kernels, one algorithm per tile size, and one for stride 2."""
+"""Winograd's minimal filtering for square kernels and for rows and columns, one algorithm per tile size, and one for stride 2."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ class Winograd(Modelled):
         self.points = self.factors = (m + r - 1) ** 2
 
     def supports(self, problem):
-        if (problem.kernel_height, problem.kernel_width) != (self.r, self.r):
-            return f"kernel is not {self.r}x{self.r}"
+        refused = self._other_kernel(problem)
+        if refused:
+            return refused
         if problem.stride != (self.stride, self.stride):
             return f"stride is not {self.stride}"
         if max(problem.dilation) > self.most_dilation:
@@ -56,6 +57,14 @@ class Winograd(Modelled):
         if problem.is_depthwise:
             return "depthwise: there are no channels to multiply over"
         return self._refusal(problem)
+
+    def _other_kernel(self, problem):
+        other = (problem.kernel_height, problem.kernel_width) != (self.r, self.r)
+        return f"kernel is not {self.r}x{self.r}" if other else None
+
+    def _tile(self, problem):
+        """Outputs of a tile along each axis."""
+        return self.m, self.m
 
     def _refusal(self, problem):
         if self.fused and problem.direction == "weight_grad":
@@ -134,7 +143,7 @@ class Winograd(Modelled):
         if problem.direction == "input_grad":
             depth, filters = filters, depth
         panel = 2 * machine.lanes(problem)
-        written = (self.m + self.r - 1) ** 2 * problem.groups * depth * -(-filters // panel) * panel
+        written = self.points * problem.groups * depth * -(-filters // panel) * panel
         read = problem.taps * problem.groups * depth * filters * problem.itemsize
         return {
             "call": machine.call_seconds(),
@@ -159,15 +168,19 @@ class Winograd(Modelled):
             return 1
         gradient = problem.direction == "input_grad"
         sizes = (problem.out_height, problem.out_width) if gradient else (problem.height, problem.width)
-        met = (min(self.r, -(-size // dilation)) for size, dilation in zip(sizes, problem.dilation, strict=True))
-        return self.r**2 / max(1, math.prod(met))
+        kernel = problem.kernel_height, problem.kernel_width
+        met = (min(r, -(-size // dilation)) for r, size, dilation in zip(kernel, sizes, problem.dilation, strict=True))
+        return problem.taps / max(1, math.prod(met))
 
     def _tiles(self, problem):
         """Tiles of the problem, and how many are interleaved where it is dilated."""
         grad = problem.direction == "input_grad"
         sizes = (problem.height, problem.width) if grad else (problem.out_height, problem.out_width)
-        m = self.m * self.stride if grad else self.m
-        rectangles = [-(-size // (m * dilation)) for size, dilation in zip(sizes, problem.dilation, strict=True)]
+        spread = self.stride if grad else 1
+        rectangles = [
+            -(-size // (m * spread * dilation))
+            for m, size, dilation in zip(self._tile(problem), sizes, problem.dilation, strict=True)
+        ]
         area = math.prod(problem.dilation)
         return problem.batch * math.prod(rectangles) * area, area
 
@@ -227,6 +240,25 @@ class StridedWinograd(Winograd):
         return None
 
 
+class LineWinograd(Winograd):
+    """F(m, r) along one axis, for kernels that are a row or a column of r taps: m + r - 1 products for m outputs in place of m r.
+
+    The tiles are rows or columns too; see kernels/winograd.h.
+    """
+
+    def __init__(self, m, r, error):
+        super().__init__(m, r, error)
+        self.name = f"winograd{m}x1" + ("" if r == 3 else f"_{r}x1")
+        self.points = self.factors = m + r - 1
+
+    def _other_kernel(self, problem):
+        other = (problem.kernel_height, problem.kernel_width) not in ((1, self.r), (self.r, 1))
+        return f"kernel is not 1x{self.r} or {self.r}x1" if other else None
+
+    def _tile(self, problem):
+        return (1, self.m) if problem.kernel_height == 1 else (self.m, 1)
+
+
 # Of a second-level cache of 1 MB, what V and M may take.
 _CACHE_BYTES = 640 * 1024
 _BLOCK_TILES = (28, 112)
@@ -240,4 +272,6 @@ ALGORITHMS = [
     Winograd(4, 5, error=40),
     Winograd(2, 5, error=12),
     StridedWinograd(error=16),
+    LineWinograd(6, 3, error=20),
+    LineWinograd(4, 5, error=18),
 ]

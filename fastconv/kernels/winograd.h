@@ -26,9 +26,10 @@ typedef struct {
     int64_t src_h, src_w, src_c, dst_h, dst_w, dst_c;
     int64_t groups, depth, columns;         /* channels per group of source and destination */
     int64_t top, left;                      /* zeros before the source; negative: pixels to skip */
-    int m, step;                            /* pixels from tile to tile of the destination and of the source */
-    int size, r;                            /* pixels of the source in a tile, taps */
-    int points, factors;                    /* along an axis: products of a tile, and factors from the filter */
+    int mh, mw, step_h, step_w;             /* pixels from tile to tile of the destination and of the source */
+    int size_h, size_w, r;                  /* pixels of the source in a tile; taps along an axis that is transformed */
+    int points, factors;                    /* along such an axis: products of a tile, and factors from the filter */
+    int all_points, all_factors, taps;      /* of a tile; of a filter */
     int64_t dh, dw, area;                   /* dilation; dh dw */
     int64_t tiles_h, tiles_w;               /* per image, each of `area` interleaved tiles */
     int64_t images;                         /* per block */
@@ -73,6 +74,15 @@ static int64_t row_step(int64_t count, int64_t lanes) {
     return step / lanes % 4 ? step : step + lanes;
 }
 
+/* Whether the kernel is a row or a column: tiles are too, and transformed along it alone. */
+INLINE int is_line(const geometry *s) { return s->kh == 1 || s->kw == 1; }
+
+/* Products of a tile at stride 1. */
+INLINE int64_t wino_points(const geometry *s, int m) {
+    const int64_t n = m + MAX(s->kh, s->kw) - 1;
+    return is_line(s) ? n : n * n;
+}
+
 /* direction: 0 forward, 1 input gradient, 2 weight gradient; fused: filters are transformed as they are used; block_tiles: the tiles
  * wanted in a block. */
 static wino_plan plan_winograd(const geometry *s, int direction, int fused, int m, int64_t block_tiles, int threads, int64_t item) {
@@ -80,8 +90,10 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     /* An empty batch is planned as one image. */
     wino_plan p = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
                    .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
-                   .m = m, .r = (int)s->kh, .dh = s->dh, .dw = s->dw, .area = s->dh * s->dw};
-    p.step = m, p.size = p.points = p.factors = m + p.r - 1;
+                   .mh = m, .mw = m, .r = (int)MAX(s->kh, s->kw), .taps = (int)(s->kh * s->kw), .dh = s->dh, .dw = s->dw, .area = s->dh * s->dw};
+    p.step_h = p.step_w = m, p.size_h = p.size_w = p.points = p.factors = m + p.r - 1;
+    if (s->kh == 1) p.mh = p.step_h = p.size_h = 1;
+    if (s->kw == 1) p.mw = p.step_w = p.size_w = 1;
     if (direction == 1) {
         p.src_h = s->oh, p.src_w = s->ow, p.src_c = s->k, p.dst_h = s->h, p.dst_w = s->w, p.dst_c = s->c;
         p.depth = s->k / s->g, p.columns = s->c / s->g;
@@ -90,11 +102,12 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     if (s->sh == 2) {
         p.points = STRIDED_POINTS, p.factors = STRIDED_FACTORS;
         if (direction == 1)
-            p.size = 5, p.m = 8, p.top = STRIDED_TOP(s->pt), p.left = STRIDED_TOP(s->pl);
+            p.size_h = p.size_w = 5, p.mh = p.mw = 8, p.top = STRIDED_TOP(s->pt), p.left = STRIDED_TOP(s->pl);
         else
-            p.size = 9, p.step = 8;
+            p.size_h = p.size_w = 9, p.step_h = p.step_w = 8;
     }
-    p.tiles_h = CEIL_DIV(p.dst_h, p.m * p.dh), p.tiles_w = CEIL_DIV(p.dst_w, p.m * p.dw);
+    p.all_points = is_line(s) ? p.points : p.points * p.points, p.all_factors = is_line(s) ? p.factors : p.factors * p.factors;
+    p.tiles_h = CEIL_DIV(p.dst_h, p.mh * p.dh), p.tiles_w = CEIL_DIV(p.dst_w, p.mw * p.dw);
     const int64_t per_image = p.tiles_h * p.tiles_w * p.area;
     p.images = MAX(1, MIN(p.n, block_tiles / per_image));
     p.blocks_h = p.blocks_w = 1;
@@ -105,7 +118,7 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     }
     p.blocks = CEIL_DIV(p.n, p.images) * p.blocks_h * p.blocks_w;
     p.images = CEIL_DIV(p.n, CEIL_DIV(p.n, p.images));
-    p.few_weights = p.depth * p.columns * p.r * p.r * item <= BYTES_APART;
+    p.few_weights = p.depth * p.columns * p.taps * item <= BYTES_APART;
     if ((direction == 2 ? p.few_weights : !fused) && p.blocks % threads && p.blocks < 8 * threads) {
         /* An even share for every thread. */
         if (p.blocks_h > 1) {
@@ -123,13 +136,13 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
         /* Of a chunk: the filters of a panel, V and M in the second-level cache. Where filters have fewer factors, V is larger and may
          * lie in the third: each of its values meets a whole panel. */
         const int64_t panel = 2 * lanes, wide = MAX_FUSED_CHUNK;
-        const int64_t values = p.factors < p.points ? 0 : p.points * p.points * (wide * (panel + p.tiles) + panel * p.tiles);
+        const int64_t values = p.factors < p.points ? 0 : p.all_points * (wide * (panel + p.tiles) + panel * p.tiles);
         const int fits = values * item <= FUSED_CACHE_BYTES;
         p.chunk = p.v_step = MIN(ROUND_UP(p.depth, lanes), fits ? wide : wide / 2), p.m_step = panel;
     }
     /* A cache line between planes keeps the points of one tile out of one another's cache sets. */
     p.v_plane = p.tiles * p.v_step + lanes, p.m_plane = p.tiles * p.m_step + lanes;
-    p.v_chunk = p.points * p.points * p.v_plane;
+    p.v_chunk = p.all_points * p.v_plane;
     return p;
 }
 
@@ -154,15 +167,15 @@ typedef struct {
 
 static wino_place place_of(const wino_plan *p, const wino_block *b, int64_t i) {
     const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, inner = i % p->area, outer = i / p->area;
-    return (wino_place){b->n0 + outer / (rows * columns), (b->ty0 + outer / columns % rows) * p->m * p->dh + inner / p->dw,
-                        (b->tx0 + outer % columns) * p->m * p->dw + inner % p->dw};
+    return (wino_place){b->n0 + outer / (rows * columns), (b->ty0 + outer / columns % rows) * p->mh * p->dh + inner / p->dw,
+                        (b->tx0 + outer % columns) * p->mw * p->dw + inner % p->dw};
 }
 
 /* The tiles of a rectangle of `width` pixels, in their order; `place`: elements of VL pixels before the tile. */
-#define EACH_TILE_OF(rows, columns, width, step)                                                                                      \
+#define EACH_TILE_OF(rows, columns, width, step_h, step_w)                                                                            \
     for (int64_t i = 0; i < rows; i++)                                                                                                \
         for (int64_t j = 0; j < columns; j++)                                                                                         \
-            for (int64_t inner = 0, place = (i * p->dh * width + j * p->dw) * (step); inner < p->area; inner++,                       \
+            for (int64_t inner = 0, place = i * p->dh * width * (step_h) + j * p->dw * (step_w); inner < p->area; inner++,            \
                          place += inner % p->dw ? 1 : width - p->dw + 1)
 
 /* Which of `count` threads that work together on a block this is. */
@@ -183,6 +196,9 @@ INLINE void team_barrier(team t) {
 
 /* Instances of a function template over (points, outputs): F(2,3), F(4,3), F(6,3), F(2,5), F(4,5). */
 #define EACH_TILE(X) X(1, 2, 3) X(2, 4, 3) X(3, 6, 3) X(2, 2, 5) X(3, 4, 5)
+/* The same over (outputs, taps) for rows and columns, all of as many points. (F(2,7) was no faster than FFT.) */
+#define LINE_POINTS 8
+#define EACH_LINE(X) X(6, 3) X(4, 5)
 #endif
 
 /* -- into V -------------------------------------------------------------------------------------------------------------- */
@@ -350,6 +366,69 @@ OUT_OF_LINE NAME(strided_sums_tile)(const REAL *m, int64_t plane, int add, REAL 
         *(vec *)(out + i * NR) = o[i];
     }
 }
+
+/* -- rows and columns: tiles of one axis ---------------------------------------------------------------------------------- */
+
+INLINE void NAME(line_data)(const int n, const REAL *base, int64_t step, int64_t lanes, REAL *v, int64_t plane) {
+    vec d[MAX_POINTS], o[MAX_POINTS];
+    UNROLL for (int i = 0; i < n; i++) d[i] = lanes >= VL ? NAME(load)(base + i * step) : NAME(load_part)(base + i * step, lanes);
+    NAME(wino_data)(n / 2 - 1, d, o);
+    UNROLL for (int i = 0; i < n; i++) *(vec *)(v + i * plane) = o[i];
+}
+INLINE void NAME(line_result)(const int n, const int outputs, const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope,
+                              REAL *out, int64_t step, int64_t count, int64_t lanes) {
+    vec v[MAX_POINTS], o[MAX_POINTS];
+    const vec added = bias ? NAME(load_n)(bias, lanes) : (vec){0};
+    UNROLL for (int i = 0; i < n; i++) v[i] = *(const vec *)(m + i * plane);
+    NAME(wino_result)(n / 2 - 1, outputs, v, o);
+    UNROLL for (int i = 0; i < outputs; i++) o[i] += added;
+    for (int i = 0; activation && i < outputs; i++) o[i] = NAME(activate)(o[i], activation, slope);
+    UNROLL for (int i = 0; i < outputs; i++) if (i < count) NAME(store_n)(out + i * step, o[i], lanes);
+}
+OUT_OF_LINE NAME(row_data)(const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {
+    (void)row;
+    NAME(line_data)(LINE_POINTS, base, pixel, lanes, v, plane);
+}
+OUT_OF_LINE NAME(column_data)(const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {
+    (void)pixel;
+    NAME(line_data)(LINE_POINTS, base, row, lanes, v, plane);
+}
+#define INSTANCE(M, R)                                                                                                                \
+    OUT_OF_LINE NAME(row_result_##M)(const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope, REAL *out,           \
+                                     int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {                         \
+        (void)row, (void)high;                                                                                                        \
+        NAME(line_result)(LINE_POINTS, M, m, plane, bias, activation, slope, out, pixel, wide, lanes);                                \
+    }                                                                                                                                 \
+    OUT_OF_LINE NAME(column_result_##M)(const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope, REAL *out,        \
+                                        int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {                      \
+        (void)pixel, (void)wide;                                                                                                      \
+        NAME(line_result)(LINE_POINTS, M, m, plane, bias, activation, slope, out, row, high, lanes);                                  \
+    }                                                                                                                                 \
+    OUT_OF_LINE NAME(line_gradient_##M)(const vec *g, REAL *z, int64_t plane) {                                                       \
+        vec o[MAX_POINTS];                                                                                                            \
+        NAME(wino_kernel)(LINE_POINTS / 2 - 1, M, g, o);                                                                              \
+        NAME(points_out)(LINE_POINTS, o, z, plane);                                                                                   \
+    }                                                                                                                                 \
+    OUT_OF_LINE NAME(line_filter_##M)(const vec *w, int streamed, REAL *u, int64_t plane) {                                           \
+        vec o[MAX_POINTS];                                                                                                            \
+        NAME(wino_kernel)(LINE_POINTS / 2 - 1, R, w, o);                                                                              \
+        for (int i = 0; i < LINE_POINTS; i++)                                                                                         \
+            if (streamed)                                                                                                             \
+                NAME(stream)(u + i * plane, o[i]);                                                                                    \
+            else                                                                                                                      \
+                *(vec *)(u + i * plane) = o[i];                                                                                       \
+    }                                                                                                                                 \
+    OUT_OF_LINE NAME(line_sums_##M)(const REAL *m, int64_t plane, int add, REAL *out) {                                               \
+        vec v[MAX_POINTS], o[MAX_POINTS];                                                                                             \
+        NAME(points_in)(LINE_POINTS, m, plane, v);                                                                                    \
+        NAME(wino_result)(LINE_POINTS / 2 - 1, R, v, o);                                                                              \
+        for (int i = 0; i < R; i++) {                                                                                                \
+            if (add) o[i] += *(const vec *)(out + i * NR);                                                                            \
+            *(vec *)(out + i * NR) = o[i];                                                                                            \
+        }                                                                                                                             \
+    }
+EACH_LINE(INSTANCE)
+#undef INSTANCE
 #undef OUT_OF_LINE
 
 /* The transforms of one tile size. */
@@ -402,6 +481,17 @@ static NAME(wino_tile) NAME(wino_tile_of)(int m, int r, const geometry *s, int d
         t.sums = NAME(strided_sums_tile);
         return t;
     }
+#define INSTANCE(M, R)                                                              \
+    if (is_line(s) && m == M) {                                                     \
+        t.data = s->kh == 1 ? NAME(row_data) : NAME(column_data);                   \
+        t.result = s->kh == 1 ? NAME(row_result_##M) : NAME(column_result_##M);     \
+        t.gradient = NAME(line_gradient_##M);                                       \
+        t.filter = NAME(line_filter_##M);                                           \
+        t.sums = NAME(line_sums_##M);                                               \
+        return t;                                                                   \
+    }
+    EACH_LINE(INSTANCE)
+#undef INSTANCE
 #define INSTANCE(PAIRS, M, R)                                                       \
     if (m == M && r == R) {                                                         \
         t.data = NAME(wino_data_##PAIRS);                                           \
@@ -417,22 +507,21 @@ static NAME(wino_tile) NAME(wino_tile_of)(int m, int r, const geometry *s, int d
 
 /* A tile at (y, x) of an NHWC image: V for all channels of a group. Pixels beyond the border are zero. */
 static void NAME(wino_data_nhwc)(const NAME(wino_tile) *tile, const wino_plan *p, const REAL *image, int64_t y, int64_t x, REAL *v) {
-    const int n = p->size;
     const int64_t row = p->dh * p->src_w * p->src_c, pixel = p->dw * p->src_c;
     const REAL *base = image + (y * p->src_w + x) * p->src_c;
-    if (y >= 0 && x >= 0 && y + (n - 1) * p->dh < p->src_h && x + (n - 1) * p->dw < p->src_w) {
+    if (y >= 0 && x >= 0 && y + (p->size_h - 1) * p->dh < p->src_h && x + (p->size_w - 1) * p->dw < p->src_w) {
         for (int64_t c = 0; c < p->depth; c += VL) tile->data(base + c, row, pixel, p->depth - c, v + v_channel(p, c), p->v_plane);
         return;
     }
     REAL padded[MAX_POINTS * MAX_POINTS * SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
     memset(padded, 0, sizeof padded);
-    const int64_t top = MAX(0, CEIL_DIV(-y, p->dh)), bottom = MIN(n, CEIL_DIV(p->src_h - y, p->dh));
-    const int64_t left = MAX(0, CEIL_DIV(-x, p->dw)), right = MIN(n, CEIL_DIV(p->src_w - x, p->dw));
+    const int64_t top = MAX(0, CEIL_DIV(-y, p->dh)), bottom = MIN(p->size_h, CEIL_DIV(p->src_h - y, p->dh));
+    const int64_t left = MAX(0, CEIL_DIV(-x, p->dw)), right = MIN(p->size_w, CEIL_DIV(p->src_w - x, p->dw));
     for (int64_t c = 0; c < p->depth; c += VL) {
         for (int64_t i = top; i < bottom; i++)
             for (int64_t j = left; j < right; j++)
-                *(vec *)(padded + (i * n + j) * VL) = NAME(load_n)(base + i * row + j * pixel + c, p->depth - c);
-        tile->data(padded, n * VL, VL, VL, v + v_channel(p, c), p->v_plane);
+                *(vec *)(padded + (i * p->size_w + j) * VL) = NAME(load_n)(base + i * row + j * pixel + c, p->depth - c);
+        tile->data(padded, p->size_w * VL, VL, VL, v + v_channel(p, c), p->v_plane);
     }
 }
 
@@ -461,20 +550,20 @@ static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, c
         share(b->tiles, t.index, t.count, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
             const wino_place at = place_of(p, b, i);
-            NAME(wino_data_nhwc)(tile, p, x + at.n * plane * p->src_c + group * p->depth, at.y * p->step / p->m - p->top,
-                                 at.x * p->step / p->m - p->left, v + i * p->v_step);
+            NAME(wino_data_nhwc)(tile, p, x + at.n * plane * p->src_c + group * p->depth, at.y * p->step_h / p->mh - p->top,
+                                 at.x * p->step_w / p->mw - p->left, v + i * p->v_step);
         }
         return;
     }
-    const int64_t height = ((rows - 1) * p->step + p->size) * p->dh, width = ((columns - 1) * p->step + p->size) * p->dw;
+    const int64_t height = ((rows - 1) * p->step_h + p->size_h) * p->dh, width = ((columns - 1) * p->step_w + p->size_w) * p->dw;
     share(CEIL_DIV(p->depth, VL), t.index, t.count, &begin, &end);
     for (int64_t c = begin * VL; c < MIN(p->depth, end * VL); c += VL)
         for (int64_t n = b->n0; n < b->n1; n++) {
             const REAL *planes = x + (n * p->src_c + group * p->depth + c) * plane;
-            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->step * p->dh - p->top, height,
-                             b->tx0 * p->step * p->dw - p->left, width, strip);
+            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->step_h * p->dh - p->top, height,
+                             b->tx0 * p->step_w * p->dw - p->left, width, strip);
             REAL *to = v + (n - b->n0) * rows * columns * p->area * p->v_step + v_channel(p, c);
-            EACH_TILE_OF(rows, columns, width, p->step) {
+            EACH_TILE_OF(rows, columns, width, p->step_h, p->step_w) {
                 tile->data(strip + place * VL, p->dh * width * VL, p->dw * VL, VL, to, p->v_plane);
                 to += p->v_step;
             }
@@ -500,7 +589,7 @@ static void NAME(wino_product)(int64_t tiles, const REAL *v, int64_t v_step, int
 static void NAME(wino_multiply)(const wino_plan *p, int64_t tiles, const REAL *v, const REAL *u, REAL *m, team t) {
     const int64_t panels = CEIL_DIV(p->columns, NR);
     int64_t begin, end;
-    share(p->points * p->points * panels, t.index, t.count, &begin, &end);
+    share(p->all_points * panels, t.index, t.count, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         const int64_t point = i / panels, j = i % panels * NR;
         NAME(wino_product)(tiles, v + point * p->v_plane, p->v_step, p->depth, u + i * p->depth * NR, m + point * p->m_plane + j, p->m_step,
@@ -512,7 +601,6 @@ static void NAME(wino_multiply)(const wino_plan *p, int64_t tiles, const REAL *v
 
 static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, const wino_block *b, int channels_last, const REAL *m,
                                const REAL *bias, int activation, REAL slope, REAL *out, int64_t group, REAL *strip, team t) {
-    const int outputs = p->m;
     const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w;
     int64_t begin, end;
     if (bias) bias += group * p->columns;
@@ -520,7 +608,7 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
         share(b->tiles, t.index, t.count, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
             const wino_place at = place_of(p, b, i);
-            const int64_t high = MIN(outputs, CEIL_DIV(p->dst_h - at.y, p->dh)), wide = MIN(outputs, CEIL_DIV(p->dst_w - at.x, p->dw));
+            const int64_t high = MIN(p->mh, CEIL_DIV(p->dst_h - at.y, p->dh)), wide = MIN(p->mw, CEIL_DIV(p->dst_w - at.x, p->dw));
             REAL *to = out + ((at.n * p->dst_h + at.y) * p->dst_w + at.x) * p->dst_c + group * p->columns;
             for (int64_t k = 0; k < p->columns; k += VL)
                 tile->result(m + i * p->m_step + k, p->m_plane, bias ? bias + k : NULL, activation, slope, to + k,
@@ -528,8 +616,8 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
         }
         return;
     }
-    const int64_t y0 = b->ty0 * outputs * p->dh, x0 = b->tx0 * outputs * p->dw, width = columns * outputs * p->dw;
-    const int64_t high = MIN(rows * outputs * p->dh, p->dst_h - y0), wide = MIN(width, p->dst_w - x0);
+    const int64_t y0 = b->ty0 * p->mh * p->dh, x0 = b->tx0 * p->mw * p->dw, width = columns * p->mw * p->dw;
+    const int64_t high = MIN(rows * p->mh * p->dh, p->dst_h - y0), wide = MIN(width, p->dst_w - x0);
     share(CEIL_DIV(p->columns, VL), t.index, t.count, &begin, &end);
     for (int64_t k = begin * VL; k < MIN(p->columns, end * VL); k += VL) {
         /* Whole vectors are stored to the strip, so the bias is read as whole vectors: from a padded copy. */
@@ -537,9 +625,9 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
         if (bias) *(vec *)padded = NAME(load_n)(bias + k, p->columns - k);
         const REAL *from = m + k;
         for (int64_t n = b->n0; n < b->n1; n++) {
-            EACH_TILE_OF(rows, columns, width, outputs) {
+            EACH_TILE_OF(rows, columns, width, p->mh, p->mw) {
                 tile->result(from, p->m_plane, bias ? padded : NULL, activation, slope, strip + place * VL, p->dh * width * VL,
-                             p->dw * VL, outputs, outputs, VL);
+                             p->dw * VL, p->mh, p->mw, VL);
                 from += p->m_step;
             }
             REAL *to = out + (n * p->dst_c + group * p->columns + k) * plane + y0 * p->dst_w + x0;
@@ -553,12 +641,13 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
 
 static int64_t NAME(wino_strip)(const wino_plan *p) {
     const int64_t rows = CEIL_DIV(p->tiles_h, p->blocks_h), columns = CEIL_DIV(p->tiles_w, p->blocks_w);
-    const int64_t high = MAX((rows - 1) * p->step + p->size, rows * p->m), wide = MAX((columns - 1) * p->step + p->size, columns * p->m);
+    const int64_t high = MAX((rows - 1) * p->step_h + p->size_h, rows * p->mh);
+    const int64_t wide = MAX((columns - 1) * p->step_w + p->size_w, columns * p->mw);
     return high * wide * p->area * VL;
 }
 
 static int64_t NAME(wino_scratch)(const wino_plan *p) {
-    return p->points * p->points * (p->v_plane + p->m_plane) * (int64_t)sizeof(REAL);
+    return p->all_points * (p->v_plane + p->m_plane) * (int64_t)sizeof(REAL);
 }
 
 /* V, M and a strip per thread, or one V and M for all of them. */
@@ -573,10 +662,10 @@ static void NAME(wino_block_run)(const NAME(wino_tile) *tile, const wino_plan *p
                                  const REAL *u, const REAL *bias, int activation, REAL slope, REAL *out, REAL *strip, REAL *v, team t) {
     const int64_t group = index % p->groups, panels = CEIL_DIV(p->columns, NR);
     const wino_block b = block_at(p, index / p->groups);
-    REAL *m = v + p->points * p->points * p->v_plane;
+    REAL *m = v + p->all_points * p->v_plane;
     NAME(wino_gather)(tile, p, &b, channels_last, x, group, strip, v, t);
     team_barrier(t);
-    NAME(wino_multiply)(p, b.tiles, v, u + group * p->points * p->points * panels * p->depth * NR, m, t);
+    NAME(wino_multiply)(p, b.tiles, v, u + group * p->all_points * panels * p->depth * NR, m, t);
     team_barrier(t);
     NAME(wino_scatter)(tile, p, &b, channels_last, m, bias, activation, slope, out, group, strip, t);
     team_barrier(t);
@@ -646,10 +735,10 @@ static void NAME(wino_filters)(const NAME(wino_tile) *tile, const NAME(wino_weig
 
 /* U[group][point][panel][channel][NR] from OIHW weights; for the input gradient flipped, channels exchanged. */
 static void NAME(wino_pack)(const geometry *s, int direction, int m, const REAL *w, REAL *u, int threads) {
-    const int64_t n = m + s->kh - 1, depth = (direction ? s->k : s->c) / s->g, columns = (direction ? s->c : s->k) / s->g;
+    const int64_t points = wino_points(s, m), depth = (direction ? s->k : s->c) / s->g, columns = (direction ? s->c : s->k) / s->g;
     const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR, weights = depth * columns * s->kh * s->kw;
-    const int streamed = s->g * n * n * plane * (int64_t)sizeof(REAL) > STREAMED_BYTES;
-    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, (int)s->kh, s, direction);
+    const int streamed = s->g * points * plane * (int64_t)sizeof(REAL) > STREAMED_BYTES;
+    const NAME(wino_tile) tile = NAME(wino_tile_of)(m, (int)MAX(s->kh, s->kw), s, direction);
     const NAME(wino_weights) at = NAME(wino_weights_of)(s, direction);
     /* Channels before the next panel, such that neighbours in memory are read together. */
     const int64_t step = at.flipped ? FILTER_CHANNELS : depth;
@@ -661,7 +750,7 @@ static void NAME(wino_pack)(const geometry *s, int direction, int m, const REAL 
             for (int64_t i = begin; i < end; i++) {
                 const int64_t group = i / panels, j = i % panels;
                 NAME(wino_filters)(&tile, &at, w + group * weights + j * NR * at.filter + d * at.channel, columns - j * NR,
-                                   MIN(step, depth - d), streamed, u + group * n * n * plane + (j * depth + d) * NR, plane);
+                                   MIN(step, depth - d), streamed, u + group * points * plane + (j * depth + d) * NR, plane);
             }
         if (streamed) stream_fence();
     }
@@ -676,17 +765,17 @@ typedef struct {
 } NAME(wino_fused_sizes);
 
 static NAME(wino_fused_sizes) NAME(wino_fused_sizes_of)(const wino_plan *p, int channels_last) {
-    const int64_t points = p->points * p->points, line = CACHE_LINE / (int64_t)sizeof(REAL);
+    const int64_t points = p->all_points, line = CACHE_LINE / (int64_t)sizeof(REAL);
     NAME(wino_fused_sizes) s = {.strip = channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), line),
                                 .v = CEIL_DIV(p->depth, p->chunk) * p->v_chunk, .u_plane = p->chunk * NR + VL, .m = points * p->m_plane};
-    s.u = p->factors * p->factors * s.u_plane;
+    s.u = p->all_factors * s.u_plane;
     return s;
 }
 
 /* M of one panel of filters: every chunk of channels adds to it. */
 static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan *p, const NAME(wino_weights) *at, int64_t tiles,
                                    const REAL *v, const REAL *w, int64_t columns, REAL *u, int64_t u_plane, REAL *m) {
-    const int64_t points = p->points * p->points;
+    const int64_t points = p->all_points;
     for (int64_t c = 0; c < p->depth; c += p->chunk, v += p->v_chunk) {
         const int64_t count = MIN(p->chunk, p->depth - c);
         NAME(wino_filters)(tile, at, w + c * at->channel, columns, count, 0, u, u_plane);
@@ -763,22 +852,21 @@ static int64_t NAME(wino_fused_workspace)(const geometry *s, int direction, int 
 /* gy's tiles into Z[panel][point][tile][NR], zero beyond the image. */
 static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_plan *p, const wino_block *b, int channels_last,
                                        const REAL *gy, int64_t group, REAL *strip, REAL *z, int64_t z_plane, team t) {
-    const int outputs = p->m;
     const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w, vectors = CEIL_DIV(p->columns, NR) * 2;
-    const int64_t width = columns * outputs * p->dw;
+    const int64_t width = columns * p->mw * p->dw;
     vec g[MAX_POINTS * MAX_POINTS];
     int64_t begin, end;
     share(vectors, t.index, t.count, &begin, &end);
     for (int64_t k = begin; k < end; k++) {
         const int64_t lanes = MIN(VL, p->columns - k * VL), channel = group * p->columns + k * VL;
-        REAL *to = z + k / 2 * p->points * p->points * z_plane + k % 2 * VL;
+        REAL *to = z + k / 2 * p->all_points * z_plane + k % 2 * VL;
         if (channels_last || lanes <= 0) {
             for (int64_t i = 0; i < b->tiles; i++, to += NR) {
                 const wino_place at = place_of(p, b, i);
                 const REAL *from = gy + ((at.n * p->dst_h + at.y) * p->dst_w + at.x) * p->dst_c + channel;
-                for (int a = 0; a < outputs; a++)
-                    for (int c = 0; c < outputs; c++)
-                        g[a * outputs + c] = at.y + a * p->dh < p->dst_h && at.x + c * p->dw < p->dst_w
+                for (int a = 0; a < p->mh; a++)
+                    for (int c = 0; c < p->mw; c++)
+                        g[a * p->mw + c] = at.y + a * p->dh < p->dst_h && at.x + c * p->dw < p->dst_w
                                                  ? NAME(load_n)(from + (a * p->dh * p->dst_w + c * p->dw) * p->dst_c, lanes)
                                                  : (vec){0};
                 tile->gradient(g, to, z_plane);
@@ -786,12 +874,12 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
             continue;
         }
         for (int64_t n = b->n0; n < b->n1; n++) {
-            NAME(fill_strip)(gy + (n * p->dst_c + channel) * plane, lanes, p->dst_h, p->dst_w, b->ty0 * outputs * p->dh,
-                             rows * outputs * p->dh, b->tx0 * outputs * p->dw, width, strip);
-            EACH_TILE_OF(rows, columns, width, outputs) {
-                for (int a = 0; a < outputs; a++)
-                    for (int c = 0; c < outputs; c++)
-                        g[a * outputs + c] = *(const vec *)(strip + (place + a * p->dh * width + c * p->dw) * VL);
+            NAME(fill_strip)(gy + (n * p->dst_c + channel) * plane, lanes, p->dst_h, p->dst_w, b->ty0 * p->mh * p->dh,
+                             rows * p->mh * p->dh, b->tx0 * p->mw * p->dw, width, strip);
+            EACH_TILE_OF(rows, columns, width, p->mh, p->mw) {
+                for (int a = 0; a < p->mh; a++)
+                    for (int c = 0; c < p->mw; c++)
+                        g[a * p->mw + c] = *(const vec *)(strip + (place + a * p->dh * width + c * p->dw) * VL);
                 tile->gradient(g, to, z_plane);
                 to += NR;
             }
@@ -806,7 +894,7 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
  * of tiles before, if there were any, and receives this one's; `dw`: where it goes next, if this is the last. */
 static void NAME(wino_sums)(const NAME(wino_tile) *tile, const wino_plan *p, int64_t count, int64_t columns, int64_t tiles, const REAL *v,
                             const REAL *z, int64_t z_plane, int add, REAL *sums, REAL *taps, const REAL *dw) {
-    const int64_t parts = CEIL_DIV(count, GEMM_MR), factors = p->factors * p->factors, weights = p->r * p->r;
+    const int64_t parts = CEIL_DIV(count, GEMM_MR), factors = p->all_factors, weights = p->taps;
     for (int64_t factor = 0; factor < factors; factor++) {
         if (dw) FETCH_ROWS(dw, p->depth * weights, columns, count * weights, factor, factors, 1)
         NAME(segment) segments[MAX_SHARING];
@@ -844,7 +932,7 @@ static NAME(wino_weight_sizes) NAME(wino_weight_sizes_of)(const wino_plan *p, in
     const int64_t chunks = CEIL_DIV(p->depth, p->chunk);
     NAME(wino_weight_sizes) s = {.strip = channels_last ? 0 : ROUND_UP(NAME(wino_strip)(p), line), .v = chunks * p->v_chunk,
                                  .z_plane = p->tiles * NR + VL,
-                                 .sums = p->factors * p->factors * SUMS_PLANE, .taps = p->chunk * p->r * p->r * NR};
+                                 .sums = p->all_factors * SUMS_PLANE, .taps = p->chunk * p->taps * NR};
     s.z = panels * points * s.z_plane;
     s.all_taps = p->blocks > 1 ? panels * chunks * s.taps : 0;
     return s;
@@ -862,7 +950,7 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
     REAL *all_sums = (REAL *)aligned_take(&workspace, threads * size.sums * sizeof(REAL));
     REAL *block_taps = (REAL *)aligned_take(&workspace, threads * size.taps * sizeof(REAL)), *all_taps = (REAL *)workspace;
     const NAME(wino_tile) tile = NAME(wino_tile_of)(m, p->r, s, 2);
-    const int64_t chunks = CEIL_DIV(p->depth, p->chunk), panels = CEIL_DIV(p->columns, NR), weights = p->r * p->r;
+    const int64_t chunks = CEIL_DIV(p->depth, p->chunk), panels = CEIL_DIV(p->columns, NR), weights = p->taps;
 #pragma omp parallel num_threads(threads)
     {
         const team all = {thread_index(), team_size()}, t = apart ? (team){0, 1} : all;
@@ -884,7 +972,7 @@ static void NAME(wino_weight_grad)(const geometry *s, int m, int64_t block_tiles
                     REAL *out = !apart && i == p->blocks - 1 ? dw + ((g * p->columns + k) * p->depth + c) * weights : NULL;
                     REAL *taps = p->blocks > 1 ? my_taps + q * size.taps : block_taps + t.index * size.taps;
                     NAME(wino_sums)(&tile, p, count, columns, b.tiles, my_v + v_channel(p, c),
-                                    my_z + k / NR * p->points * p->points * size.z_plane, size.z_plane, i > first, sums, taps, out);
+                                    my_z + k / NR * p->all_points * size.z_plane, size.z_plane, i > first, sums, taps, out);
                     if (out) NAME(transpose)(taps, NR, count * weights, columns, out, p->depth * weights);
                 }
                 team_barrier(t);

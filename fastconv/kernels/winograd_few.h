@@ -21,7 +21,7 @@ enum { FEW_STEP = 8 };
 
 /* Whether the convolution that `direction` computes is one of these. */
 static int winograd_few_suits(const geometry *s, int direction, int m) {
-    return direction < 2 && m == FEW_OUTPUTS && s->kh == 3 && s->sh == 1 && s->dh == 1 && s->dw == 1 && s->g == 1 &&
+    return direction < 2 && m == FEW_OUTPUTS && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->dh == 1 && s->dw == 1 && s->g == 1 &&
            (direction ? s->k : s->c) <= FEW_CHANNELS;
 }
 #endif

@@ -241,7 +241,7 @@ static void split_gather(const split_wino *q, const wino_block *b, int channels_
                     memset(second, 0, height * width * TILE * sizeof(float));
             }
             int64_t to = (n - b->n0) * rows * columns * p->area;
-            EACH_TILE_OF(rows, columns, width, SPLIT_TILE) {
+            EACH_TILE_OF(rows, columns, width, SPLIT_TILE, SPLIT_TILE) {
                 const int whole = at_border(p, b->ty0 + i, b->tx0 + j);
                 data(strip + place * TILE, second + place * TILE, p->dh * width * TILE, p->dw * TILE, TERMS, whole,
                      split_row_of(q, v, to++) + chunk * q->v_chunk, q->v_point, q->v_part, m);

@@ -47,6 +47,9 @@ _SHAPES = (
     # larger kernels
     "1x48x20x20,48x5x5,p2", "1x32x40x40,32x5x5,p2", "1x80x12x12,96x5x5,p2", "1x48x28x28,48x7x7,p3", "1x16x60x60,24x7x7,p3",
     "1x16x48x48,16x11x11,p5", "1x12x60x60,12x17x17,p8", "1x96x15x15,96x1x7,p0x3",
+    # rows and columns
+    "1x96x30x30,96x1x3,p0x1", "1x48x40x44,64x3x1,p1x0", "1x160x1x600,192x1x3,p0x1", "1x80x1x1600,96x1x5,p0x2", "4x64x16x16,64x5x1,p2x0",
+    "8x128x1x100,128x1x3,p0x1",
     # dilated, grouped
     "1x96x30x30,96x3x3,p2,d2", "1x128x30x30,96x3x3,p8,d8", "1x64x28x28,64x3x3,p1,g4", "1x160x16x16,160x3x3,p1,g20",
     "1x96x20x20,96x3x3,p1,g24", "1x128x24x24,128x3x3,s2,p1,g8",
