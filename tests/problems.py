@@ -78,6 +78,8 @@ MORE = {
     "1x1 with stride, batch beyond the second-level cache": "4x48x43x44,40x1x1,s2",
     "pixels a page apart": "1x512x5x6,130x3x3,s2,p1",
     "first layer, patches": "1x3x35x48,20x16x16,s16",
+    "few filters, patches": "1x4x12x20,3x4x4,s4",
+    "few filters, patches of 16 channels": "2x16x6x10,2x3x2,s3x2",
     "first layer, stride 4": "2x4x27x30,34x7x7,s4x3,p2",
     "stride 3": "1x3x14x13,16x3x3,s3,p1",
     "stride leaves a remainder": "3x4x11x14,3x2x3,s4x5",

@@ -11,16 +11,18 @@ static int few_planes(const geometry *s, int input_grad, int is_double) {
 }
 
 /* Channels-last patches that tile a row, as a ViT's stem has them: the values of a kernel row lie together, so they are channels of a
- * kernel of one column. Packed filters are the same. */
-static geometry merged_patches(const geometry *s, int input_grad) {
+ * kernel of one column. Packed filters are the same, unless channels are in the lanes. */
+static geometry merged_patches(const geometry *s, int input_grad, int is_double) {
+    const int64_t item = is_double ? 8 : 4;
     geometry m = *s;
-    const int tiled = s->sw == s->kw && s->dw == 1 && s->pl == 0 && s->w == s->ow * s->kw;
-    if (!input_grad && s->channels_last && s->g == 1 && tiled) m.c = s->c * s->kw, m.w = s->ow, m.kw = m.sw = 1;
-    return m;
+    if (input_grad || !s->channels_last || s->g > 1 || s->sw != s->kw || s->dw > 1 || s->pl || s->w != s->ow * s->kw) return m;
+    m.c = s->c * s->kw, m.w = s->ow, m.kw = m.sw = 1;
+    const operands apart = operands_of(s, 0), merged = operands_of(&m, 0);
+    return layout_of(&apart, 1, item).kind == CHANNELS || layout_of(&merged, 1, item).kind == CHANNELS ? *s : m;
 }
 
 int direct_has_few_channels(const geometry *s, int input_grad, int is_double) {
-    const geometry m = merged_patches(s, input_grad);
+    const geometry m = merged_patches(s, input_grad, is_double);
     return has_few_channels(&m, input_grad, is_double ? 8 : 4);
 }
 
@@ -49,13 +51,13 @@ void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_doub
 }
 
 int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads) {
-    const geometry m = merged_patches(s, input_grad);
+    const geometry m = merged_patches(s, input_grad, is_double);
     return (is_double ? direct_workspace_f64 : direct_workspace_f32)(&m, input_grad, pixel_lanes, threads);
 }
 
 void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *x, const void *packed,
                 const void *bias, int activation, double slope, void *out, void *workspace, int threads) {
-    const geometry m = merged_patches(s, input_grad);
+    const geometry m = merged_patches(s, input_grad, is_double);
     if (is_double)
         direct_run_f64(&m, input_grad, pixel_lanes, x, packed, bias, activation, slope, out, workspace, threads);
     else

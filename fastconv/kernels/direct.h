@@ -49,8 +49,8 @@ static int64_t weight_index(const geometry *s, int input_grad, int64_t g, int64_
 }
 
 /* How the filters of a direction lie in vectors: `panels` of `width` lanes for every `together` groups; a group's filters take `lanes` of
- * them, the last of which may be empty. The kernel for each kind is `dot`, `narrow` or `bundle`. Few filters of many channels, for `channels`,
- * have channels in the lanes; `depth`: channels with empty lanes. */
+ * them, the last of which may be empty. The kernel for each kind is `dot`, `narrow` or `bundle`. Few filters of many channels have channels
+ * in the lanes, for `channels`. `depth`: channels, of these with empty lanes. */
 typedef struct {
     enum { WIDE, NARROW, BUNDLED, CHANNELS } kind;
     int64_t together, lanes, width, panels, depth;
@@ -63,8 +63,10 @@ static int64_t bundle_of(int64_t groups, int64_t depth, int64_t columns, int64_t
 
 static filter_layout layout_of(const operands *o, int64_t groups, int64_t item) {
     const int64_t vector = SIMD_BYTES / item, narrow = NARROW_BYTES / item, bundle = bundle_of(groups, o->depth, o->columns, item);
-    const int whole = o->depth % vector == 0 || (SIMD_BYTES == 64 && o->depth > 3 * vector); /* parts of vectors take long to load elsewhere */
-    if (groups == 1 && o->columns < narrow && 2 * o->columns <= vector && whole) return (filter_layout){CHANNELS, 1, o->columns, o->columns, 1, ROUND_UP(o->depth, vector)};
+    /* Without masks, parts of vectors take long to load. */
+    const int whole = o->depth % vector == 0 || (SIMD_BYTES == 64 && o->depth > 3 * vector);
+    if (groups == 1 && o->columns < narrow && 2 * o->columns <= vector && whole)
+        return (filter_layout){CHANNELS, 1, o->columns, o->columns, 1, ROUND_UP(o->depth, vector)};
     if (bundle > 1) return (filter_layout){BUNDLED, bundle, o->columns, vector, 1, o->depth};
     if (o->columns <= narrow) return (filter_layout){NARROW, NARROW_GROUPS, narrow, NARROW_GROUPS * narrow, 1, o->depth};
     return (filter_layout){WIDE, 1, 2 * vector, 2 * vector, CEIL_DIV(o->columns, 2 * vector), o->depth};
@@ -416,8 +418,8 @@ static void NAME(points_item)(const NAME(direct_job) *job, int64_t first, int64_
     const char *end = ahead + ahead_bytes;
     for (int64_t i = first; i < last; i += VL) {
         ahead = fetch_slice(ahead, MIN(ahead + slice, end));
-        NAME(channel_points)(MIN(VL, last - i), filters, job->x + i * job->pitch, job->pitch, depth, job->packed, job->bias, job->activation,
-                             job->slope, job->out + i * filters);
+        NAME(channel_points)(MIN(VL, last - i), filters, job->x + i * job->pitch, job->pitch, depth, job->packed, job->bias,
+                             job->activation, job->slope, job->out + i * filters);
     }
 }
 

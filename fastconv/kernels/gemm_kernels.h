@@ -151,12 +151,14 @@ INLINE void NAME(window_lanes_tile)(const int rows, const int vectors, const REA
 
 /* Steps [begin, end) of the windows of two rows that pass over one channel, those of the second `kw` behind: of the rows that meet them. */
 INLINE void NAME(window_pair_steps)(const int filters, const int vectors, const int first, const int second, const REAL *a, const REAL *x,
-                                    const int64_t *at, int64_t begin, int64_t end, int64_t kw, int64_t last, vec acc[WINDOW_ROWS][WINDOW_VECTORS]) {
+                                    const int64_t *at, int64_t begin, int64_t end, int64_t kw, int64_t last,
+                                    vec acc[WINDOW_ROWS][WINDOW_VECTORS]) {
     for (int64_t p = begin; p < end; p++) {
         vec b[WINDOW_VECTORS];
         UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load)(x + at[first ? p : p - kw] + (j < vectors - 1 ? j * VL : last));
         UNROLL for (int i = 0; i < filters; i++) {
-            const vec v = first ? NAME(splat)(a[p * filters + i]) : (vec){0}, w = second ? NAME(splat)(a[(p - kw) * filters + i]) : (vec){0};
+            const vec v = first ? NAME(splat)(a[p * filters + i]) : (vec){0};
+            const vec w = second ? NAME(splat)(a[(p - kw) * filters + i]) : (vec){0};
             UNROLL for (int j = 0; j < vectors; j++) {
                 if (first) acc[i][j] += v * b[j];
                 if (second) acc[filters + i][j] += w * b[j];
