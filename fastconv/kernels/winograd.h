@@ -90,7 +90,8 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     /* An empty batch is planned as one image. */
     wino_plan p = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
                    .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
-                   .mh = m, .mw = m, .r = (int)MAX(s->kh, s->kw), .taps = (int)(s->kh * s->kw), .dh = s->dh, .dw = s->dw, .area = s->dh * s->dw};
+                   .mh = m, .mw = m, .r = (int)MAX(s->kh, s->kw), .taps = (int)(s->kh * s->kw),
+                   .dh = s->dh, .dw = s->dw, .area = s->dh * s->dw};
     p.step_h = p.step_w = m, p.size_h = p.size_w = p.points = p.factors = m + p.r - 1;
     if (s->kh == 1) p.mh = p.step_h = p.size_h = 1;
     if (s->kw == 1) p.mw = p.step_w = p.size_w = 1;
