@@ -1,4 +1,4 @@
-"""Winograd's minimal filtering for square kernels and for rows and columns, one algorithm per tile size, and one for stride 2."""
+"""Winograd's minimal filtering for square kernels, rows and columns: one algorithm per tile size, and one for stride 2."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ class StridedWinograd(Winograd):
 
 
 class LineWinograd(Winograd):
-    """F(m, r) along one axis, for kernels that are a row or a column of r taps: m + r - 1 products for m outputs in place of m r.
+    """F(m, r) along one axis, for kernels that are a row or a column: m + r - 1 products for m outputs in place of m r.
 
     The tiles are rows or columns too; see kernels/winograd.h.
     """
