@@ -24,8 +24,8 @@
 #define NARROW_GROUPS (GEMM_MR < 8 ? 2 : 1)
 /* Of `window_lanes`: half the rows and twice the columns of the others, fewer and longer runs of an image's planes. */
 enum { WINDOW_ROWS = GEMM_MR / 2, WINDOW_VECTORS = 4 };
-/* Of `channels`: filters, half a vector of them at most, and pixels whose sums fill a vector. */
-enum { MOST_CHANNEL_FILTERS = 8 };
+/* Of `channels`: filters, half a vector of them at most and fewer than `narrow` has lanes for, and pixels whose sums fill a vector. */
+enum { MOST_CHANNEL_FILTERS = 7 };
 #define CHANNEL_PIXELS(filters) MIN(GEMM_MR, VL / (filters))
 enum { ROW_TAPS = 3, BUNDLE_CHANNELS = GEMM_MR < 8 ? 2 : 4 };
 #endif

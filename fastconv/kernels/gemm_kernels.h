@@ -408,7 +408,7 @@ INLINE void NAME(narrow_row_tile)(const int rows, const int groups, int64_t colu
 #define EACH_WINDOW_PAIR_COUNT(X) X(1)
 #endif
 
-#define EACH_FILTER_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define EACH_FILTER_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
 #define CASE(rows)                                                                      \
     case 2 * rows + 1: NAME(dot_tile)(rows, 1, a, offset, taps, depth, b, which, sink); break;  \
