@@ -10,7 +10,7 @@
  * tiles interleaved pixel by pixel, one of each, takes the place of a tile. The input gradient is the same with flipped filters and
  * channels exchanged. The weight gradient F(r, m) sums the products of the transformed tiles of x and gy over a block's tiles, for a
  * chunk of channels and a panel of filters at a time, and transforms the sums back while they are in cache: there are n n / r r times
- * as many of them as of the weights.
+ * as many of them as of the weights. Kernels of one row or column have tiles of one row or column, with n in the place of n n.
  */
 #include "gemm.h"
 #include "transpose.h"
