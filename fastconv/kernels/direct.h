@@ -74,8 +74,8 @@ static filter_layout layout_of(const operands *o, int64_t groups, int64_t item) 
 
 /* Pixels of a tile, at most: whole vectors of sums. */
 static int64_t tile_pixels(const filter_layout *l, int64_t item) {
-    const int64_t pixels = l->kind == CHANNELS ? SIMD_BYTES / item / l->lanes : 1;
-    return MAX(GEMM_MR / pixels, 1) * MIN(GEMM_MR, pixels);
+    const int64_t pixels = l->kind == CHANNELS ? CHANNEL_PIXELS(SIMD_BYTES / item, l->lanes) : GEMM_MR;
+    return GEMM_MR / pixels * pixels;
 }
 
 /* Panels of all groups. */

@@ -12,9 +12,9 @@
 enum {
     FEW_CHANNELS = 16,        /* fewer than this */
     STRIP_BYTES = 128 * 1024, /* of input rows copied at a time, and again as many that the kernel reaches beyond */
-    CHANNELS_BYTES = 192 * 1024, /* of rows of some channels, for few filters; */
+    CHANNELS_BYTES = 192 * 1024, /* for few filters: of rows of some channels copied at a time, */
+    SPARE_ROWS = 8,           /* at most one more than so many times those that two strips share */
     FETCH_ROWS = 2,           /* so many rows ahead are asked for */
-    SPARE_ROWS = 8,           /* of so many times the rows that strips share at most */
     STRIPS_PER_THREAD = 8,    /* at least, where there are rows enough */
     TRANSPOSE_STEPS = 8       /* steps of the reduction that transposing a tile takes as long as */
 };
@@ -79,7 +79,7 @@ static int64_t few_scratch(const geometry *s, int64_t item, int threads) {
 }
 #endif
 
-/* to[i] = from[i] for i < count. */
+/* to[i] = from[i] for i < count, in line: of rows as short as 32 values a call each shows. */
 INLINE void NAME(copy_row)(const REAL *from, int64_t count, REAL *to) {
     if (count < VL) {
         NAME(store_n)(to, NAME(load_n)(from, count), count);

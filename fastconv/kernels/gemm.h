@@ -26,7 +26,7 @@
 enum { WINDOW_ROWS = GEMM_MR / 2, WINDOW_VECTORS = 4 };
 /* Of `channels`: filters, half a vector of them at most and fewer than `narrow` has lanes for, and pixels whose sums fill a vector. */
 enum { MOST_CHANNEL_FILTERS = 7 };
-#define CHANNEL_PIXELS(filters) MIN(GEMM_MR, VL / (filters))
+#define CHANNEL_PIXELS(lanes, filters) MIN(GEMM_MR, (lanes) / (filters))
 enum { ROW_TAPS = 3, BUNDLE_CHANNELS = GEMM_MR < 8 ? 2 : 4 };
 #endif
 #ifndef NL

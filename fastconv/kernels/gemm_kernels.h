@@ -192,6 +192,13 @@ INLINE void NAME(channels_step)(const int pixels, const int filters, const REAL 
     }
 }
 
+/* All of them. */
+INLINE void NAME(channels_steps)(const int pixels, const int filters, const REAL *const *p, int64_t depth, const REAL *b, vec *acc) {
+    const int64_t whole = depth / VL * VL;
+    for (int64_t c = 0; c < whole; c += VL, b += filters * VL) NAME(channels_step)(pixels, filters, p, c, VL, b, acc);
+    if (whole < depth) NAME(channels_step)(pixels, filters, p, whole, depth - whole, b, acc);
+}
+
 /* The lanes of each sum added up, [pixel][filter]; with bias and activation. */
 INLINE vec NAME(channels_sums)(const int pixels, const int filters, vec *acc, const REAL *bias, int activation, REAL slope) {
     REAL sums[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES)));
@@ -213,13 +220,12 @@ INLINE vec NAME(channels_sums)(const int pixels, const int filters, vec *acc, co
 INLINE void NAME(channels_tile)(const int pixels, const int filters, int rows, int first, int count, const REAL *const *a, int64_t offset,
                                 int64_t taps, int64_t depth, const REAL *all_b, const int32_t *which, const NAME(sink) *sink) {
     vec acc[SIMD_BYTES / sizeof(REAL)];
-    const int64_t step = ROUND_UP(depth, VL) * filters, whole = depth / VL * VL;
+    const int64_t step = ROUND_UP(depth, VL) * filters;
     UNROLL for (int i = 0; i < VL; i++) acc[i] = (vec){0};
     for (int64_t t = 0; t < taps; t++, a += rows) {
-        const REAL *p[SIMD_BYTES / sizeof(REAL)], *b = all_b + (which ? which[t] : t) * step;
+        const REAL *p[SIMD_BYTES / sizeof(REAL)];
         UNROLL for (int i = 0; i < pixels; i++) p[i] = a[first + MIN(i, count - 1)] + offset;
-        for (int64_t c = 0; c < whole; c += VL, b += filters * VL) NAME(channels_step)(pixels, filters, p, c, VL, b, acc);
-        if (whole < depth) NAME(channels_step)(pixels, filters, p, whole, depth - whole, b, acc);
+        NAME(channels_steps)(pixels, filters, p, depth, all_b + (which ? which[t] : t) * step, acc);
     }
     const vec all = NAME(channels_sums)(pixels, filters, acc, sink->bias, sink->activation, sink->slope);
     if (sink->out[first + count - 1] - sink->out[first] == (count - 1) * filters) {
@@ -234,14 +240,12 @@ INLINE void NAME(channels_tile)(const int pixels, const int filters, int rows, i
 
 INLINE void NAME(channel_points_tile)(const int pixels, const int filters, int64_t count, const REAL *x, int64_t pitch, int64_t depth,
                                       const REAL *b, const REAL *bias, int activation, REAL slope, REAL *out) {
-    const int64_t whole = depth / VL * VL;
     for (int64_t first = 0; first < count; first += pixels, x += pixels * pitch, out += pixels * filters) {
         vec acc[SIMD_BYTES / sizeof(REAL)];
-        const REAL *p[SIMD_BYTES / sizeof(REAL)], *w = b;
+        const REAL *p[SIMD_BYTES / sizeof(REAL)];
         UNROLL for (int i = 0; i < VL; i++) acc[i] = (vec){0};
         UNROLL for (int i = 0; i < pixels; i++) p[i] = x + MIN(i, count - first - 1) * pitch;
-        for (int64_t c = 0; c < whole; c += VL, w += filters * VL) NAME(channels_step)(pixels, filters, p, c, VL, w, acc);
-        if (whole < depth) NAME(channels_step)(pixels, filters, p, whole, depth - whole, w, acc);
+        NAME(channels_steps)(pixels, filters, p, depth, b, acc);
         NAME(store_n)(out, NAME(channels_sums)(pixels, filters, acc, bias, activation, slope), MIN(pixels, count - first) * filters);
     }
 }
@@ -459,9 +463,9 @@ void NAME(window_pair)(int filters, const REAL *a, const REAL *x, const int64_t 
 #define CASE(filters)                                                                                                                  \
     case filters:                                                                                                                      \
         if (filters <= VL / 2)                                                                                                         \
-            for (int i = 0; i < rows; i += CHANNEL_PIXELS(filters))                                                                    \
-                NAME(channels_tile)(CHANNEL_PIXELS(filters), filters, rows, i, MIN(CHANNEL_PIXELS(filters), rows - i), a, offset, taps, \
-                                    depth, b, which, sink);                                                                            \
+            for (int i = 0; i < rows; i += CHANNEL_PIXELS(VL, filters))                                                                \
+                NAME(channels_tile)(CHANNEL_PIXELS(VL, filters), filters, rows, i, MIN(CHANNEL_PIXELS(VL, filters), rows - i), a, offset,\
+                                    taps, depth, b, which, sink);                                                                      \
         break;
 void NAME(channels)(int rows, int64_t filters, const REAL *const *a, int64_t offset, int64_t taps, int64_t depth, const REAL *b,
                     const int32_t *which, const NAME(sink) *sink) {

@@ -198,7 +198,8 @@ INLINE void team_barrier(team t) {
 /* Instances of a function template over (points, outputs): F(2,3), F(4,3), F(6,3), F(2,5), F(4,5). */
 #define EACH_TILE(X) X(1, 2, 3) X(2, 4, 3) X(3, 6, 3) X(2, 2, 5) X(3, 4, 5)
 /* The same over (outputs, taps) for rows and columns, all of as many points. (F(2,7) was no faster than FFT.) */
-#define LINE_POINTS 8
+#define LINE_PAIRS 3
+#define LINE_POINTS (2 * LINE_PAIRS + 2)
 #define EACH_LINE(X) X(6, 3) X(4, 5)
 #endif
 
@@ -370,49 +371,49 @@ OUT_OF_LINE NAME(strided_sums_tile)(const REAL *m, int64_t plane, int add, REAL 
 
 /* -- rows and columns: tiles of one axis ---------------------------------------------------------------------------------- */
 
-INLINE void NAME(line_data)(const int n, const REAL *base, int64_t step, int64_t lanes, REAL *v, int64_t plane) {
+INLINE void NAME(line_data)(const REAL *base, int64_t step, int64_t lanes, REAL *v, int64_t plane) {
     vec d[MAX_POINTS], o[MAX_POINTS];
-    UNROLL for (int i = 0; i < n; i++) d[i] = lanes >= VL ? NAME(load)(base + i * step) : NAME(load_part)(base + i * step, lanes);
-    NAME(wino_data)(n / 2 - 1, d, o);
-    UNROLL for (int i = 0; i < n; i++) *(vec *)(v + i * plane) = o[i];
+    UNROLL for (int i = 0; i < LINE_POINTS; i++) d[i] = lanes >= VL ? NAME(load)(base + i * step) : NAME(load_part)(base + i * step, lanes);
+    NAME(wino_data)(LINE_PAIRS, d, o);
+    UNROLL for (int i = 0; i < LINE_POINTS; i++) *(vec *)(v + i * plane) = o[i];
 }
-INLINE void NAME(line_result)(const int n, const int outputs, const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope,
+INLINE void NAME(line_result)(const int outputs, const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope,
                               REAL *out, int64_t step, int64_t count, int64_t lanes) {
     vec v[MAX_POINTS], o[MAX_POINTS];
     const vec added = bias ? NAME(load_n)(bias, lanes) : (vec){0};
-    UNROLL for (int i = 0; i < n; i++) v[i] = *(const vec *)(m + i * plane);
-    NAME(wino_result)(n / 2 - 1, outputs, v, o);
+    UNROLL for (int i = 0; i < LINE_POINTS; i++) v[i] = *(const vec *)(m + i * plane);
+    NAME(wino_result)(LINE_PAIRS, outputs, v, o);
     UNROLL for (int i = 0; i < outputs; i++) o[i] += added;
     for (int i = 0; activation && i < outputs; i++) o[i] = NAME(activate)(o[i], activation, slope);
     UNROLL for (int i = 0; i < outputs; i++) if (i < count) NAME(store_n)(out + i * step, o[i], lanes);
 }
 OUT_OF_LINE NAME(row_data)(const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {
     (void)row;
-    NAME(line_data)(LINE_POINTS, base, pixel, lanes, v, plane);
+    NAME(line_data)(base, pixel, lanes, v, plane);
 }
 OUT_OF_LINE NAME(column_data)(const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {
     (void)pixel;
-    NAME(line_data)(LINE_POINTS, base, row, lanes, v, plane);
+    NAME(line_data)(base, row, lanes, v, plane);
 }
 #define INSTANCE(M, R)                                                                                                                \
     OUT_OF_LINE NAME(row_result_##M)(const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope, REAL *out,           \
                                      int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {                         \
         (void)row, (void)high;                                                                                                        \
-        NAME(line_result)(LINE_POINTS, M, m, plane, bias, activation, slope, out, pixel, wide, lanes);                                \
+        NAME(line_result)(M, m, plane, bias, activation, slope, out, pixel, wide, lanes);                                             \
     }                                                                                                                                 \
     OUT_OF_LINE NAME(column_result_##M)(const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope, REAL *out,        \
                                         int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {                      \
         (void)pixel, (void)wide;                                                                                                      \
-        NAME(line_result)(LINE_POINTS, M, m, plane, bias, activation, slope, out, row, high, lanes);                                  \
+        NAME(line_result)(M, m, plane, bias, activation, slope, out, row, high, lanes);                                               \
     }                                                                                                                                 \
     OUT_OF_LINE NAME(line_gradient_##M)(const vec *g, REAL *z, int64_t plane) {                                                       \
         vec o[MAX_POINTS];                                                                                                            \
-        NAME(wino_kernel)(LINE_POINTS / 2 - 1, M, g, o);                                                                              \
+        NAME(wino_kernel)(LINE_PAIRS, M, g, o);                                                                                       \
         NAME(points_out)(LINE_POINTS, o, z, plane);                                                                                   \
     }                                                                                                                                 \
     OUT_OF_LINE NAME(line_filter_##M)(const vec *w, int streamed, REAL *u, int64_t plane) {                                           \
         vec o[MAX_POINTS];                                                                                                            \
-        NAME(wino_kernel)(LINE_POINTS / 2 - 1, R, w, o);                                                                              \
+        NAME(wino_kernel)(LINE_PAIRS, R, w, o);                                                                                       \
         for (int i = 0; i < LINE_POINTS; i++)                                                                                         \
             if (streamed)                                                                                                             \
                 NAME(stream)(u + i * plane, o[i]);                                                                                    \
@@ -422,8 +423,8 @@ OUT_OF_LINE NAME(column_data)(const REAL *base, int64_t row, int64_t pixel, int6
     OUT_OF_LINE NAME(line_sums_##M)(const REAL *m, int64_t plane, int add, REAL *out) {                                               \
         vec v[MAX_POINTS], o[MAX_POINTS];                                                                                             \
         NAME(points_in)(LINE_POINTS, m, plane, v);                                                                                    \
-        NAME(wino_result)(LINE_POINTS / 2 - 1, R, v, o);                                                                              \
-        for (int i = 0; i < R; i++) {                                                                                                \
+        NAME(wino_result)(LINE_PAIRS, R, v, o);                                                                                       \
+        for (int i = 0; i < R; i++) {                                                                                                 \
             if (add) o[i] += *(const vec *)(out + i * NR);                                                                            \
             *(vec *)(out + i * NR) = o[i];                                                                                            \
         }                                                                                                                             \
