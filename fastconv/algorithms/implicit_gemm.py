@@ -21,8 +21,6 @@ class ImplicitGemm(DirectKernels):
     _pixel_lanes = True
 
     def supports(self, problem):
-        if problem.direction == "weight_grad" and problem.taps > 1:
-            return "the weight gradient has pixels in the lanes of 1x1 kernels only; direct does it"
         if problem.memory_format != "nchw":
             return "channels-last data has filters in the lanes; direct does it"
         return None
@@ -61,18 +59,27 @@ class ImplicitGemm(DirectKernels):
 
 
 def _weight_grad_terms(problem):
-    """Of tiles of filters x channels, each sum in the lanes of a vector while it runs over a strip of pixels."""
-    vector, item, channels = machine.lanes(problem), problem.itemsize, problem.w_shape[1]
-    plane = problem.out_height * problem.out_width
-    lanes, weights = problem.batch * -(-plane // vector) * vector, problem.out_channels * channels
-    strips = max(1, problem.batch * plane * (problem.in_channels + problem.out_channels) * item // _STRIP_BYTES)
-    copied = item * lanes * problem.in_channels
+    """Of tiles of filters x (channel, tap) pairs, each sum in the lanes of a vector while it runs over a strip of pixels."""
+    vector, item, dtype = machine.lanes(problem), problem.itemsize, problem.dtype
+    work = cpu.kernels().direct_pixel_weight_work(problem.geometry, dtype == "float64")
+    tile_rows, tile_columns = work["tile_rows"], work["tile_columns"]
+    high = problem.groups * -(-problem.out_channels // problem.groups // tile_rows)
+    depth = problem.w_shape[1] * problem.taps
+    wide = -(-depth // tile_columns)
+    lanes = work["runs"] * -(-work["run"] // vector) * vector
+    rows = problem.in_channels * work["planes"] * work["rows"]
+    planes = item * rows * work["width"]
+    strided = problem.stride[1] > 1
     return {
         "call": machine.call_seconds(),
-        "products": machine.compute_seconds(lanes * weights, problem.dtype),
-        "copies": machine.traffic_seconds(2 * copied, copied),
+        "products": machine.compute_seconds(lanes * high * tile_rows * depth, dtype),
+        "loads": machine.compute_seconds(lanes * high * (wide * tile_rows + depth), dtype),
+        # Ends of runs, of tiles and of rows that are copied.
+        "runs": machine.compute_seconds(work["runs"] * high * wide * vector, dtype),
+        "sums": machine.compute_seconds(work["strips"] * high * tile_rows * depth * vector, dtype),
+        "rows": machine.compute_seconds(rows * vector, dtype),
+        "strided copies" if strided else "copies": machine.traffic_seconds(2 * planes, planes // max(1, work["strips"])),
         "data": machine.traffic_seconds(problem.bytes, problem.bytes),
-        "sums": machine.compute_seconds(strips * weights * vector, problem.dtype),
     }
 
 
@@ -81,7 +88,5 @@ _PANEL_PIXELS = 64
 # Of the tiles that read pixels in place: filters, and channels at a time (kernels/direct_points.h).
 _POINT_ROWS = TILE_ROWS // 2
 _POINT_CHANNELS = 128
-# Of a strip of the weight gradient (kernels/pixel_weight.h).
-_STRIP_BYTES = 768 * 1024
 
 ALGORITHMS = [ImplicitGemm()]

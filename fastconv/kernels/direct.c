@@ -64,8 +64,21 @@ void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_doubl
         direct_run_f32(&m, input_grad, pixel_lanes, x, packed, bias, activation, (float)slope, out, workspace, threads);
 }
 
+pixel_weight_work direct_pixel_weight_work(const geometry *s, int is_double) {
+    const pixel_strip p = plan_pixel_strip(s, is_double ? 8 : 4, 1);
+    const int64_t filters = s->k / s->g;
+    return (pixel_weight_work){.strips = p.strips,
+                               .runs = s->n * (p.wide ? s->oh : p.parts),
+                               .run = p.wide ? s->ow : CEIL_DIV(s->oh, p.parts) * s->ow,
+                               .planes = p.vertical * p.across,
+                               .rows = s->n * (s->oh + p.parts * p.more),
+                               .width = p.width,
+                               .tile_rows = MIN(filters, INNER_ROWS),
+                               .tile_columns = inner_columns(filters)};
+}
+
 int64_t direct_weight_grad_workspace(const geometry *s, int pixel_lanes, int is_double, int threads) {
-    if (pixel_lanes) return (is_double ? pixel_weight_workspace_f64 : pixel_weight_workspace_f32)(s);
+    if (pixel_lanes) return (is_double ? pixel_weight_workspace_f64 : pixel_weight_workspace_f32)(s, threads);
     return (is_double ? weight_grad_workspace_f64 : weight_grad_workspace_f32)(s, threads);
 }
 

@@ -9,6 +9,9 @@ cdef extern from "direct_api.h" nogil:
     int64_t c_direct_workspace "direct_workspace"(const geometry *, int, int, int, int)
     void c_direct_run "direct_run"(const geometry *, int, int, int, const void *, const void *, const void *, int, double,
                                    void *, void *, int)
+    ctypedef struct pixel_weight_work:
+        int64_t strips, runs, run, planes, rows, width, tile_rows, tile_columns
+    pixel_weight_work c_direct_pixel_weight_work "direct_pixel_weight_work"(const geometry *, int)
     int64_t c_direct_weight_grad_workspace "direct_weight_grad_workspace"(const geometry *, int, int, int)
     void c_direct_weight_grad "direct_weight_grad"(const geometry *, int, int, const void *, const void *, void *, void *, int)
 
@@ -62,6 +65,11 @@ def direct_run(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, cn
     cdef void *ps = data(workspace)
     with nogil:
         c_direct_run(s, input_grad, pixel_lanes, double_, px, pw, pb, activation, slope, po, ps, threads)
+
+
+def direct_pixel_weight_work(cnp.ndarray shape not None, bint double):
+    """The amounts of work of a weight gradient with pixels in the lanes, by name."""
+    return c_direct_pixel_weight_work(shape_of(shape), double)
 
 
 def direct_weight_grad_workspace(cnp.ndarray shape not None, bint pixel_lanes, bint double, int threads):

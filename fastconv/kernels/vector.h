@@ -50,6 +50,10 @@ INLINE vec NAME(load_part)(const REAL *p, int64_t n) {
 #else
     return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 #endif
+#elif defined(__AVX2__) && IS_DOUBLE
+    return (vec)_mm256_maskload_pd(p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)));
+#elif defined(__AVX2__)
+    return (vec)_mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
 #else
     REAL t[SIMD_BYTES / sizeof(REAL)] __attribute__((aligned(SIMD_BYTES))) = {0};
     for (int64_t i = 0; i < n; i++) t[i] = p[i];
