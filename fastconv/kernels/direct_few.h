@@ -91,6 +91,16 @@ INLINE void NAME(copy_row)(const REAL *from, int64_t count, REAL *to) {
     }
 }
 
+/* Zeros for the first `left` and the last `right` of a row, and maybe for others, which are written after. */
+INLINE void NAME(zero_ends)(REAL *to, int64_t width, int64_t left, int64_t right) {
+    if (MAX(left, right) > VL || width < VL) {
+        memset(to, 0, width * sizeof(REAL));
+        return;
+    }
+    NAME(store)(to, (vec){0});
+    NAME(store)(to + width - VL, (vec){0});
+}
+
 /* Channels [c0, c1) of one row of input, or of padding where y is outside. planes: room for a row. */
 static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n, int64_t y, int64_t c0, int64_t c1, REAL *planes,
                            REAL *to) {
@@ -110,10 +120,12 @@ static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n
     const int64_t ahead = s->channels_last || y + FETCH_ROWS >= s->h ? 0 : s->w;
     for (int64_t c = c0; c < c1; c++, to += columns, row += s->channels_last ? s->w : s->h * s->w) {
         for (int64_t i = 0; i < ahead; i += CACHE_LINE / sizeof(REAL)) __builtin_prefetch(row + FETCH_ROWS * s->w + i);
-        if (s->sw == 1)
+        if (s->sw == 1) {
+            NAME(zero_ends)(to, width, a, width - b);
             NAME(copy_row)(row + a - s->pl, b - a, to + a);
-        else
-            NAME(split)(row + a * s->sw - s->pl, s->sw, b - a, to + a, width);
+            continue;
+        }
+        NAME(split)(row + a * s->sw - s->pl, s->sw, b - a, to + a, width);
         for (int64_t p = a ? 0 : b; p < width; p = p + 1 == a ? b : p + 1)
             for (int64_t m = 0; m < s->sw; m++) {
                 const int64_t x = p * s->sw + m - s->pl;

@@ -114,12 +114,11 @@ static void NAME(copy_pixels)(const geometry *s, const REAL *from, int64_t y, in
             memset(to, 0, width * sizeof(REAL));
             continue;
         }
-        if (lo) memset(to, 0, lo * sizeof(REAL));
+        NAME(zero_ends)(to, width, lo, width - hi);
         if (s->sw == 1)
             NAME(copy_row)(from + y * s->w + lo - left, hi - lo, to + lo);
         else if (lo < hi)
             NAME(every_nth)(from + y * s->w + lo * s->sw - left, s->sw, hi - lo, to + lo);
-        if (hi < width) memset(to + hi, 0, (width - hi) * sizeof(REAL));
     }
 }
 
