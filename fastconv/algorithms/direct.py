@@ -123,12 +123,12 @@ class Direct(DirectKernels):
 
 
 def _few_channels_shape(problem):
-    """(channels, filters, output width) of the convolution, if it is one that kernels/direct_few.h computes; else None."""
+    """(channels, filters, output width) of a group's convolution, if it is one that kernels/direct_few.h computes; else None."""
     backward = problem.direction == "input_grad"
     if not cpu.kernels().direct_has_few_channels(problem.geometry, backward, problem.dtype == "float64"):
         return None
-    shape = (problem.in_channels, problem.out_channels, problem.out_width)
-    return (problem.out_channels, problem.in_channels, problem.width) if backward else shape
+    depth, filters = problem.in_channels // problem.groups, problem.out_channels // problem.groups
+    return (filters, depth, problem.width) if backward else (depth, filters, problem.out_width)
 
 
 def _tiles_rows(problem):
@@ -141,7 +141,7 @@ def _few_channels_terms(problem, channels, filters, width):
     """Of windows of planes: filters in the lanes, or for NCHW pixels where fewer empty lanes cost less than turning tiles."""
     vector, steps = machine.lanes(problem), channels * problem.taps
     backward = problem.direction == "input_grad"
-    pixels = problem.batch * (problem.height if backward else problem.out_height) * width
+    pixels = problem.batch * problem.groups * (problem.height if backward else problem.out_height) * width
     outputs = pixels * -(-filters // vector) * vector
     if problem.memory_format == "nchw":
         lanes = pixels // width * -(-width // vector) * vector

@@ -846,6 +846,7 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
     if (has_few_channels(s, input_grad, sizeof(REAL))) {
         const geometry f = few_geometry(s, input_grad);
         job.s = &f;
+        if (few_lanes(&f, sizeof(REAL))) job.bias = bias;
         NAME(direct_few)(&job, workspace, threads);
         return;
     }

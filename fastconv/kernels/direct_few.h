@@ -4,7 +4,8 @@
  * A strip of input rows is copied, padded, with a plane for every channel and every remainder of the column modulo the stride
  * ([row][channel][remainder][width]), so that at each step of the reduction the values that neighbouring outputs of a row meet lie side by
  * side, at an offset that is the same for all tiles. Tiles have filters in the lanes, or for NCHW outputs pixels where they fill them.
- * Few filters: some channels at a time are copied, to stay in the second-level cache, and their products added to the outputs.
+ * Few filters: some channels at a time are copied, to stay in the second-level cache, and their products added to the outputs. So are
+ * groups of few filters: those of an NCHW image are images of their own, which differ in their filters.
  */
 #ifndef FASTCONV_DIRECT_FEW_H
 #define FASTCONV_DIRECT_FEW_H
@@ -14,6 +15,7 @@ enum {
     STRIP_BYTES = 128 * 1024, /* of input rows copied at a time, and again as many that the kernel reaches beyond */
     CHANNELS_BYTES = 192 * 1024, /* for few filters: of rows of some channels copied at a time, */
     SPARE_ROWS = 8,           /* at most one more than so many times those that two strips share */
+    GROUPS_ROW_BYTES = 128,   /* of an output row, at least, for groups to have pixels in the lanes */
     FETCH_ROWS = 2,           /* so many rows ahead are asked for */
     STRIPS_PER_THREAD = 8,    /* at least, where there are rows enough */
     TRANSPOSE_STEPS = 8       /* steps of the reduction that transposing a tile takes as long as */
@@ -26,12 +28,14 @@ static int few_lanes(const geometry *s, int64_t item) {
            (s->k <= NARROW_BYTES / item || ROUND_UP(s->ow, SIMD_BYTES / item) * steps < s->ow * (steps + TRANSPOSE_STEPS));
 }
 
-/* The input gradient at stride 1 as the convolution of gy that it is; its kernel is reversed. */
+/* The input gradient at stride 1 as the convolution of gy that it is; its kernel is reversed. Of NCHW every group as an image. */
 static geometry few_geometry(const geometry *s, int input_grad) {
     geometry f = *s;
-    if (!input_grad) return f;
-    f.c = s->k, f.h = s->oh, f.w = s->ow, f.k = s->c, f.oh = s->h, f.ow = s->w;
-    f.pt = (s->kh - 1) * s->dh - s->pt, f.pl = (s->kw - 1) * s->dw - s->pl;
+    if (input_grad) {
+        f.c = s->k, f.h = s->oh, f.w = s->ow, f.k = s->c, f.oh = s->h, f.ow = s->w;
+        f.pt = (s->kh - 1) * s->dh - s->pt, f.pl = (s->kw - 1) * s->dw - s->pl;
+    }
+    if (!s->channels_last) f.n *= s->g, f.c /= s->g, f.k /= s->g;
     return f;
 }
 
@@ -48,7 +52,8 @@ static int has_few_filters(const geometry *s, int64_t item) { return !s->channel
 /* Whether few channels, or filters, make it faster than tiles that read through pointers. */
 static int has_few_channels(const geometry *s, int input_grad, int64_t item) {
     const geometry f = few_geometry(s, input_grad);
-    if (f.g > 1 || f.kh * f.kw == 1 || (input_grad && (f.sh > 1 || f.sw > 1 || f.pt < 0 || f.pl < 0))) return 0;
+    if (f.g > 1 && (!has_few_filters(&f, item) || f.ow * item < GROUPS_ROW_BYTES)) return 0;
+    if (f.kh * f.kw == 1 || (input_grad && (f.sh > 1 || f.sw > 1 || f.pt < 0 || f.pl < 0))) return 0;
     return has_few_filters(&f, item) || (!input_grad && f.c < FEW_CHANNELS && f.k > NARROW_BYTES / item);
 }
 
@@ -183,9 +188,13 @@ static void NAME(few_lane_tiles)(const NAME(direct_job) *job, const few_plan *p,
 }
 
 /* Output rows [q0, q1) of image n. */
-static void NAME(few_item)(const NAME(direct_job) *job, const few_plan *p, int64_t n, int64_t q0, int64_t q1, const int64_t *at,
+static void NAME(few_item)(const NAME(direct_job) *whole, const few_plan *p, int64_t n, int64_t q0, int64_t q1, const int64_t *at,
                            char *scratch) {
-    const geometry *s = job->s;
+    const geometry *s = whole->s;
+    const int64_t group = n % s->g;
+    NAME(direct_job) of_group = *whole, *job = &of_group;
+    job->packed += group * s->k * s->c * s->kh * s->kw;
+    if (job->bias) job->bias += group * s->k;
     const int64_t height = few_height(s, q1 - q0), panels = job->layout.panels;
     REAL *strip = (REAL *)aligned_take(&scratch, few_height(s, p->rows) * p->row * sizeof(REAL));
     REAL *planes = (REAL *)aligned_take(&scratch, s->c * s->w * sizeof(REAL));
