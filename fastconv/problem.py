@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .errors import InvalidArgumentError, InvalidTypeError
 from .typing import MemoryFormat, Padding, Pair
 
-__all__ = ["DIRECTIONS", "DTYPES", "MEMORY_FORMATS", "ConvProblem", "memory_format_of"]
+__all__ = ["DIRECTIONS", "DTYPES", "MEMORY_FORMATS", "ConvProblem", "has_both_formats", "memory_format_of"]
 
 DIRECTIONS = ("forward", "input_grad", "weight_grad")
 DTYPES = ("float32", "float64")
@@ -328,6 +328,11 @@ class ConvProblem:
 
 
 # -- reading arguments ------------------------------------------------------------------------------------------------
+
+
+def has_both_formats(a: np.ndarray) -> bool:
+    """Whether a 4-D array is contiguous in both memory formats: it has one channel, or a single pixel."""
+    return a.flags.c_contiguous and a.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 def memory_format_of(a: np.ndarray) -> MemoryFormat:

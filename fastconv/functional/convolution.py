@@ -14,7 +14,7 @@ from ..arrays import as_bias, as_plain, checked_out, conform, require_shape
 from ..errors import InvalidArgumentError, InvalidTypeError
 from ..execution import Plan
 from ..kernels import cpu
-from ..problem import ConvProblem, as_conv_array, as_integer, memory_format_of
+from ..problem import ConvProblem, as_conv_array, as_integer, has_both_formats, memory_format_of
 from ..typing import Activation, Array, Effort, Padding, Pair
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "plan"]
@@ -133,7 +133,7 @@ def conv2d_input_grad(
     if plan is None:
         x_shape = _shape_of_4("x_shape", x_shape)
         geometry = x_shape, w.shape, stride, padding, dilation, groups
-        plan = _plan_call(key, _gradient_problem("input_grad", gy, ("gy", gy), ("w", w), *geometry), algorithm)
+        plan = _plan_call(key, _gradient_problem("input_grad", gy, ("gy", gy), ("w", w), (gy,), *geometry), algorithm)
     return plan.run(conform(gy, plan.dtype, plan.problem.memory_format), plan.pack(w))
 
 
@@ -155,7 +155,7 @@ def conv2d_weight_grad(
     gy : ndarray, shape (n, k, oh, ow)
         Gradient with respect to the output.
     x : ndarray, shape (n, c, h, w)
-        The input; gy is converted to its memory format where the two differ.
+        The input; gy is converted to its memory format where the two differ. With one channel it has both.
     w_shape : (int, int, int, int)
         Shape of the weights: (k, c / groups, kh, kw).
     stride, padding, dilation, groups, algorithm
@@ -175,12 +175,12 @@ def conv2d_weight_grad(
     """
     gy, x = as_plain("gy", gy), as_plain("x", x)
     parameters = _hashable(stride, padding, dilation, groups, w_shape)
-    key = "weight_grad", gy.shape, gy.dtype, x.shape, x.strides, x.dtype, parameters, *_context(algorithm)
+    key = "weight_grad", gy.shape, gy.strides, gy.dtype, x.shape, x.strides, x.dtype, parameters, *_context(algorithm)
     plan = selection.PLANS.get(key)
     if plan is None:
         w_shape = _shape_of_4("w_shape", w_shape)
         geometry = x.shape, w_shape, stride, padding, dilation, groups
-        plan = _plan_call(key, _gradient_problem("weight_grad", gy, ("x", x), ("gy", gy), *geometry), algorithm)
+        plan = _plan_call(key, _gradient_problem("weight_grad", gy, ("x", x), ("gy", gy), (x, gy), *geometry), algorithm)
     memory_format = plan.problem.memory_format
     return plan.run(conform(x, plan.dtype, memory_format), conform(gy, plan.dtype, memory_format))
 
@@ -231,8 +231,11 @@ def _plan_call(key, problem, algorithm):
     return selection.remembered(key, lambda: Plan(selection.select(problem, algorithm, config, packed_once=False)))
 
 
-def _gradient_problem(direction, gy, main, other, x_shape, w_shape, stride, padding, dilation, groups):
-    """The problem of a gradient; `main` is the (name, array) whose memory format counts, `other` the other operand."""
+def _gradient_problem(direction, gy, main, other, formats, x_shape, w_shape, stride, padding, dilation, groups):
+    """The problem of a gradient with operands `main` and `other`, each a (name, array).
+
+    The memory format is that of the first of the arrays `formats`, of one that has both the next's.
+    """
     dtype = as_conv_array(*main).dtype
     if as_conv_array(*other).dtype != dtype:
         raise InvalidTypeError(
@@ -240,7 +243,7 @@ def _gradient_problem(direction, gy, main, other, x_shape, w_shape, stride, padd
         )
     problem = ConvProblem.from_shapes(
         x_shape, w_shape, stride=stride, padding=padding, dilation=dilation, groups=groups, direction=direction,
-        dtype=dtype.name, memory_format=memory_format_of(main[1]),
+        dtype=dtype.name, memory_format=memory_format_of(next((a for a in formats if not has_both_formats(a)), formats[0])),
     )  # fmt: skip
     require_shape("gy", gy, problem.y_shape, f"the output's of {problem}")
     return problem

@@ -112,6 +112,18 @@ def test_results_come_in_the_memory_format_of_the_main_operand(arrays):
     assert fc.conv2d_weight_grad(nhwc(gy), nhwc(x), w.shape, **PARAMETERS).flags.c_contiguous
 
 
+def test_an_input_of_one_channel_has_the_memory_format_of_the_gradient(toy, monkeypatch):
+    x, gy = np.arange(84, dtype=np.float32).reshape(2, 1, 7, 6), np.arange(400, dtype=np.float32).reshape(2, 10, 5, 4)
+    formats = []
+    monkeypatch.setattr(toy, "supports", lambda problem: formats.append(problem.memory_format))
+    dw = fc.conv2d_weight_grad(gy, x, (10, 1, 3, 3))
+    assert set(formats) == {"nchw"}
+    for source in (x, nhwc(x)):
+        for gradient in (nhwc(gy), gy):
+            np.testing.assert_array_equal(fc.conv2d_weight_grad(gradient, source, (10, 1, 3, 3)), dw)
+    assert set(formats) == {"nchw", "nhwc"}
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_empty_batches(dtype):
     x, w = np.empty((0, 3, 8, 8), dtype), np.ones((4, 3, 3, 3), dtype)
