@@ -82,6 +82,8 @@ class Direct(DirectKernels):
         pixels = problem.batch * problem.out_height * problem.out_width
         depth, filters = problem.in_channels // groups, problem.out_channels // groups
         if problem.direction == "weight_grad":
+            if cpu.kernels().direct_weight_has_channel_lanes(problem.geometry, problem.dtype == "float64"):
+                return _channel_lanes_terms(problem)
             return _weight_grad_terms(problem, pixels)
         shape = _few_channels_shape(problem)
         if shape:
@@ -179,6 +181,21 @@ def _lanes_of_group(problem, filters, depth):
     # A row of three taps shares what is spread over the lanes; elsewhere every product spreads its input anew.
     in_rows = problem.kernel_width == 3 and problem.stride[1] == problem.dilation[1] == 1
     return vector / together if together > 1 else narrow, "narrow rows" if in_rows else "narrow products"
+
+
+def _channel_lanes_terms(problem):
+    """Of a weight gradient in tiles of (tap, filter) pairs x vectors of channels, over the input's pixels."""
+    dtype, channels, pairs = problem.dtype, problem.in_channels, problem.kernel_width * problem.out_channels
+    tiles = problem.kernel_height * -(-pairs // TILE_ROWS)
+    lines = problem.batch * problem.out_height
+    return {
+        "call": machine.call_seconds(),
+        "channel products": machine.compute_seconds(lines * problem.width * problem.kernel_height * pairs * channels, dtype),
+        "channel starts": machine.compute_seconds(lines * problem.width * tiles * channels, dtype),
+        # Columns that not all taps meet are runs of one pixel.
+        "edges": machine.compute_seconds(lines * (problem.kernel_width - 1) * tiles * channels, dtype),
+        "data": machine.traffic_seconds(problem.bytes, problem.bytes),
+    }
 
 
 def _weight_grad_terms(problem, pixels):

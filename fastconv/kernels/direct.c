@@ -77,6 +77,8 @@ pixel_weight_work direct_pixel_weight_work(const geometry *s, int is_double) {
                                .tile_columns = inner_columns(filters)};
 }
 
+int direct_weight_has_channel_lanes(const geometry *s, int is_double) { return has_channel_lanes(s, is_double ? 8 : 4); }
+
 int64_t direct_weight_grad_workspace(const geometry *s, int pixel_lanes, int is_double, int threads) {
     if (pixel_lanes) return (is_double ? pixel_weight_workspace_f64 : pixel_weight_workspace_f32)(s, threads);
     return (is_double ? weight_grad_workspace_f64 : weight_grad_workspace_f32)(s, threads);

@@ -12,6 +12,7 @@ cdef extern from "direct_api.h" nogil:
     ctypedef struct pixel_weight_work:
         int64_t strips, runs, run, planes, rows, width, tile_rows, tile_columns
     pixel_weight_work c_direct_pixel_weight_work "direct_pixel_weight_work"(const geometry *, int)
+    int c_direct_weight_has_channel_lanes "direct_weight_has_channel_lanes"(const geometry *, int)
     int64_t c_direct_weight_grad_workspace "direct_weight_grad_workspace"(const geometry *, int, int, int)
     void c_direct_weight_grad "direct_weight_grad"(const geometry *, int, int, const void *, const void *, void *, void *, int)
 
@@ -70,6 +71,11 @@ def direct_run(cnp.ndarray shape not None, bint input_grad, bint pixel_lanes, cn
 def direct_pixel_weight_work(cnp.ndarray shape not None, bint double):
     """The amounts of work of a weight gradient with pixels in the lanes, by name."""
     return c_direct_pixel_weight_work(shape_of(shape), double)
+
+
+def direct_weight_has_channel_lanes(cnp.ndarray shape not None, bint double):
+    """Whether a weight gradient has channels in the lanes."""
+    return bool(c_direct_weight_has_channel_lanes(shape_of(shape), double))
 
 
 def direct_weight_grad_workspace(cnp.ndarray shape not None, bint pixel_lanes, bint double, int threads):

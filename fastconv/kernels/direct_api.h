@@ -20,6 +20,7 @@ typedef struct {
 } pixel_weight_work;
 pixel_weight_work direct_pixel_weight_work(const geometry *s, int is_double);
 
+int direct_weight_has_channel_lanes(const geometry *s, int is_double); /* whether direct_weight_channels.h computes it */
 int64_t direct_weight_grad_workspace(const geometry *s, int pixel_lanes, int is_double, int threads);
 void direct_weight_grad(const geometry *s, int pixel_lanes, int is_double, const void *x, const void *gy, void *dw, void *workspace,
                         int threads);

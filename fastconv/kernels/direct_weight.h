@@ -74,12 +74,6 @@ static int64_t NAME(weight_strip_bytes)(const geometry *s, const weight_plan *p,
            ROUND_UP(p->rows * (int64_t)sizeof(REAL *), CACHE_LINE) + threads * NAME(segments_bytes)(p);
 }
 
-static int64_t NAME(weight_grad_workspace)(const geometry *s, int threads) {
-    const weight_plan p = plan_weight(s, sizeof(REAL), threads);
-    const int64_t strips = p.chunks > 1 ? threads * NAME(weight_strip_bytes)(s, &p, 1) : NAME(weight_strip_bytes)(s, &p, threads);
-    return p.chunks * p.sums * (int64_t)sizeof(REAL) + strips;
-}
-
 /* One padded input row: image n, row y (anywhere), columns from -pl on. */
 static void NAME(copy_padded_row)(const geometry *s, const REAL *x, int64_t n, int64_t y, int64_t width, REAL *row) {
     const int64_t left = MIN(s->pl, width), valid = y < 0 || y >= s->h ? 0 : MAX(0, MIN(s->w, width - s->pl));
@@ -207,7 +201,20 @@ static void NAME(weight_rows)(const NAME(weight_job) *job, int64_t first, int64_
     }
 }
 
+#include "direct_weight_channels.h"
+
+static int64_t NAME(weight_grad_workspace)(const geometry *s, int threads) {
+    if (has_channel_lanes(s, sizeof(REAL))) return NAME(channel_weight_workspace)(s, threads);
+    const weight_plan p = plan_weight(s, sizeof(REAL), threads);
+    const int64_t strips = p.chunks > 1 ? threads * NAME(weight_strip_bytes)(s, &p, 1) : NAME(weight_strip_bytes)(s, &p, threads);
+    return p.chunks * p.sums * (int64_t)sizeof(REAL) + strips;
+}
+
 static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REAL *gy, REAL *dw, char *workspace, int threads) {
+    if (has_channel_lanes(s, sizeof(REAL))) {
+        NAME(channel_weight_grad)(s, x, gy, dw, workspace, threads);
+        return;
+    }
     const weight_plan p = plan_weight(s, sizeof(REAL), threads);
     const NAME(weight_job) job = {s, &p, x, gy};
     const int64_t all_rows = s->n * s->oh, columns = s->k / s->g, cg = s->c / s->g, padded = p.panels * p.width, taps = s->kh * s->kw;

@@ -58,6 +58,9 @@ _SHAPES = (
     "1x96x24x24,96x5x5,p2,g96", "1x64x28x28,64x7x7,p3,g64", "1x64x20x20,64x11x11,p5,g64", "1x32x48x48,32x25x25,p12,g32",
     # few filters
     "1x48x48x48,4x3x3,p1", "1x64x60x60,1x3x3,p1", "4x96x24x24,2x3x3,p1", "1x64x120x120,1x1x1", "1x96x40x40,5x1x1",
+    "2x32x64x64,12x3x3,p1",
+    # groups of few filters
+    "1x48x64x64,48x3x3,p1,g12", "1x64x96x96,64x3x3,s2,p1,g8",
 )  # fmt: skip
 # Visits shapes, formats and directions evenly, so that a budget that ends early has seen some of each; prime.
 _STRIDE = 131
