@@ -37,6 +37,15 @@ typedef struct {
     int in_place;          /* gy is not copied */
 } weight_plan;
 
+/* At most `most` chunks with sums of so many bytes. */
+static int64_t weight_chunks(int64_t bytes, int64_t most) { return MIN(WEIGHT_CHUNKS, MIN(WEIGHT_CHUNK_BYTES / bytes, most)); }
+
+/* The same, or 1 if those are too few for the threads. */
+static int64_t chunks_for_threads(int64_t bytes, int64_t most, int threads) {
+    const int64_t chunks = weight_chunks(bytes, most);
+    return chunks < MAX(WEIGHT_FEWEST_CHUNKS, WEIGHT_CHUNKS_EACH * threads) ? 1 : chunks;
+}
+
 static weight_plan plan_weight(const geometry *s, int64_t item, int threads) {
     const int merged = s->g == 1 && s->dw == 1;
     const int64_t all_rows = s->n * s->oh, lanes = SIMD_BYTES / item;
@@ -50,9 +59,7 @@ static weight_plan plan_weight(const geometry *s, int64_t item, int threads) {
     p.row_taps = merged ? s->kh : s->kh * s->kw;
     p.row_depth = merged ? s->kw * s->c : s->c / s->g;
     p.sums = ROUND_UP(p.units * p.row_taps * p.row_depth * p.panels * p.width, CACHE_LINE / item);
-    p.chunks = MIN(WEIGHT_CHUNKS, MIN(WEIGHT_CHUNK_BYTES / (p.sums * item), all_rows * s->ow / WEIGHT_CHUNK_PIXELS));
-    if (p.chunks < MAX(WEIGHT_FEWEST_CHUNKS, WEIGHT_CHUNKS_EACH * threads)) p.chunks = 1;
-    p.chunks = MIN(p.chunks, all_rows);
+    p.chunks = MIN(chunks_for_threads(p.sums * item, all_rows * s->ow / WEIGHT_CHUNK_PIXELS, threads), all_rows);
     const int64_t extent = (s->kh - 1) * s->dh + 1;
     const int64_t row_bytes = (p.row * s->sh * s->c + s->ow * p.units * p.panels * p.width) * item;
     const int64_t least = CEIL_DIV(WEIGHT_STRIP_PIXELS, s->ow);
@@ -64,6 +71,13 @@ static weight_plan plan_weight(const geometry *s, int64_t item, int threads) {
     return p;
 }
 #endif
+
+/* A vector of all chunks' sums, `step` elements apart. */
+INLINE vec NAME(chunks_total)(const REAL *sums, int64_t chunks, int64_t step) {
+    vec total = *(const vec *)sums;
+    for (int64_t i = 1; i < chunks; i++) total += *(const vec *)(sums + i * step);
+    return total;
+}
 
 static int64_t NAME(segments_bytes)(const weight_plan *p) { return ROUND_UP(p->rows * (int64_t)sizeof(NAME(segment)), CACHE_LINE); }
 
@@ -228,11 +242,7 @@ static void NAME(direct_weight_grad)(const geometry *s, const REAL *x, const REA
             NAME(weight_rows)(&job, all_rows * i / p.chunks, all_rows * (i + 1) / p.chunks, workspace + thread_index() * each,
                               sums + i * p.sums, 1);
 #pragma omp parallel for num_threads(threads) schedule(static)
-        for (int64_t v = 0; v < p.sums; v += VL) {
-            vec total = *(vec *)(sums + v);
-            for (int64_t i = 1; i < p.chunks; i++) total += *(vec *)(sums + i * p.sums + v);
-            *(vec *)(sums + v) = total;
-        }
+        for (int64_t v = 0; v < p.sums; v += VL) *(vec *)(sums + v) = NAME(chunks_total)(sums + v, p.chunks, p.sums);
     }
     /* [unit][kh][kw][c][k] to OIHW; with merged rows row_depth runs over (kw, c), which is the same order. A kernel position a row, or for
      * 1x1 a channel a row. */

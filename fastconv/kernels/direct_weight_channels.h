@@ -28,8 +28,7 @@ static channel_weight_plan plan_channel_weight(const geometry *s, int64_t item) 
     const int64_t all_rows = s->n * s->oh;
     channel_weight_plan p = {.sums = s->kh * s->kw * s->k * s->c};
     p.rows = MAX(1, MIN(all_rows, CHANNEL_STRIP_BYTES / ((s->w * s->c + s->ow * s->k) * item)));
-    p.chunks = MIN(WEIGHT_CHUNKS, MIN(WEIGHT_CHUNK_BYTES / (p.sums * item), all_rows * s->ow / WEIGHT_CHUNK_PIXELS));
-    p.chunks = MAX(1, MIN(p.chunks, all_rows));
+    p.chunks = MAX(1, MIN(weight_chunks(p.sums * item, all_rows * s->ow / WEIGHT_CHUNK_PIXELS), all_rows));
     return p;
 }
 #endif
@@ -51,7 +50,7 @@ static void NAME(channel_weight_tiles)(const NAME(weight_job) *job, int64_t r0, 
     for (int64_t r = r0; r < r1; r++) {
         const int64_t n = r / s->oh, y = r % s->oh + kh * s->dh - s->pt;
         if (y < 0 || y >= s->h) continue;
-        segments[used++] = (NAME(segment)){job->gy + (r * s->ow + begin + s->pl - (s->kw - 1)) * s->k + row,
+        segments[used++] = (NAME(segment)){job->gy + ((r * s->ow + begin + s->pl - (s->kw - 1)) * s->k + row),
                                            job->x + ((n * s->h + y) * s->w + begin) * s->c, end - begin};
     }
     if (!used) return;
@@ -100,9 +99,8 @@ static void NAME(channel_weight_grad)(const geometry *s, const REAL *x, const RE
     for (int64_t t = 0; t < taps; t++)
         for (int64_t k = 0; k < s->k; k++)
             for (int64_t c = 0; c < s->c; c += VL) {
-                const REAL *from = sums + ((t / s->kw * s->kw + s->kw - 1 - t % s->kw) * s->k + k) * s->c + c;
-                vec total = *(const vec *)from;
-                for (int64_t i = 1; i < p.chunks; i++) total += *(const vec *)(from + i * p.sums);
+                const int64_t at = ((t / s->kw * s->kw + s->kw - 1 - t % s->kw) * s->k + k) * s->c + c;
+                const vec total = NAME(chunks_total)(sums + at, p.chunks, p.sums);
                 for (int64_t l = 0; l < VL; l++) dw[(k * s->c + c + l) * taps + t] = total[l];
             }
 }

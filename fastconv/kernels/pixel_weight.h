@@ -78,8 +78,7 @@ static pixel_strip plan_pixel_strip(const geometry *s, int64_t item, int threads
     p.parts = CEIL_DIV(s->oh, p.rows);
     p.strips = CEIL_DIV(s->n, p.images) * p.parts;
     p.sums = ROUND_UP(s->k * (s->c / s->g) * s->kh * s->kw, CACHE_LINE / item);
-    p.chunks = MIN(WEIGHT_CHUNKS, MIN(WEIGHT_CHUNK_BYTES / (p.sums * item), p.strips));
-    if (p.chunks < MAX(WEIGHT_FEWEST_CHUNKS, WEIGHT_CHUNKS_EACH * threads)) p.chunks = 1;
+    p.chunks = chunks_for_threads(p.sums * item, p.strips, threads);
     return p;
 }
 
@@ -97,8 +96,8 @@ static int64_t NAME(planes_bytes)(const geometry *s, const pixel_strip *p) {
 
 static int64_t NAME(pixel_weight_workspace)(const geometry *s, int threads) {
     const pixel_strip p = plan_pixel_strip(s, sizeof(REAL), threads);
-    const int64_t places = ROUND_UP(s->kh * s->kw * (int64_t)sizeof(int64_t), CACHE_LINE);
-    return places + (p.chunks > 1 ? threads * NAME(planes_bytes)(s, &p) + p.chunks * p.sums * (int64_t)sizeof(REAL) : NAME(planes_bytes)(s, &p));
+    const int64_t places = ROUND_UP(s->kh * s->kw * (int64_t)sizeof(int64_t), CACHE_LINE), planes = NAME(planes_bytes)(s, &p);
+    return places + (p.chunks > 1 ? threads * planes + p.chunks * p.sums * (int64_t)sizeof(REAL) : planes);
 }
 
 /* `rows` rows of a plane: the input's row y, may it exist or not, and every sh-th from there; columns -left, sw - left, ... */
@@ -236,9 +235,5 @@ static void NAME(pixel_weight_grad)(const geometry *s, const REAL *x, const REAL
         NAME(pixel_weight_strips)(s, &p, at, x, gy, p.strips * i / p.chunks, p.strips * (i + 1) / p.chunks,
                                   (REAL *)(workspace + thread_index() * each), sums + i * p.sums, 1);
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t v = 0; v < p.sums; v += VL) {
-        vec total = *(vec *)(sums + v);
-        for (int64_t i = 1; i < p.chunks; i++) total += *(vec *)(sums + i * p.sums + v);
-        NAME(store_n)(dw + v, total, weights - v);
-    }
+    for (int64_t v = 0; v < p.sums; v += VL) NAME(store_n)(dw + v, NAME(chunks_total)(sums + v, p.chunks, p.sums), weights - v);
 }
