@@ -108,6 +108,8 @@ MORE = {
     "1x1 with stride, 64 filters": "2x17x9x8,64x1x1,s2",
     "stride 2x1, 32 filters": "1x17x9x8,32x3x3,s2x1,p1",
     "groups of 2 filters with stride, wide": "2x6x9x70,4x3x3,s2,p1,g2",
+    "groups of 2 filters, wide, a column left over": "1x4x7x61,4x3x4,s2x3,p1x2,g2",
+    "few filters, image narrower than the stride": "1x16x9x2,3x3x5,s2x4,p1x3",
     "groups of 6 filters, wide": "1x40x6x33,12x5x3,p2x1,g2",
     "groups of 3 filters with dilation, wide": "1x6x7x50,9x3x3,p2,d2,g3",
     "narrow groups with stride": "1x24x9x17,24x3x3,s2,p1,g3",

@@ -15,7 +15,7 @@ enum {
     STRIP_BYTES = 128 * 1024, /* of input rows copied at a time, and again as many that the kernel reaches beyond */
     CHANNELS_BYTES = 192 * 1024, /* for few filters: of rows of some channels copied at a time, */
     SPARE_ROWS = 8,           /* at most one more than so many times those that two strips share */
-    GROUPS_ROW_BYTES = 128,   /* of an output row, at least, for groups to have pixels in the lanes */
+    GROUPS_ROW_BYTES = 112,   /* of an output row, at least, for groups to have pixels in the lanes */
     FETCH_ROWS = 2,           /* so many rows ahead are asked for */
     STRIPS_PER_THREAD = 8,    /* at least, where there are rows enough */
     TRANSPOSE_STEPS = 8       /* steps of the reduction that transposing a tile takes as long as */
@@ -122,20 +122,19 @@ static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n
     }
     /* Position p holds columns p sw - pl to p sw - pl + sw - 1: all of them inside for a <= p < b. */
     const int64_t a = MIN(width, CEIL_DIV(s->pl, s->sw)), b = MAX(a, MIN(width, (s->w + s->pl) / s->sw));
+    const int64_t first = a * s->sw - s->pl, last = b < width ? b * s->sw - s->pl : s->w; /* columns at a and at b */
     const int64_t ahead = s->channels_last || y + FETCH_ROWS >= s->h ? 0 : s->w;
     for (int64_t c = c0; c < c1; c++, to += columns, row += s->channels_last ? s->w : s->h * s->w) {
         for (int64_t i = 0; i < ahead; i += CACHE_LINE / sizeof(REAL)) __builtin_prefetch(row + FETCH_ROWS * s->w + i);
+        for (int64_t m = 0; m < s->sw; m++) NAME(zero_ends)(to + m * width, width, a, width - b);
         if (s->sw == 1) {
-            NAME(zero_ends)(to, width, a, width - b);
             NAME(copy_row)(row + a - s->pl, b - a, to + a);
             continue;
         }
         NAME(split)(row + a * s->sw - s->pl, s->sw, b - a, to + a, width);
-        for (int64_t p = a ? 0 : b; p < width; p = p + 1 == a ? b : p + 1)
-            for (int64_t m = 0; m < s->sw; m++) {
-                const int64_t x = p * s->sw + m - s->pl;
-                to[m * width + p] = x >= 0 && x < s->w ? row[x] : 0;
-            }
+        /* Positions of which some columns are inside. */
+        for (int64_t x = 0; x < MIN(first, s->w); x++) to[(x - first + s->sw) * width + a - 1] = row[x];
+        for (int64_t x = last; x < s->w; x++) to[(x - last) * width + b] = row[x];
     }
 }
 
