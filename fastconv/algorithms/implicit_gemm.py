@@ -13,7 +13,8 @@ class ImplicitGemm(DirectKernels):
     """A matrix product with patches that are formed a panel at a time and never leave the second-level cache.
 
     A tile of filters x pixels is held in registers, pixels in the vector lanes, so NCHW data is read and written as it lies,
-    whatever the stride, padding or dilation. 1x1 kernels at stride 1 read it in place. Source: Chetlur et al., "cuDNN:
+    whatever the stride, padding or dilation. 1x1 kernels at stride 1 read it in place. A weight gradient's tile is of filters x
+    (channel, tap) pairs, whose sums have a vector each. Source: Chetlur et al., "cuDNN:
     Efficient Primitives for Deep Learning" (arXiv:1410.0759), and the panels of Van Zee and van de Geijn, "BLIS" (2015).
     """
 
