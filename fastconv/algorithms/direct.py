@@ -125,7 +125,7 @@ class Direct(DirectKernels):
 
 
 def _few_channels_shape(problem):
-    """(channels, filters, output width) of a group's convolution, if it is one that kernels/direct_few.h computes; else None."""
+    """(channels, filters, output width) of a group's convolution, where kernels/direct_few.h computes it; else None."""
     backward = problem.direction == "input_grad"
     if not cpu.kernels().direct_has_few_channels(problem.geometry, backward, problem.dtype == "float64"):
         return None
