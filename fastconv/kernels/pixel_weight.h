@@ -170,8 +170,8 @@ static void NAME(inner)(int rows, int columns, int64_t runs, int64_t pixels, con
 static void NAME(pixel_weight_strips)(const geometry *s, const pixel_strip *p, const int64_t *at, const REAL *x, const REAL *gy,
                                       int64_t first, int64_t last, REAL *copy, REAL *dw, int threads) {
     const int64_t cg = s->c / s->g, kg = s->k / s->g, plane = s->oh * s->ow, taps = s->kh * s->kw, depth = cg * taps;
-    const int64_t planes = p->vertical * p->across, few = MIN(kg, INNER_ROWS), most = inner_columns(kg);
-    const int64_t high = CEIL_DIV(kg, INNER_ROWS), wide = blocks_of(depth, most);
+    const int64_t planes = p->vertical * p->across, tile_rows = MIN(kg, INNER_ROWS), tile_columns = inner_columns(kg);
+    const int64_t high = CEIL_DIV(kg, INNER_ROWS), wide = blocks_of(depth, tile_columns);
 #pragma omp parallel num_threads(threads)
     for (int64_t strip = first; strip < last; strip++) {
         const int64_t n = strip / p->parts * p->images, part = strip % p->parts, images = MIN(p->images, s->n - n);
@@ -191,11 +191,11 @@ static void NAME(pixel_weight_strips)(const geometry *s, const pixel_strip *p, c
         for (int64_t t = begin; t < end; t++) {
             const int64_t g = t / wide / high, k0 = t / wide % high * INNER_ROWS, d0 = depth * (t % wide) / wide;
             const int64_t rows = MIN(INNER_ROWS, kg - k0), columns = depth * (t % wide + 1) / wide - d0;
-            const int64_t width = few < INNER_ROWS ? most : columns;
+            const int64_t width = tile_rows < INNER_ROWS ? tile_columns : columns;
             const REAL *a[INNER_ROWS], *b[INNER_MOST], *channel = copy + (g * cg + d0 / taps) * planes * p->step;
             REAL sums[INNER_SUMS] __attribute__((aligned(SIMD_BYTES)));
             /* Rows and columns beyond the last repeat it. */
-            for (int64_t i = 0; i < few; i++) a[i] = gy + (n * s->k + g * kg + k0 + MIN(i, rows - 1)) * plane + y0 * s->ow;
+            for (int64_t i = 0; i < tile_rows; i++) a[i] = gy + (n * s->k + g * kg + k0 + MIN(i, rows - 1)) * plane + y0 * s->ow;
             for (int64_t j = 0, tap = d0 % taps; j < width; j++) {
                 b[j] = channel + at[tap];
                 if (j < columns - 1 && ++tap == taps) tap = 0, channel += planes * p->step;
@@ -206,7 +206,7 @@ static void NAME(pixel_weight_strips)(const geometry *s, const pixel_strip *p, c
                 const REAL *from = a[0] + (f % images * s->k + INNER_ROWS + f / images) * plane;
                 for (int64_t i = 0; i < pixels; i += CACHE_LINE / sizeof(REAL)) __builtin_prefetch(from + i, 0, 2);
             }
-            NAME(inner)((int)few, (int)width, runs, run, a, p->wide ? s->ow : s->k * plane, b, p->wide ? p->width : p->segment, sums);
+            NAME(inner)((int)tile_rows, (int)width, runs, run, a, p->wide ? s->ow : s->k * plane, b, p->wide ? p->width : p->segment, sums);
             REAL *to = dw + (g * kg + k0) * depth + d0;
             for (int64_t i = 0; i < rows; i++)
                 for (int64_t j = 0; j < columns; j++)
