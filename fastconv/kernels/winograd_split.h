@@ -1,12 +1,13 @@
 /* Winograd convolution F(2x2, 3x3) on matrix units: each product of a point is made of products of bfloat16 parts.
  *
- *   a block of tiles -> V[32 tiles][32 channels][point][part]       transform and split, channels in the lanes
- *   per 32 filters   -> M[point][tile][32 filters]                  16 products on matrix units (tiles.h)
- *                    -> output                                      as in winograd.h, whose plans and ways out these are
+ *   a block of tiles    -> V[32 tiles][32 channels][point][part]       transform and split, channels in the lanes
+ *   per pass of filters -> M[point][tile][filters]                     16 products on matrix units (tiles.h)
+ *                       -> output                                      as in winograd.h, whose plans and ways out these are
  *
  * 16 products take the place of 36, each with the error of split products, which the points 0, 1, -1 and infinity make two or three times
- * as large. V stays in the second-level cache; transformed filters are read once for every block. The other tiles have no points as good:
- * those of F(4x4) enlarge the errors of the parts up to nine times.
+ * as large. Transformed filters are read once for every block. Either V stays in the second-level cache while 32 filters after 32 pass; or,
+ * where filters are many and deep, blocks are large, all filters pass at once, and of V and M one point after the other is in the cache. The
+ * other tiles have no points as good: those of F(4x4) enlarge the errors of the parts up to nine times.
  */
 #ifndef FASTCONV_WINOGRAD_SPLIT_H
 #define FASTCONV_WINOGRAD_SPLIT_H
@@ -21,7 +22,8 @@ enum {
     SPLIT_FILTERS = 2 * TILE,          /* of a panel */
     SPLIT_ROWS = 2 * TILE,             /* tiles that are multiplied together */
     SPLIT_V_BYTES = 1024 * 1024,       /* of V, beside which a panel of filters and its sums find a place in the second-level cache */
-    SPLIT_LEAST_TILES = 32, SPLIT_MOST_TILES = 256
+    SPLIT_LEAST_TILES = 32, SPLIT_MOST_TILES = 128,
+    SPLIT_MOST_BYTES = 24 << 20        /* of V and M of all filters */
 };
 
 typedef struct {
@@ -32,20 +34,28 @@ typedef struct {
     int64_t v_part, v_point, v_chunk, v_rows; /* bytes of V from one to the next, and to the next 32 tiles */
     int64_t m_plane;                 /* floats of M from point to point */
     int64_t panel;                   /* bytes of the transformed filters of a panel */
+    int64_t pass;                    /* panels that are multiplied before their results are transformed */
     int64_t sets;                    /* of V: one for each thread, or one for all of them */
 } split_wino;
 
 static split_wino plan_winograd_split(const geometry *s, int direction, int parts, int threads) {
     const int64_t depth = (direction ? s->k : s->c) / s->g, chunks = MAX(1, CEIL_DIV(depth, TERMS));
-    const int64_t fitting = SPLIT_V_BYTES / (chunks * SPLIT_POINTS * parts * TILE_ROW);
-    const int64_t wanted = MAX(s->dh * s->dw, MIN(SPLIT_MOST_TILES, MAX(SPLIT_LEAST_TILES, fitting)));
-    split_wino q = {.p = plan_winograd(s, direction, 0, SPLIT_TILE, wanted, threads, sizeof(float)), .parts = parts, .chunks = chunks};
+    const int64_t panels = CEIL_DIV((direction ? s->c : s->k) / s->g, SPLIT_FILTERS);
+    const int64_t v_tile = chunks * SPLIT_POINTS * parts * TILE_ROW, m_tile = panels * SPLIT_POINTS * SPLIT_FILTERS * (int64_t)sizeof(float);
+    const int64_t fitting = MIN(SPLIT_MOST_TILES, MAX(SPLIT_LEAST_TILES, SPLIT_V_BYTES / v_tile)), apart = s->dh * s->dw;
+    split_wino q = {.p = plan_winograd(s, direction, 0, SPLIT_TILE, MAX(apart, fitting), threads, sizeof(float)), .parts = parts,
+                    .chunks = chunks, .pass = 1};
+    const int64_t many = SPLIT_MOST_BYTES / (v_tile + m_tile);
+    const wino_plan large = plan_winograd(s, direction, 0, SPLIT_TILE, MAX(apart, many), threads, sizeof(float));
+    /* Bytes that come from beyond the second-level cache; filters take longer, since a tile of them is used at once. */
+    const int64_t filters = panels * SPLIT_POINTS * chunks * parts * 2 * TILE_BYTES, of_tiles = 2 * q.p.blocks * q.p.tiles * (v_tile + m_tile);
+    if (4 * (q.p.blocks - large.blocks) * filters > 3 * of_tiles) q.p = large, q.pass = panels;
     q.rows = ROUND_UP(q.p.tiles, SPLIT_ROWS);
     /* What belongs to one tile is stored to few pages, and by a cache line more to different sets of the first-level cache. */
     q.v_part = SPLIT_ROWS * TILE_ROW + CACHE_LINE, q.v_point = parts * q.v_part, q.v_chunk = SPLIT_POINTS * q.v_point;
     q.v_rows = chunks * q.v_chunk;
-    q.p.m_step = SPLIT_FILTERS;
-    q.m_plane = q.p.m_plane = q.rows * SPLIT_FILTERS + TILE;
+    q.p.m_step = q.pass * SPLIT_FILTERS;
+    q.m_plane = q.p.m_plane = q.rows * q.p.m_step + TILE;
     q.panel = SPLIT_POINTS * chunks * parts * 2 * TILE_BYTES;
     q.sets = q.p.blocks * q.p.groups >= threads ? threads : 1;
     return q;
@@ -251,21 +261,24 @@ static void split_gather(const split_wino *q, const wino_block *b, int channels_
 
 /* -- products ------------------------------------------------------------------------------------------------------------ */
 
+/* `columns` filters from a panel's first one on. */
 static void split_multiply(const split_wino *q, int64_t tiles, const char *v, const char *filters, const int64_t *at, int64_t columns,
                            float *sums) {
-    const int nw = columns > TILE ? 2 : 1;
+    const int64_t row = q->p.m_step;
     tile_factors f = {.row = TILE_ROW, .second = TILE_BYTES, .part = q->v_part, .at = at, .steps = q->chunks,
                       .weights_step = 2 * q->parts * TILE_BYTES, .weights_second = TILE_BYTES, .weights_part = 2 * TILE_BYTES};
-    tile_sums r = {.row = {SPLIT_FILTERS * sizeof(float), SPLIT_FILTERS * sizeof(float)}, .from = FROM_ZERO};
-    for (int64_t point = 0; point < SPLIT_POINTS; point++, sums += q->m_plane) {
-        f.weights = filters + point * q->chunks * f.weights_step;
-        for (int64_t first = 0; first < tiles; first += SPLIT_ROWS) {
-            const int nd = tiles - first > TILE ? 2 : 1;
-            f.data = v + first / SPLIT_ROWS * q->v_rows + point * q->v_point;
-            for (int i = 0; i < 4; i++) r.out[i] = sums + (first + i / 2 * TILE) * SPLIT_FILTERS + i % 2 * TILE;
-            tile_kernels[q->parts - 1][0][nd - 1][nw - 1](&f, &r);
+    tile_sums r = {.row = {row * sizeof(float), row * sizeof(float)}, .from = FROM_ZERO};
+    for (int64_t point = 0; point < SPLIT_POINTS; point++, sums += q->m_plane)
+        for (int64_t j = 0; j < columns; j += SPLIT_FILTERS) {
+            const int nw = columns - j > TILE ? 2 : 1;
+            f.weights = filters + j / SPLIT_FILTERS * q->panel + point * q->chunks * f.weights_step;
+            for (int64_t first = 0; first < tiles; first += SPLIT_ROWS) {
+                const int nd = tiles - first > TILE ? 2 : 1;
+                f.data = v + first / SPLIT_ROWS * q->v_rows + point * q->v_point;
+                for (int i = 0; i < 4; i++) r.out[i] = sums + (first + i / 2 * TILE) * row + j + i % 2 * TILE;
+                tile_kernels[q->parts - 1][0][nd - 1][nw - 1](&f, &r);
+            }
         }
-    }
 }
 
 /* -- forward and input gradient ------------------------------------------------------------------------------------------ */
@@ -325,9 +338,9 @@ int winograd_split_run(const geometry *s, int direction, int parts, const float 
             const wino_block b = block_at(p, i / p->groups);
             split_gather(&q, &b, channels_last, x, group, strip, v, &m, t);
             team_barrier(t);
-            for (int64_t j = begin; j < end; j++) {
+            for (int64_t j = begin; j < end; j += q.pass) {
                 const int64_t filter = group * p->columns + j * SPLIT_FILTERS;
-                panel.columns = MIN(SPLIT_FILTERS, p->columns - j * SPLIT_FILTERS);
+                panel.columns = MIN(MIN(q.pass, end - j) * SPLIT_FILTERS, p->columns - j * SPLIT_FILTERS);
                 split_multiply(&q, b.tiles, v, packed + sizeof(split_header) + (group * panels + j) * q.panel, at, panel.columns,
                                sums);
                 wino_scatter_f32(&tile, &panel, &b, channels_last, sums, bias ? bias + filter : NULL, activation, slope,
