@@ -11,7 +11,8 @@ enum {
     SPLIT_STRIP_BYTES = 1024 * 1024, /* of bfloat16 parts in a strip, so that they and a panel of weights stay in the second-level cache */
     SPLIT_SHORT_BYTES = 192 * 1024,  /* the same where rows are split once only and what is read of weights again and again is little */
     SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels */
-    SPLIT_SUM_PIXELS = 1536,         /* weight gradient with several taps: at least so many, so that sums are rarely written */
+    SPLIT_PAIR_BYTES = 768 * 1024,   /* of the weight gradient's pairs of pixels, which stay there while the gradients of all filters pass; */
+    SPLIT_SUM_BYTES = 512 * 1024,    /* and of its sums, up to which they stay there from strip to strip */
     SPLIT_APART_BYTES = 768 * 1024,  /* of sums of the weight gradient, up to which each thread has its own; */
     SPLIT_APART_PIXELS = 512,        /* and pixels for each, from which on adding the sums takes little of the time of making them */
     SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
@@ -95,6 +96,29 @@ static int64_t sharing_phases(const geometry *s, int direction) {
     return planes_only && o.phases <= MOST_SHARING ? o.phases : 1;
 }
 
+/* Pixels from an output to what a tap reads. */
+INLINE int64_t tap_distance(const split_plan *q, int64_t index) {
+    const tap *t = q->p.tap + index;
+    return (floor_div(t->dy, q->p.step_h) - q->least_y) * q->pitch + floor_div(t->dx, q->p.step_w) - q->least_x;
+}
+
+/* 2 if some tap begins at an odd pixel, so that pairs of both kinds are needed. */
+static int64_t pair_kinds(const split_plan *q) {
+    for (int64_t i = 0; i < q->p.taps && !q->patches; i++)
+        if (tap_distance(q, i) % 2) return 2;
+    return 1;
+}
+
+/* Bytes of a strip of the weight gradient. Either all of it stays in the second-level cache, and the sums come and go with each strip; or
+ * strips are large, and a block of channels after the other stays there. What takes fewer bytes from beyond that cache is better. */
+static int64_t weight_strip_bytes(const split_plan *q, int64_t pixel_pairs, int64_t pixel_gradients, int64_t pixels) {
+    const int64_t pixel = pixel_pairs + pixel_gradients, sums = q->o.columns * q->o.depth * q->p.taps * (int64_t)sizeof(float);
+    const int64_t of_block = pixel_pairs / (q->patches ? 1 : q->chunks) + pixel_gradients / CEIL_DIV(q->o.columns, SPLIT_PANEL);
+    const int64_t large = SPLIT_STRIP_BYTES / of_block * pixel;
+    const int64_t small_cost = sums > SPLIT_SUM_BYTES ? 2 * sums * CEIL_DIV(pixels * pixel, SPLIT_STRIP_BYTES) : 0;
+    return small_cost <= 2 * pixels * pixel + 2 * sums * CEIL_DIV(pixels * pixel, large) ? SPLIT_STRIP_BYTES : large;
+}
+
 /* `tables`: split_tables_bytes. */
 static split_plan plan_split(const geometry *s, int direction, int parts, int64_t index, int threads, char *tables) {
     const int64_t most_taps = s->kh * s->kw, backward = direction == SPLIT_INPUT_GRAD, weight = direction == SPLIT_WEIGHT_GRAD;
@@ -149,9 +173,10 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     const int brief = q.patches || (q.span_y == 0 && reads_weights_again(&q) && !sharing);
     int64_t budget = brief ? (1 + q.lanes) * SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
     if (weight) {
-        budget = SPLIT_STRIP_BYTES;
-        pixel_bytes += ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
-        if (p->taps > 1) budget = MAX(budget, SPLIT_SUM_PIXELS * pixel_bytes);
+        const int64_t gradients = ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
+        pixel_bytes *= pair_kinds(&q);
+        budget = weight_strip_bytes(&q, pixel_bytes, gradients, s->n * q.h * q.pitch);
+        pixel_bytes += gradients;
     }
     const int64_t row_bytes = pixel_bytes * q.pitch;
     /* Rows that strips share are split again for each: there are more of the others. */

@@ -29,19 +29,6 @@ static int64_t filter_blocks(const split_plan *q) { return CEIL_DIV(q->o.columns
 static int64_t channel_blocks(const split_plan *q) { return CEIL_DIV(weight_tiles(q), 2); }
 static int64_t weight_sums(const split_plan *q) { return filter_blocks(q) * channel_blocks(q) * weight_taps(q) * SUMS_FLOATS; }
 
-/* Pixels from an output to what a tap reads. */
-INLINE int64_t tap_distance(const split_plan *q, int64_t index) {
-    const tap *t = q->p.tap + index;
-    return (floor_div(t->dy, q->p.step_h) - q->least_y) * q->pitch + floor_div(t->dx, q->p.step_w) - q->least_x;
-}
-
-/* 2 if some tap begins at an odd pixel, so that pairs of both kinds are needed. */
-static int64_t pair_kinds(const split_plan *q) {
-    for (int64_t i = 0; i < weight_taps(q) && !q->patches; i++)
-        if (tap_distance(q, i) % 2) return 2;
-    return 1;
-}
-
 /* Bytes of a part: x is [part][plane of a remainder][kind of pairs][tile of channels][pair][16 channels x 2 pixels],
  * gy [part][filter][pixel]. */
 static int64_t pair_tile_bytes(const split_plan *q) { return q->plane / 2 * TILE_ROW; }
@@ -250,8 +237,21 @@ static void fill_gradient(const split_strip *t, int64_t image_rows, const float 
 
 /* -- Sums --------------------------------------------------------------------------------------------------------------------- */
 
-/* Register tiles [begin, end) over a strip, in the order (block of filters, block of channels, tap). The taps of a block take turns, some
- * steps each, which read the same lines of the first-level cache; sums come and go instead. */
+/* Blocks of channels whose pairs stay in the second-level cache while all filters pass. */
+static int64_t resident_blocks(const split_plan *q) {
+    const int64_t each = 2 * pair_tile_bytes(q) * pair_kinds(q) * q->parts * (q->patches ? 1 : q->planes);
+    return MAX(1, MIN(channel_blocks(q), SPLIT_PAIR_BYTES / each));
+}
+
+/* A block of sums, by its place in the order (resident blocks of channels, block of filters, block of channels). */
+static void block_in_order(const split_plan *q, int64_t index, int64_t *filters, int64_t *channels) {
+    const int64_t resident = resident_blocks(q), first = index / (resident * filter_blocks(q)) * resident;
+    const int64_t count = MIN(resident, channel_blocks(q) - first), place = index - first * filter_blocks(q);
+    *filters = place / count, *channels = first + place % count;
+}
+
+/* Register tiles [begin, end) over a strip, in the order of blocks, by taps. The taps of a block take turns, some steps each, which read the
+ * same lines of the first-level cache; sums come and go instead. */
 static void add_products(const split_strip *t, const char *gradients, const int64_t *at, int64_t steps, int64_t begin, int64_t end,
                          int first, float *sums) {
     const split_plan *q = t->q;
@@ -260,7 +260,8 @@ static void add_products(const split_strip *t, const char *gradients, const int6
     tile_factors f = {.row = 2 * q->plane, .second = 2 * TILE * q->plane, .part = gradient_part(q), .at = at,
                       .weights_step = TILE_BYTES, .weights_second = tile_bytes, .weights_part = pairs_part(q)};
     for (int64_t block = begin / taps; block * taps < end; block++) {
-        const int64_t channels = block % blocks, filters = block / blocks;
+        int64_t filters, channels;
+        block_in_order(q, block, &filters, &channels);
         const int64_t nd = q->o.columns - filters * SPLIT_PANEL > TILE ? 2 : 1, nw = tiles - 2 * channels > 1 ? 2 : 1;
         for (int64_t step = 0; step < steps; step += turn) {
             f.steps = MIN(turn, steps - step);
@@ -269,7 +270,8 @@ static void add_products(const split_strip *t, const char *gradients, const int6
                 const int64_t plane = q->patches ? 0 : q->slot[item % taps] * pair_kinds(q) + distance % 2;
                 /* Sums of three parts begin at zero, as small products come first. */
                 const int begins = first && !step, apart = !begins && q->parts == 3;
-                float turn_sums[SUMS_FLOATS] __attribute__((aligned(CACHE_LINE))), *all = sums + item * SUMS_FLOATS;
+                float turn_sums[SUMS_FLOATS] __attribute__((aligned(CACHE_LINE)));
+                float *all = sums + ((filters * blocks + channels) * taps + item % taps) * SUMS_FLOATS;
                 tile_sums r = {.from = begins || apart ? FROM_ZERO : FROM_SUMS, .row = {TILE_ROW, TILE_ROW}};
                 for (int64_t i = 0; i < 4; i++) r.out[i] = (apart ? turn_sums : all) + i * TILE * TILE;
                 f.data = gradients + filters * SPLIT_PANEL * f.row + step * TILE_ROW;
