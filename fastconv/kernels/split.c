@@ -83,7 +83,7 @@ static weight_sizes weight_sizes_of(const split_plan *q) {
         .runs = ROUND_UP(split_plane_rows(q) * (int64_t)sizeof(held_run), CACHE_LINE),
         .compact = ROUND_UP(split_compact_values(q) * q->parts * (int64_t)sizeof(uint16_t), CACHE_LINE),
         .row = ROUND_UP(MAX(split_row_floats(q), weight_columns(q) + TILE) * (int64_t)sizeof(float), CACHE_LINE),
-        .rows = q->channels_last && !q->patches ? 0 : q->parts * TILE * q->plane * 2 + CACHE_LINE,
+        .rows = q->channels_last && !q->patches ? 0 : planes_together(q, 0) * q->parts * TILE * q->plane * 2 + CACHE_LINE,
     };
     z.own = CACHE_LINE + z.at + z.runs + z.compact + z.row + z.rows;
     return z;

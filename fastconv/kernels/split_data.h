@@ -126,6 +126,24 @@ INLINE void split_row(const int parts, const float *from, int64_t step, int64_t 
     }
 }
 
+/* The same of every second float, `first` of them from `from` on, and of those between, of which there are `second`. */
+INLINE void split_row_twice(const int parts, const float *from, int64_t first, int64_t second, char *to, char *between, int64_t part_bytes,
+                            magnitudes *m) {
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    const int64_t count = first + second;
+    for (int64_t j = 0; j < count; j += TERMS) {
+        const __m512 low = load_floats(from + j, count - j), high = load_floats(from + j + TILE, count - j - TILE);
+        __m512i part[MOST_PARTS];
+        note_magnitudes(m, low), note_magnitudes(m, high);
+        split_values(parts, _mm512_permutex2var_ps(low, even, high), _mm512_permutex2var_ps(low, odd, high), part);
+        UNROLL for (int k = 0; k < parts; k++) {
+            _mm256_storeu_si256((__m256i *)(to + k * part_bytes + j), _mm512_castsi512_si256(part[k]));
+            _mm256_storeu_si256((__m256i *)(between + k * part_bytes + j), _mm512_extracti64x4_epi64(part[k], 1));
+        }
+    }
+}
+
 /* NCHW planes: [slot][chunk][part][16 pairs of channels][pixel]. */
 INLINE void fill_channel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;

@@ -48,6 +48,7 @@ typedef struct {
     int64_t h;                   /* output rows, of the phase that has the most if they share */
     int64_t rows, images;        /* output rows of a strip, of `images` images */
     int64_t row_strips, strips;  /* per image, if `images` is 1; of the batch */
+    int64_t kinds;               /* weight gradient: of pairs of pixels */
     int apart;                   /* weight gradient: every thread has strips and sums of its own */
     int64_t plane;               /* pixels of a plane, or of patches, with those behind the last row that tiles reach */
     int64_t behind;              /* of which so many are read as zeros */
@@ -174,7 +175,8 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     int64_t budget = brief ? (1 + q.lanes) * SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
     if (weight) {
         const int64_t gradients = ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
-        pixel_bytes *= pair_kinds(&q);
+        q.kinds = pair_kinds(&q);
+        pixel_bytes *= q.kinds;
         budget = weight_strip_bytes(&q, pixel_bytes, gradients, s->n * q.h * q.pitch);
         pixel_bytes += gradients;
     }

@@ -33,7 +33,7 @@ static int64_t weight_sums(const split_plan *q) { return filter_blocks(q) * chan
  * gy [part][filter][pixel]. */
 static int64_t pair_tile_bytes(const split_plan *q) { return q->plane / 2 * TILE_ROW; }
 static int64_t pairs_part(const split_plan *q) {
-    return (q->patches ? 1 : q->planes) * pair_kinds(q) * weight_tiles(q) * pair_tile_bytes(q);
+    return (q->patches ? 1 : q->planes) * q->kinds * weight_tiles(q) * pair_tile_bytes(q);
 }
 static int64_t gradient_part(const split_plan *q) { return ROUND_UP(q->o.columns, SPLIT_PANEL) * q->plane * 2; }
 
@@ -59,11 +59,9 @@ INLINE void pair_pixels(const int parts, const float *const *at, int64_t c, __mm
 
 INLINE __mmask16 first_lanes(int64_t n) { return (__mmask16)(n >= 16 ? 0xffff : (1u << MAX(n, 0)) - 1); }
 
-/* The second pixel of one pair and the first of the next, as a pair. */
-INLINE __m512i paired_between(__m512i part, __m512i next) {
-    const __m512i order = _mm512_set_epi16(47, 31, 46, 30, 45, 29, 44, 28, 43, 27, 42, 26, 41, 25, 40, 24, 39, 23, 38, 22, 37, 21, 36, 20,
-                                           35, 19, 34, 18, 33, 17, 32, 16);
-    return _mm512_permutex2var_epi16(part, order, next);
+/* The second pixel of one pair and the first of the next, as pairs, of 16 channels. */
+INLINE __m512i paired_between(__m512i pairs, __m512i next) {
+    return _mm512_or_si512(_mm512_srli_epi32(pairs, 16), _mm512_slli_epi32(next, 16));
 }
 
 /* Tiles of channels of a channels-last plane; odd_pairs: NULL if there are none. */
@@ -77,9 +75,10 @@ INLINE void pair_plane(const int parts, const int tiles, const split_plan *q, co
             pair_pixels(parts, at + 2 * i, c + j * TILE, first_lanes(q->o.depth - c - j * TILE), part, m);
             UNROLL for (int k = 0; k < parts; k++) {
                 const int64_t to = k * part_bytes + j * tile_bytes + i * TILE_ROW;
-                _mm512_store_si512(even_pairs + to, paired(part[k]));
-                if (odd_pairs && i) _mm512_store_si512(odd_pairs + to - TILE_ROW, paired_between(before[j][k], part[k]));
-                before[j][k] = part[k];
+                const __m512i pair = paired(part[k]);
+                _mm512_store_si512(even_pairs + to, pair);
+                if (odd_pairs && i) _mm512_store_si512(odd_pairs + to - TILE_ROW, paired_between(before[j][k], pair));
+                before[j][k] = pair;
             }
         }
     for (int64_t j = 0; j < tiles && odd_pairs; j++)
@@ -88,19 +87,26 @@ INLINE void pair_plane(const int parts, const int tiles, const split_plan *q, co
                                paired_between(before[j][k], _mm512_setzero_si512()));
 }
 
-/* Rows of 16 channels, [part][16][plane], to pairs that begin `odd` pixels on. Behind the last pixel of a row are those of the next, which
- * meet gradients of zero. */
-INLINE void pair_channels(const int parts, const split_plan *q, const char *rows, int odd, char *pairs, int64_t part_bytes) {
-    const int64_t row_bytes = 2 * q->plane;
-    for (int k = 0; k < parts; k++)
+/* Rows of 16 channels, [part][16][plane], to pairs; odd_pairs: NULL if there are none. Behind the last pixel of a row are those of the
+ * next, which meet gradients of zero. */
+INLINE void pair_channels(const int parts, const split_plan *q, const char *rows, char *even_pairs, char *odd_pairs, int64_t part_bytes) {
+    const int64_t row_bytes = 2 * q->plane, tile_bytes = pair_tile_bytes(q);
+    for (int k = 0; k < parts; k++) {
+        char *even = even_pairs + k * part_bytes, *odd = odd_pairs + k * part_bytes;
+        __m512i before = _mm512_setzero_si512();
         for (int64_t j = 0; j < q->plane; j += TERMS) {
             vec_t_f32 row[TILE];
-            UNROLL for (int i = 0; i < TILE; i++)
-                row[i] = (vec_t_f32)_mm512_loadu_si512(rows + (k * TILE + i) * row_bytes + 2 * (j + odd));
+            UNROLL for (int i = 0; i < TILE; i++) row[i] = (vec_t_f32)_mm512_loadu_si512(rows + (k * TILE + i) * row_bytes + 2 * j);
             transpose_square_f32(row);
-            UNROLL for (int i = 0; i < TILE; i++)
-                _mm512_store_si512(pairs + k * part_bytes + (j / 2 + i) * TILE_ROW, (__m512i)row[i]);
+            UNROLL for (int i = 0; i < TILE; i++) _mm512_store_si512(even + (j / 2 + i) * TILE_ROW, (__m512i)row[i]);
+            if (!odd_pairs) continue;
+            if (j) _mm512_store_si512(odd + (j / 2 - 1) * TILE_ROW, paired_between(before, (__m512i)row[0]));
+            UNROLL for (int i = 0; i < TILE - 1; i++)
+                _mm512_store_si512(odd + (j / 2 + i) * TILE_ROW, paired_between((__m512i)row[i], (__m512i)row[i + 1]));
+            before = (__m512i)row[TILE - 1];
         }
+        if (odd_pairs) _mm512_store_si512(odd + tile_bytes - TILE_ROW, paired_between(before, _mm512_setzero_si512()));
+    }
 }
 
 /* Terms of the patches of one image as rows of pixels. */
@@ -121,33 +127,64 @@ INLINE void fill_patch_rows(const int parts, const split_strip *t, int64_t image
     }
 }
 
-/* Tiles [begin, end) of channels, or of the terms of patches. `at`: pointers for the pixels of a plane; `rows`: [part][16][plane], and a
- * cache line. */
+/* Planes from this one on whose pixels lie between one another's, and are read together. */
+INLINE int64_t planes_together(const split_plan *q, int64_t slot) {
+    if (q->channels_last || q->p.step_w != 2 || slot + 1 == q->planes || q->slot_y[slot] != q->slot_y[slot + 1]) return 1;
+    return 2;
+}
+
+/* 16 channels from c on of an NCHW plane, or of two, as rows: [plane][part][channel][pixel]. What lies between the rows of the images stays
+ * as it is. */
+INLINE void fill_plane_rows(const int parts, const split_strip *t, const float *x, int64_t slot, int64_t together, int64_t runs, int64_t c,
+                            char *rows, magnitudes *m) {
+    const split_plan *q = t->q;
+    const int64_t row_bytes = 2 * q->plane, part_bytes = TILE * row_bytes, channel = q->o.src_h * q->o.src_w;
+    /* The second plane's pixels may come first. */
+    const int64_t swapped = together == 2 && q->slot_x[slot], count = MAX(0, MIN(TILE, q->o.depth - c));
+    char *first = rows + swapped * parts * part_bytes, *second = rows + !swapped * parts * part_bytes;
+    const held_pixels between = held_in_row(q->pitch, q->least_x, 1, 2, q->o.src_w);
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t r = 0; r < runs; r++) {
+            const float *from = x + (t->run[r].n * q->o.src_c + t->group * q->o.depth + c + i) * channel + t->run[r].from;
+            const int64_t to = i * row_bytes + 2 * t->run[r].to;
+            if (together == 2)
+                split_row_twice(parts, from, t->run[r].count, between.end - between.begin, first + to, second + to, part_bytes, m);
+            else
+                split_row(parts, from, q->p.step_w, t->run[r].count, rows + to, part_bytes, m);
+        }
+    for (int64_t k = 0; k < together * parts; k++) memset(rows + k * part_bytes + count * row_bytes, 0, (TILE - count) * row_bytes);
+}
+
+/* Tiles [begin, end) of channels, or of the terms of patches. `at`: pointers for the pixels of a plane; `rows`: of one plane, or of two
+ * that are read together, [part][16][plane], and a cache line. */
 INLINE void fill_pairs_parts(const int parts, const split_strip *t, const float *x, int64_t begin, int64_t end, const float *zeros,
                              const float **at, char *rows, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t tile_bytes = pair_tile_bytes(q), tiles = weight_tiles(q), kinds = pair_kinds(q), part_bytes = pairs_part(q);
+    const int64_t tile_bytes = pair_tile_bytes(q), tiles = weight_tiles(q), part_bytes = pairs_part(q);
     if (q->patches) {
         for (int64_t tile = begin; tile < end; tile++) {
             for (int64_t i = 0; i < t->images; i++) {
                 if (tile == begin || t->images > 1) fill_compact_rows(parts, t, t->n0 + i, x, m);
                 fill_patch_rows(parts, t, i, tile * TILE, rows);
             }
-            pair_channels(parts, q, rows, 0, t->parts + tile * tile_bytes, part_bytes);
+            pair_channels(parts, q, rows, t->parts + tile * tile_bytes, NULL, part_bytes);
         }
         return;
     }
-    const int64_t row_bytes = 2 * q->plane, channel = q->o.src_h * q->o.src_w;
-    for (int64_t slot = 0; slot < q->planes; slot++) {
+    const int64_t rows_bytes = parts * TILE * 2 * q->plane;
+    for (int64_t slot = 0, together; slot < q->planes; slot += together) {
         int64_t runs = 0;
+        together = planes_together(q, slot);
         if (q->channels_last) {
             locate_plane(t, x, slot, zeros, at);
         } else { /* whose zeros stay while the tiles follow each other */
-            runs = held_runs(t, slot);
-            memset(rows, 0, parts * TILE * row_bytes);
+            runs = held_runs(t, slot + (together == 2 && q->slot_x[slot]));
+            memset(rows, 0, together * rows_bytes);
         }
         for (int64_t tile = begin; tile < end; tile++) {
-            char *even = t->parts + (slot * kinds * tiles + tile) * tile_bytes, *odd = kinds > 1 ? even + tiles * tile_bytes : NULL;
+            char *even = t->parts + (slot * q->kinds * tiles + tile) * tile_bytes;
+            const int64_t to_odd = tiles * tile_bytes, to_next = q->kinds * to_odd;
+            char *odd = q->kinds > 1 ? even + to_odd : NULL;
             if (q->channels_last && tile + PAIRED_TILES <= end) {
                 pair_plane(parts, PAIRED_TILES, q, at, tile * TILE, even, odd, part_bytes, m);
                 tile += PAIRED_TILES - 1;
@@ -157,15 +194,9 @@ INLINE void fill_pairs_parts(const int parts, const split_strip *t, const float 
                 pair_plane(parts, 1, q, at, tile * TILE, even, odd, part_bytes, m);
                 continue;
             }
-            for (int64_t i = 0, c = tile * TILE; i < TILE; i++, c++) {
-                char *row = rows + i * row_bytes;
-                for (int64_t r = 0; r < runs && c < q->o.depth; r++)
-                    split_row(parts, x + (t->run[r].n * q->o.src_c + t->group * q->o.depth + c) * channel + t->run[r].from, q->p.step_w,
-                              t->run[r].count, row + 2 * t->run[r].to, TILE * row_bytes, m);
-                for (int k = 0; k < parts && c >= q->o.depth; k++) memset(row + k * TILE * row_bytes, 0, row_bytes);
-            }
-            pair_channels(parts, q, rows, 0, even, part_bytes);
-            if (odd) pair_channels(parts, q, rows, 1, odd, part_bytes);
+            fill_plane_rows(parts, t, x, slot, together, runs, tile * TILE, rows, m);
+            for (int64_t i = 0; i < together; i++)
+                pair_channels(parts, q, rows + i * rows_bytes, even + i * to_next, odd ? odd + i * to_next : NULL, part_bytes);
         }
     }
 }
@@ -239,7 +270,7 @@ static void fill_gradient(const split_strip *t, int64_t image_rows, const float 
 
 /* Blocks of channels whose pairs stay in the second-level cache while all filters pass. */
 static int64_t resident_blocks(const split_plan *q) {
-    const int64_t each = 2 * pair_tile_bytes(q) * pair_kinds(q) * q->parts * (q->patches ? 1 : q->planes);
+    const int64_t each = 2 * pair_tile_bytes(q) * q->kinds * q->parts * (q->patches ? 1 : q->planes);
     return MAX(1, MIN(channel_blocks(q), SPLIT_PAIR_BYTES / each));
 }
 
@@ -267,7 +298,7 @@ static void add_products(const split_strip *t, const char *gradients, const int6
             f.steps = MIN(turn, steps - step);
             for (int64_t item = MAX(begin, block * taps); item < MIN(end, (block + 1) * taps); item++) {
                 const int64_t distance = q->patches ? 0 : tap_distance(q, item % taps);
-                const int64_t plane = q->patches ? 0 : q->slot[item % taps] * pair_kinds(q) + distance % 2;
+                const int64_t plane = q->patches ? 0 : q->slot[item % taps] * q->kinds + distance % 2;
                 /* Sums of three parts begin at zero, as small products come first. */
                 const int begins = first && !step, apart = !begins && q->parts == 3;
                 float turn_sums[SUMS_FLOATS] __attribute__((aligned(CACHE_LINE)));
