@@ -24,7 +24,7 @@ static split_sizes sizes_of(const geometry *s, int backward, int parts, int thre
         const split_plan q = plan_split(s, backward, parts, i, threads, tables);
         z.packed += q.groups * phase_weight_bytes(&q);
         z.pack_scratch = MAX(z.pack_scratch, pack_scratch_bytes(&q, backward, s->kh * s->kw));
-        z.steps = MAX(z.steps, q.steps * (int64_t)sizeof(int64_t));
+        z.steps = MAX(z.steps, round_steps(&q) * (int64_t)sizeof(tile_step));
         z.strip = MAX(z.strip, split_strip_bytes(&q));
         z.runs = MAX(z.runs, split_plane_rows(&q) * (int64_t)sizeof(held_run));
         z.compact = MAX(z.compact, split_compact_values(&q) * parts * (int64_t)sizeof(uint16_t));
@@ -68,7 +68,7 @@ void split_pack(const geometry *s, int backward, int parts, const float *w, char
 }
 
 typedef struct {
-    int64_t pairs, gradients, sums, steps, zeros; /* of all threads */
+    int64_t pairs, gradients, sums, zeros;        /* of all threads */
     int64_t at, runs, compact, row, rows, own;    /* of each; together */
 } weight_sizes;
 
@@ -77,7 +77,6 @@ static weight_sizes weight_sizes_of(const split_plan *q) {
         .pairs = ROUND_UP(q->parts * pairs_part(q), CACHE_LINE),
         .gradients = ROUND_UP(q->parts * gradient_part(q), CACHE_LINE),
         .sums = weight_sums(q) * (int64_t)sizeof(float),
-        .steps = ROUND_UP(q->plane / TERMS * (int64_t)sizeof(int64_t), CACHE_LINE),
         .zeros = ROUND_UP((MAX(q->o.depth, q->o.columns) + TILE) * (int64_t)sizeof(float), CACHE_LINE),
         .at = ROUND_UP(q->plane * (int64_t)sizeof(void *), CACHE_LINE),
         .runs = ROUND_UP(split_plane_rows(q) * (int64_t)sizeof(held_run), CACHE_LINE),
@@ -95,7 +94,7 @@ static int64_t weight_workspace(const geometry *s, int parts, int threads) {
     const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, parts, 0, threads, tables);
     const weight_sizes z = weight_sizes_of(&q);
     free(tables);
-    return split_tables_bytes(s) + z.steps + z.zeros + (q.apart ? threads : 1) * (z.pairs + z.gradients + z.sums) + threads * z.own;
+    return split_tables_bytes(s) + z.zeros + (q.apart ? threads : 1) * (z.pairs + z.gradients + z.sums) + threads * z.own;
 }
 
 /* Where a phase of the input gradient has no taps, everything is zero; its pixels lie between those of the others. */
@@ -135,9 +134,9 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
         char *p = (char *)workspace + thread_index() * own;
         magnitude_range *mine = (magnitude_range *)aligned_take(&p, sizeof(*mine));
         char *tables[MOST_SHARING];
-        int64_t *at[MOST_SHARING];
+        tile_step *step[MOST_SHARING];
         for (int64_t i = 0; i < sharing; i++) tables[i] = aligned_take(&p, split_tables_bytes(s));
-        for (int64_t i = 0; i < sharing; i++) at[i] = (int64_t *)aligned_take(&p, z.steps);
+        for (int64_t i = 0; i < sharing; i++) step[i] = (tile_step *)aligned_take(&p, z.steps);
         held_run *run = (held_run *)aligned_take(&p, z.runs);
         char *strip = aligned_take(&p, z.strip), *compact = aligned_take(&p, z.compact), *row = aligned_take(&p, z.row);
         float *bias_tiles = (float *)aligned_take(&p, z.bias);
@@ -155,7 +154,7 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                 packed_phase[count] = weights;
                 weights += q->groups * phase_weight_bytes(q);
                 if (!q->p.taps || !q->p.h || !q->p.w) continue;
-                product_offsets(q, at[count]);
+                place_steps(q, step[count]);
                 count++;
             }
             if (!count) continue;
@@ -180,7 +179,7 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                 strip_work work[MOST_SHARING];
                 for (int64_t k = 0; k < count; k++) {
                     of_phase[k] = t, of_phase[k].q = plans + k, of_phase[k].rows = MIN(t.rows, plans[k].p.h - t.y0);
-                    work[k] = work_on(of_phase + k, packed_phase[k] + t.group * phase_weight_bytes(plans + k), at[k],
+                    work[k] = work_on(of_phase + k, packed_phase[k] + t.group * phase_weight_bytes(plans + k), step[k],
                                       bias ? bias_tiles : NULL, activation, slope, out, (float *)p);
                 }
                 for (int64_t k = 0; k < count; k++) {
@@ -203,7 +202,6 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
     char *p = (char *)workspace, *tables = aligned_take(&p, split_tables_bytes(s));
     const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, parts, 0, threads, tables);
     const weight_sizes z = weight_sizes_of(&q);
-    int64_t *steps_at = (int64_t *)aligned_take(&p, z.steps);
     float *zeros = memset(aligned_take(&p, z.zeros), 0, z.zeros);
     const int64_t sets = q.apart ? threads : 1;
     char *pairs = aligned_take(&p, sets * z.pairs), *gradients = aligned_take(&p, sets * z.gradients);
@@ -211,7 +209,6 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
     magnitude_range seen[2] = {{0, UINT32_MAX}, {0, UINT32_MAX}};
     for (int i = 0; i < threads; i++) memcpy(p + i * z.own, seen, sizeof(seen)); /* OpenMP may start fewer */
     const int64_t items = filter_blocks(&q) * channel_blocks(&q) * weight_taps(&q);
-    for (int64_t i = 0; i < q.plane / TERMS; i++) steps_at[i] = i * TILE_ROW;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         const int me = thread_index(), team = team_size();
@@ -244,7 +241,7 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
 #pragma omp barrier
                 }
                 share(items, number, sharing, &begin, &end);
-                add_products(&t, own_gradients, steps_at, CEIL_DIV(pixels, TERMS), begin, end, i == first_strip, own_sums);
+                add_products(&t, own_gradients, CEIL_DIV(pixels, TERMS), begin, end, i == first_strip, own_sums);
                 if (!q.apart) {
 #pragma omp barrier
                 }

@@ -264,17 +264,21 @@ static void store_stage_pairs(const strip_view *v, const output_run *run, int64_
 
 /* -- The strip ---------------------------------------------------------------------------------------------------------------- */
 
-/* Bytes from the first tile to those of every product. */
-static void product_offsets(const split_plan *q, int64_t *at) {
+/* Steps of a round: the products of a patch, or the taps, in a plane of 32 channels. */
+static int64_t round_steps(const split_plan *q) { return q->patches ? q->steps : q->p.taps; }
+
+/* Bytes from the first tiles to those of the first round's steps. */
+static void place_steps(const split_plan *q, tile_step *step) {
     const int64_t unit = q->lanes ? 4 : TILE_ROW, plane = q->plane * TILE_ROW;
-    for (int64_t i = 0; i < q->steps; i++) {
-        const tap *t = q->p.tap + i % q->p.taps;
+    for (int64_t i = 0; i < round_steps(q); i++) {
+        const tap *t = q->p.tap + i;
+        step[i].weights = i * 2 * q->parts * TILE_BYTES;
         if (q->patches) {
-            at[i] = i * (q->lanes ? plane : TILE_ROW);
+            step[i].data = i * (q->lanes ? plane : TILE_ROW);
             continue;
         }
         const int64_t y = floor_div(t->dy, q->p.step_h) - q->least_y, x = floor_div(t->dx, q->p.step_w) - q->least_x;
-        at[i] = (q->slot[i % q->p.taps] * q->chunks + i / q->p.taps) * q->parts * plane + (y * q->pitch + x) * unit;
+        step[i].data = q->slot[i] * q->chunks * q->parts * plane + (y * q->pitch + x) * unit;
     }
 }
 
@@ -308,7 +312,7 @@ INLINE void multiply_block(const strip_work *s, int64_t panel, int64_t m, int64_
     r->from = s->bias ? FROM_BIAS : FROM_ZERO;
     r->bias = s->bias + panel * bias_floats(q);
     r->bias_row = q->lanes ? TILE_ROW : 0;
-    f.weights = s->packed + panel * q->steps * f.weights_step;
+    f.weights = s->packed + panel * q->steps * 2 * q->parts * TILE_BYTES;
     f.data = s->t->parts + m * (q->lanes ? 4 : f.row);
     tile_kernels[q->parts - 1][q->lanes][nd - 1][nw - 1](&f, r);
 }
@@ -409,14 +413,15 @@ static void multiply_plane_pairs(const strip_work *s, const strip_work *other, i
                       v->first + panel * SPLIT_PANEL * v->filter);
 }
 
-/* A strip whose parts are there. `at`: of `product_offsets`; `scratch`: SCRATCH_FLOATS. */
-static strip_work work_on(const split_strip *t, const char *packed, const int64_t *at, const float *bias, int activation, float slope,
+/* A strip whose parts are there. `step`: of `place_steps`; `scratch`: SCRATCH_FLOATS. */
+static strip_work work_on(const split_strip *t, const char *packed, const tile_step *step, const float *bias, int activation, float slope,
                           float *out, float *scratch) {
     const split_plan *q = t->q;
     strip_work s = {.t = t, .v = view_of(t, out), .packed = packed, .bias = bias, .activation = activation, .slope = slope,
                     .scratch = scratch, .stage = scratch + 4 * TILE * TILE};
-    s.f.at = at, s.f.steps = q->steps;
-    s.f.weights_second = TILE_BYTES, s.f.weights_part = 2 * TILE_BYTES, s.f.weights_step = 2 * q->parts * TILE_BYTES;
+    s.f.step = step, s.f.steps = round_steps(q), s.f.rounds = q->patches ? 1 : q->chunks;
+    s.f.round = (tile_step){q->parts * q->plane * TILE_ROW, s.f.steps * 2 * q->parts * TILE_BYTES};
+    s.f.weights_second = TILE_BYTES, s.f.weights_part = 2 * TILE_BYTES;
     s.f.row = q->lanes ? 4 * q->plane : q->patches ? q->steps * TILE_ROW : TILE_ROW;
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->plane * TILE_ROW * (q->patches ? q->steps : 1);

@@ -283,19 +283,19 @@ static void block_in_order(const split_plan *q, int64_t index, int64_t *filters,
 
 /* Register tiles [begin, end) over a strip, in the order of blocks, by taps. The taps of a block take turns, some steps each, which read the
  * same lines of the first-level cache; sums come and go instead. */
-static void add_products(const split_strip *t, const char *gradients, const int64_t *at, int64_t steps, int64_t begin, int64_t end,
-                         int first, float *sums) {
+static void add_products(const split_strip *t, const char *gradients, int64_t steps, int64_t begin, int64_t end, int first,
+                         float *sums) {
     const split_plan *q = t->q;
     const int64_t taps = weight_taps(q), blocks = channel_blocks(q), tiles = weight_tiles(q), tile_bytes = pair_tile_bytes(q);
     const int64_t turn = taps < TURN_TAPS ? steps : TURN_BYTES / (6 * TILE_BYTES * q->parts);
-    tile_factors f = {.row = 2 * q->plane, .second = 2 * TILE * q->plane, .part = gradient_part(q), .at = at,
-                      .weights_step = TILE_BYTES, .weights_second = tile_bytes, .weights_part = pairs_part(q)};
+    tile_factors f = {.row = 2 * q->plane, .second = 2 * TILE * q->plane, .part = gradient_part(q),
+                      .step = &(tile_step){0, 0}, .steps = 1, .round = {TILE_ROW, TILE_BYTES}, .weights_second = tile_bytes, .weights_part = pairs_part(q)};
     for (int64_t block = begin / taps; block * taps < end; block++) {
         int64_t filters, channels;
         block_in_order(q, block, &filters, &channels);
         const int64_t nd = q->o.columns - filters * SPLIT_PANEL > TILE ? 2 : 1, nw = tiles - 2 * channels > 1 ? 2 : 1;
         for (int64_t step = 0; step < steps; step += turn) {
-            f.steps = MIN(turn, steps - step);
+            f.rounds = MIN(turn, steps - step);
             for (int64_t item = MAX(begin, block * taps); item < MIN(end, (block + 1) * taps); item++) {
                 const int64_t distance = q->patches ? 0 : tap_distance(q, item % taps);
                 const int64_t plane = q->patches ? 0 : q->slot[item % taps] * q->kinds + distance % 2;

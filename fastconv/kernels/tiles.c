@@ -33,6 +33,11 @@
         if (nw > 1) { LOAD_WEIGHTS(7, 1, w); PRODUCT(1, 4, 7); } \
         if (nd > 1 && nw > 1) PRODUCT(3, 5, 7);                 \
     } while (0)
+#define EACH_STEP                                                                                                          \
+    for (int64_t round = 0; round < f->rounds; round++)                                                                    \
+        for (const tile_step *s = f->step; s < f->step + f->steps; s++)                                                    \
+            for (const char *data = f->data + round * f->round.data + s->data,                                             \
+                            *weights = f->weights + round * f->round.weights + s->weights; data; data = NULL)
 #define START(sum, tile)                                                                               \
     do {                                                                                               \
         if (r->from == FROM_ZERO) _tile_zero(sum);                                                     \
@@ -42,14 +47,12 @@
 
 /* nd x nw sums; all four numbers are constants. */
 INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r) {
-    const char *weights = f->weights;
     __asm__ volatile("" ::: "memory"); /* tile loads do not tell the compiler that they read memory */
     START(0, 0);
     if (nw > 1) START(1, 1);
     if (nd > 1) START(2, 0);
     if (nd > 1 && nw > 1) START(3, 1);
-    for (int64_t s = 0; s < f->steps; s++, weights += f->weights_step) {
-        const char *data = f->data + f->at[s];
+    EACH_STEP {
         if (parts == 1) {
             MULTIPLY(0, 0);
         } else if (parts == 2) {
@@ -65,11 +68,7 @@ INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const
         }
     }
     /* Of three parts the high ones come last: small products are not rounded to the size of large sums. */
-    weights = f->weights;
-    for (int64_t s = 0; parts == 3 && s < f->steps; s++, weights += f->weights_step) {
-        const char *data = f->data + f->at[s];
-        MULTIPLY(0, 0);
-    }
+    if (parts == 3) EACH_STEP MULTIPLY(0, 0);
     _tile_stored(0, r->out[0], r->row[0]);
     if (nw > 1) _tile_stored(1, r->out[1], r->row[0]);
     if (nd > 1) _tile_stored(2, r->out[2], r->row[1]);

@@ -16,13 +16,19 @@
 
 enum { TILE = 16, TERMS = 32, TILE_BYTES = 1024, TILE_ROW = 64, MOST_PARTS = 3 };
 
+/* Bytes to the first tiles of a step. */
 typedef struct {
-    const char *data;          /* the first step's first tile */
+    int64_t data, weights;
+} tile_step;
+
+typedef struct {
+    const char *data;          /* first tile */
     int64_t row, second, part; /* bytes from row to row, to the second tile, from part to part */
-    const int64_t *at;         /* bytes to each step's tiles */
-    int64_t steps;
-    const char *weights;       /* the first step's first tile */
-    int64_t weights_step, weights_second, weights_part; /* bytes to the next step's, to the second, from part to part */
+    const char *weights;       /* first tile */
+    int64_t weights_second, weights_part; /* bytes to the second, from part to part */
+    const tile_step *step;     /* of a round */
+    int64_t steps, rounds;     /* all steps again in every round, */
+    tile_step round;           /* so much further on */
 } tile_factors;
 
 enum { FROM_ZERO, FROM_BIAS, FROM_SUMS };

@@ -262,16 +262,16 @@ static void split_gather(const split_wino *q, const wino_block *b, int channels_
 /* -- products ------------------------------------------------------------------------------------------------------------ */
 
 /* `columns` filters from a panel's first one on. */
-static void split_multiply(const split_wino *q, int64_t tiles, const char *v, const char *filters, const int64_t *at, int64_t columns,
-                           float *sums) {
+static void split_multiply(const split_wino *q, int64_t tiles, const char *v, const char *filters, int64_t columns, float *sums) {
     const int64_t row = q->p.m_step;
-    tile_factors f = {.row = TILE_ROW, .second = TILE_BYTES, .part = q->v_part, .at = at, .steps = q->chunks,
-                      .weights_step = 2 * q->parts * TILE_BYTES, .weights_second = TILE_BYTES, .weights_part = 2 * TILE_BYTES};
+    const int64_t step = 2 * q->parts * TILE_BYTES;
+    tile_factors f = {.row = TILE_ROW, .second = TILE_BYTES, .part = q->v_part, .weights_second = TILE_BYTES, .weights_part = 2 * TILE_BYTES,
+                      .step = &(tile_step){0, 0}, .steps = 1, .rounds = q->chunks, .round = {q->v_chunk, step}};
     tile_sums r = {.row = {row * sizeof(float), row * sizeof(float)}, .from = FROM_ZERO};
     for (int64_t point = 0; point < SPLIT_POINTS; point++, sums += q->m_plane)
         for (int64_t j = 0; j < columns; j += SPLIT_FILTERS) {
             const int nw = columns - j > TILE ? 2 : 1;
-            f.weights = filters + j / SPLIT_FILTERS * q->panel + point * q->chunks * f.weights_step;
+            f.weights = filters + j / SPLIT_FILTERS * q->panel + point * q->chunks * step;
             for (int64_t first = 0; first < tiles; first += SPLIT_ROWS) {
                 const int nd = tiles - first > TILE ? 2 : 1;
                 f.data = v + first / SPLIT_ROWS * q->v_rows + point * q->v_point;
@@ -284,16 +284,15 @@ static void split_multiply(const split_wino *q, int64_t tiles, const char *v, co
 /* -- forward and input gradient ------------------------------------------------------------------------------------------ */
 
 typedef struct {
-    int64_t at, strip, m, own; /* bytes of each thread; together */
-    int64_t v;                 /* of each set */
+    int64_t strip, m, own; /* bytes of each thread; together */
+    int64_t v;             /* of each set */
 } split_wino_sizes;
 
 static split_wino_sizes winograd_split_sizes(const split_wino *q, int channels_last) {
-    split_wino_sizes z = {.at = ROUND_UP(q->chunks * (int64_t)sizeof(int64_t), CACHE_LINE),
-                          .strip = channels_last ? 0 : 2 * ROUND_UP(wino_strip_f32(&q->p) * (int64_t)sizeof(float), CACHE_LINE),
+    split_wino_sizes z = {.strip = channels_last ? 0 : 2 * ROUND_UP(wino_strip_f32(&q->p) * (int64_t)sizeof(float), CACHE_LINE),
                           .m = ROUND_UP(SPLIT_POINTS * q->m_plane * (int64_t)sizeof(float), CACHE_LINE),
                           .v = q->rows / SPLIT_ROWS * q->v_rows};
-    z.own = CACHE_LINE + z.at + z.strip + z.m;
+    z.own = CACHE_LINE + z.strip + z.m;
     return z;
 }
 
@@ -322,11 +321,9 @@ int winograd_split_run(const geometry *s, int direction, int parts, const float 
         const int me = thread_index();
         char *mine = (char *)workspace + me * z.own, *v = sets + (q.sets > 1 ? me * z.v : 0);
         magnitude_range *mine_seen = (magnitude_range *)aligned_take(&mine, sizeof(*mine_seen));
-        int64_t *at = (int64_t *)aligned_take(&mine, z.at);
         float *strip = (float *)aligned_take(&mine, z.strip), *sums = (float *)mine;
         const team t = q.sets > 1 ? (team){0, 1} : (team){me, team_size()};
         magnitudes m = no_magnitudes();
-        for (int64_t i = 0; i < q.chunks; i++) at[i] = i * q.v_chunk;
         wino_plan panel = *p;
         tiles_begin();
         /* Blocks are shared among the threads; where there are few of them, the filters of each are. */
@@ -341,8 +338,7 @@ int winograd_split_run(const geometry *s, int direction, int parts, const float 
             for (int64_t j = begin; j < end; j += q.pass) {
                 const int64_t filter = group * p->columns + j * SPLIT_FILTERS;
                 panel.columns = MIN(MIN(q.pass, end - j) * SPLIT_FILTERS, p->columns - j * SPLIT_FILTERS);
-                split_multiply(&q, b.tiles, v, packed + sizeof(split_header) + (group * panels + j) * q.panel, at, panel.columns,
-                               sums);
+                split_multiply(&q, b.tiles, v, packed + sizeof(split_header) + (group * panels + j) * q.panel, panel.columns, sums);
                 wino_scatter_f32(&tile, &panel, &b, channels_last, sums, bias ? bias + filter : NULL, activation, slope,
                                  out + filter * pixels, 0, strip, (team){0, 1});
             }
