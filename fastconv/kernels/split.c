@@ -9,12 +9,13 @@
 #include "vector.h"
 #include "activation.h"
 #include "transpose.h"
-#include "split_weight.h"
+#include "split_aside.h"
+#include "split_weight_aside.h"
 #include "split_api.h"
 
 /* What threads need at most, over all phases. */
 typedef struct {
-    int64_t packed, pack_scratch, strip, runs, compact, row, steps, bias;
+    int64_t packed, pack_scratch, strip, runs, compact, row, steps, bias, aside, sums;
 } split_sizes;
 
 static split_sizes sizes_of(const geometry *s, int backward, int parts, int threads) {
@@ -30,6 +31,8 @@ static split_sizes sizes_of(const geometry *s, int backward, int parts, int thre
         z.compact = MAX(z.compact, split_compact_values(&q) * parts * (int64_t)sizeof(uint16_t));
         z.bias = MAX(z.bias, CEIL_DIV(q.o.columns, SPLIT_PANEL) * bias_floats(&q) * (int64_t)sizeof(float));
         z.row = MAX(z.row, split_row_floats(&q) * (int64_t)sizeof(float));
+        z.aside = MAX(z.aside, aside_tables_bytes(&q));
+        z.sums = MAX(z.sums, aside_sums(&q) * (int64_t)sizeof(float));
     }
     free(tables);
     return z;
@@ -69,7 +72,7 @@ void split_pack(const geometry *s, int backward, int parts, const float *w, char
 
 typedef struct {
     int64_t pairs, gradients, sums, zeros;        /* of all threads */
-    int64_t at, runs, compact, row, rows, own;    /* of each; together */
+    int64_t at, runs, compact, row, rows, steps, own; /* of each; together */
 } weight_sizes;
 
 static weight_sizes weight_sizes_of(const split_plan *q) {
@@ -82,9 +85,10 @@ static weight_sizes weight_sizes_of(const split_plan *q) {
         .runs = ROUND_UP(split_plane_rows(q) * (int64_t)sizeof(held_run), CACHE_LINE),
         .compact = ROUND_UP(split_compact_values(q) * q->parts * (int64_t)sizeof(uint16_t), CACHE_LINE),
         .row = ROUND_UP(MAX(split_row_floats(q), weight_columns(q) + TILE) * (int64_t)sizeof(float), CACHE_LINE),
-        .rows = q->channels_last && !q->patches ? 0 : planes_together(q, 0) * q->parts * TILE * q->plane * 2 + CACHE_LINE,
+        .steps = q->aside ? ROUND_UP(q->p.w * (int64_t)sizeof(tile_step), CACHE_LINE) : 0,
+        .rows = q->aside || (q->channels_last && !q->patches) ? 0 : planes_together(q, 0) * q->parts * TILE * q->plane * 2 + CACHE_LINE,
     };
-    z.own = CACHE_LINE + z.at + z.runs + z.compact + z.row + z.rows;
+    z.own = CACHE_LINE + z.at + z.runs + z.compact + z.row + z.steps + z.rows;
     return z;
 }
 
@@ -113,7 +117,7 @@ static int64_t own_bytes(const geometry *s, int backward, const split_sizes *z) 
     const int64_t each = split_tables_bytes(s) + ROUND_UP(z->steps, CACHE_LINE);
     return CACHE_LINE + sharing_phases(s, backward) * each + ROUND_UP(z->strip, CACHE_LINE) +
            ROUND_UP(z->runs, CACHE_LINE) + ROUND_UP(z->compact, CACHE_LINE) + ROUND_UP(z->row, CACHE_LINE) + z->bias +
-           SCRATCH_FLOATS * (int64_t)sizeof(float);
+           ROUND_UP(z->aside, CACHE_LINE) + z->sums + SCRATCH_FLOATS * (int64_t)sizeof(float);
 }
 
 int64_t split_workspace(const geometry *s, int direction, int parts, int threads) {
@@ -139,7 +143,8 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
         for (int64_t i = 0; i < sharing; i++) step[i] = (tile_step *)aligned_take(&p, z.steps);
         held_run *run = (held_run *)aligned_take(&p, z.runs);
         char *strip = aligned_take(&p, z.strip), *compact = aligned_take(&p, z.compact), *row = aligned_take(&p, z.row);
-        float *bias_tiles = (float *)aligned_take(&p, z.bias);
+        float *bias_tiles = (float *)aligned_take(&p, z.bias), *sums = (float *)aligned_take(&p, z.sums);
+        char *aside = aligned_take(&p, z.aside);
         magnitudes m = no_magnitudes();
         const char *weights = packed + sizeof(split_header);
         clear_untouched(s, backward, tables[0], out);
@@ -164,14 +169,16 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
             const int64_t shares = q->groups * q->strips % team_size() ? MIN(team_size(), panels) : 1;
             int64_t begin, end;
             share(q->groups * q->strips * shares, thread_index(), team_size(), &begin, &end);
-            split_strip t = {.q = q, .group = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact, .row = (float *)row};
+            split_strip t = {.q = q, .group = -1, .n0 = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact, .row = (float *)row};
             for (int64_t j = begin; j < end; j++) {
                 if (j == begin || j % shares == 0) {
                     const int64_t index = j / shares % q->strips, group = j / shares / q->strips;
                     if (bias && group != t.group) fill_bias(q, bias + group * q->o.columns, bias_tiles);
+                    if (group != t.group) t.n0 = -1;
                     t.group = group;
                     place_strip(&t, index, s->n);
-                    fill_strip(&t, x, &m);
+                    if (q->aside) fill_aside(&t, x, &m);
+                    else fill_strip(&t, x, &m);
                 }
                 int64_t first, last;
                 share(panels, (int)(j % shares), (int)shares, &first, &last);
@@ -184,7 +191,9 @@ int split_run(const geometry *s, int backward, int parts, const float *x, const 
                 }
                 for (int64_t k = 0; k < count; k++) {
                     if (of_phase[k].rows <= 0) continue;
-                    if (k + 1 < count && take_turns(plans + k, plans + k + 1))
+                    if (q->aside)
+                        multiply_aside(work + k, first, last, aside, sums);
+                    else if (k + 1 < count && take_turns(plans + k, plans + k + 1))
                         multiply_two_phases(work + k, work[k + 1], first, last), k++;
                     else
                         multiply_strip(work + k, first, last);
@@ -218,6 +227,7 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
         held_run *run = (held_run *)aligned_take(&mine, z.runs);
         uint16_t *compact = (uint16_t *)aligned_take(&mine, z.compact);
         float *row = (float *)aligned_take(&mine, z.row);
+        tile_step *step = (tile_step *)aligned_take(&mine, z.steps);
         magnitudes of_x = no_magnitudes(), of_gy = no_magnitudes();
         /* Of those who share a strip. */
         const int number = q.apart ? 0 : me, sharing = q.apart ? 1 : team;
@@ -232,16 +242,24 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
                 place_strip(&t, i, s->n);
                 const int64_t image_rows = q.patches ? t.rows : q.image_rows;
                 const int64_t pixels = ((t.images - 1) * image_rows + t.rows - 1) * q.pitch + q.p.w;
-                share(weight_tiles(&q), number, sharing, &begin, &end);
-                fill_pairs(&t, x, begin, end, zeros, at, mine, &of_x);
-                if (q.channels_last) locate_gradient(&t, image_rows, gy, zeros, at);
-                share(ROUND_UP(q.o.columns, SPLIT_PANEL) / TILE, number, sharing, &begin, &end);
-                fill_gradient(&t, image_rows, gy, begin, end, at, own_gradients, &of_gy);
+                output_range channels, filters;
+                share(weight_tiles(&q), number, sharing, &channels.first, &channels.last);
+                share(ROUND_UP(q.o.columns, SPLIT_PANEL) / TILE, number, sharing, &filters.first, &filters.last);
+                if (q.aside) {
+                    fill_weight_aside(&t, x, gy, channels, filters, own_gradients, &of_x, &of_gy);
+                } else {
+                    fill_pairs(&t, x, channels.first, channels.last, zeros, at, mine, &of_x);
+                    if (q.channels_last) locate_gradient(&t, image_rows, gy, zeros, at);
+                    fill_gradient(&t, image_rows, gy, filters.first, filters.last, at, own_gradients, &of_gy);
+                }
                 if (!q.apart) {
 #pragma omp barrier
                 }
                 share(items, number, sharing, &begin, &end);
-                add_products(&t, own_gradients, CEIL_DIV(pixels, TERMS), begin, end, i == first_strip, own_sums);
+                if (q.aside)
+                    add_aside_products(&t, own_gradients, step, begin, end, i == first_strip, own_sums);
+                else
+                    add_products(&t, own_gradients, CEIL_DIV(pixels, TERMS), begin, end, i == first_strip, own_sums);
                 if (!q.apart) {
 #pragma omp barrier
                 }
@@ -276,16 +294,21 @@ split_amounts split_work(const geometry *s, int direction, int parts, int thread
         const split_plan q = plan_split(s, direction, parts, i, threads, tables);
         if (!q.p.taps || !q.p.h || !q.p.w) continue;
         const int64_t strips = q.groups * q.strips, panels = CEIL_DIV(q.o.columns, SPLIT_PANEL), pixels = CEIL_DIV(q.plane, SPLIT_BLOCK);
+        const int64_t asides = q.groups * CEIL_DIV(s->n, SPLIT_BLOCK); /* of images that lie side by side */
         if (weight) {
             const int64_t tiles = channel_blocks(&q) * panels * weight_taps(&q);
-            all.chain = q.strips * (q.plane / TERMS);
-            all.blocks += strips * tiles * pixels, all.sums += strips * tiles;
+            all.chain = q.aside ? CEIL_DIV(s->n, SPLIT_BLOCK) * q.p.h * q.p.w : q.strips * (q.plane / TERMS);
+            all.blocks += q.aside ? asides * tiles / q.p.taps * pixels_under_taps(&q.o, &q.p) : strips * tiles * pixels;
+            all.sums += strips * tiles;
             all.parts += strips * parts * (pairs_part(&q) + gradient_part(&q));
             all.weights += 2 * strips * weight_sums(&q) * (int64_t)sizeof(float);
         } else {
             all.chain = MAX(all.chain, q.steps);
-            all.blocks += strips * pixels * panels * q.steps, all.sums += strips * pixels * panels;
-            if (sharing_phases(s, direction) == 1 || !all.parts) all.parts += strips * split_strip_bytes(&q);
+            all.blocks += panels * (q.aside ? asides * q.chunks * pixels_under_taps(&q.o, &q.p) : strips * pixels * q.steps);
+            all.sums += panels * (q.aside ? asides * q.p.h * q.p.w : strips * pixels);
+            if (sharing_phases(s, direction) == 1 || !all.parts)
+                all.parts += q.aside ? asides * q.image_rows * q.pitch * q.aside * q.planes * q.chunks * parts * TILE_ROW
+                                     : strips * split_strip_bytes(&q);
             all.weights += strips * phase_weight_bytes(&q);
         }
     }

@@ -157,7 +157,7 @@ enum {
 
 /* -- Stores ------------------------------------------------------------------------------------------------------------------- */
 
-/* Where the outputs of a strip lie. Rows, and images, that lie together are seen as one row. */
+/* Where the outputs of a strip lie. Rows, and images, that lie together are seen as one row, but for images side by side. */
 typedef struct {
     float *first;                               /* the strip's first output of the first filter */
     int64_t image, row, pixel, filter;          /* steps between them, in floats */
@@ -173,7 +173,7 @@ static strip_view view_of(const split_strip *t, float *out) {
                     .filter = filter, .pitch = q->pitch, .image_rows = q->patches ? t->rows : q->image_rows, .width = q->p.w,
                     .rows = t->rows, .images = t->images};
     v.first = out + t->n0 * v.image + ((q->p.y0 + t->y0 * q->p.ys) * q->o.dst_w + q->p.x0) * pixel + t->group * q->o.columns * filter;
-    if (v.pitch == v.width && v.row == v.width * v.pixel) {
+    if (!q->aside && v.pitch == v.width && v.row == v.width * v.pixel) {
         v.width *= v.rows, v.row *= v.rows, v.pitch *= v.image_rows, v.rows = v.image_rows = 1;
         if (v.pitch == v.width && v.image == v.width * v.pixel) {
             v.width *= v.images, v.pitch *= v.images, v.images = 1;

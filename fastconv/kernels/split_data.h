@@ -15,6 +15,7 @@ typedef struct {
 typedef struct {
     const split_plan *q;
     int64_t group, n0, images, y0, rows;
+    int64_t held;       /* images side by side: rows of the planes up to which they are filled */
     char *parts;        /* the planes, or the patches */
     held_run *run;      /* as many as a plane has rows */
     uint16_t *compact;  /* [part][split_compact_values] */
@@ -24,9 +25,11 @@ typedef struct {
 /* Makes it the strip of this index, of a batch of so many images. */
 static void place_strip(split_strip *t, int64_t index, int64_t batch) {
     const split_plan *q = t->q;
-    t->n0 = q->images > 1 ? index * q->images : index / q->row_strips;
+    const int64_t n0 = index / q->row_strips * q->images;
+    if (n0 != t->n0) t->held = 0;
+    t->n0 = n0;
     t->images = MIN(q->images, batch - t->n0);
-    t->y0 = q->images > 1 ? 0 : index % q->row_strips * q->rows;
+    t->y0 = index % q->row_strips * q->rows;
     t->rows = MIN(q->rows, q->h - t->y0);
 }
 
@@ -165,36 +168,40 @@ INLINE void fill_channel_planes(const int parts, const split_strip *t, const flo
     }
 }
 
+/* NCHW pixels of up to 32 channels, `step` floats apart, to rows of the channels of each pixel. */
+INLINE void turn_channels(const int parts, const float *from, int64_t channels, int64_t channel, int64_t step, int64_t count, char *to,
+                          int64_t pixel_bytes, int64_t part_bytes, magnitudes *m) {
+    for (int64_t j = 0; j < count; j += TILE) {
+        vec_t_f32 row[MOST_PARTS][TILE];
+        UNROLL for (int i = 0; i < TILE; i++) {
+            const float *pixel = from + 2 * i * channel + j * step;
+            const __m512 a = load_every(pixel, step, 2 * i < channels ? count - j : 0);
+            const __m512 b = load_every(pixel + channel, step, 2 * i + 1 < channels ? count - j : 0);
+            __m512i part[MOST_PARTS];
+            note_magnitudes(m, a), note_magnitudes(m, b);
+            split_values(parts, a, b, part);
+            UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)paired(part[k]);
+        }
+        UNROLL for (int k = 0; k < parts; k++) {
+            transpose_square_f32(row[k]);
+            UNROLL for (int i = 0; i < TILE; i++)
+                if (j + i < count) _mm512_store_si512(to + k * part_bytes + (j + i) * pixel_bytes, (__m512i)row[k][i]);
+        }
+    }
+}
+
 /* NCHW to [slot][chunk][part][pixel][32 channels]. */
 INLINE void turn_channel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w, step = q->p.step_w;
+    const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
         const int64_t runs = held_runs(t, slot);
         for (int64_t c0 = 0; c0 < depth; c0 += TERMS) {
             char *plane = t->parts + (slot * q->chunks + c0 / TERMS) * parts * part_bytes;
-            const int64_t channels = MIN(TERMS, depth - c0);
             for (int64_t r = 0; r < runs; r++) {
                 const float *from = x + (t->run[r].n * q->o.src_c + t->group * depth + c0) * channel + t->run[r].from;
-                char *to = plane + t->run[r].to * TILE_ROW;
-                const int64_t count = t->run[r].count;
-                for (int64_t j = 0; j < count; j += TILE) {
-                    vec_t_f32 row[MOST_PARTS][TILE];
-                    UNROLL for (int i = 0; i < TILE; i++) {
-                        const float *pixel = from + 2 * i * channel + j * step;
-                        const __m512 a = load_every(pixel, step, 2 * i < channels ? count - j : 0);
-                        const __m512 b = load_every(pixel + channel, step, 2 * i + 1 < channels ? count - j : 0);
-                        __m512i part[MOST_PARTS];
-                        note_magnitudes(m, a), note_magnitudes(m, b);
-                        split_values(parts, a, b, part);
-                        UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)paired(part[k]);
-                    }
-                    UNROLL for (int k = 0; k < parts; k++) {
-                        transpose_square_f32(row[k]);
-                        UNROLL for (int i = 0; i < TILE; i++)
-                            if (j + i < count) _mm512_store_si512(to + k * part_bytes + (j + i) * TILE_ROW, (__m512i)row[k][i]);
-                    }
-                }
+                turn_channels(parts, from, MIN(TERMS, depth - c0), channel, q->p.step_w, t->run[r].count,
+                              plane + t->run[r].to * TILE_ROW, TILE_ROW, part_bytes, m);
             }
             for (int k = 0; k < parts; k++) zero_gaps(t, runs, TILE_ROW, plane + k * part_bytes);
         }

@@ -17,6 +17,7 @@ enum {
     SPLIT_APART_PIXELS = 512,        /* and pixels for each, from which on adding the sums takes little of the time of making them */
     SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
     SPLIT_BLOCK = 2 * TILE,          /* pixels of a register tile */
+    SPLIT_LEAST_ASIDE = 3 * SPLIT_BLOCK / 4, /* images that fill the rows of a block well enough */
     MOST_SHARING = 4,                /* phases that are computed from one strip */
     MOST_PIECES = 5                  /* of a patch, per tap: it has at most 96 values there, see takes_patches */
 };
@@ -33,6 +34,8 @@ typedef struct {
  * planes:  the source is split into zero-padded planes of 32 channels, one for every remainder of its pixels modulo the step that a tap
  *          reads; there, output pixel m finds each tap at a fixed distance from pixel m, with m counted over padded rows and images. Zeros
  *          between rows, and between images, serve both sides.
+ * aside:   planes without zeros, of 32 images whose pixels lie side by side: a block of tile rows is one pixel of each, and taps that find
+ *          no pixel there are left out; see split_aside.h.
  * patches: the values under the kernel are brought together for every output pixel, for sources of few channels. */
 typedef struct {
     operands o;
@@ -45,9 +48,11 @@ typedef struct {
     int64_t least_y, least_x;    /* least offset of a tap: in steps (planes) or source pixels (patches) */
     int64_t span_y, span_x;      /* largest offset less the least */
     int64_t pitch, image_rows;   /* pixels from row to row; rows from image to image */
+    int64_t aside;               /* images whose pixels lie side by side; 0: none */
+    int64_t held_rows;           /* of these, rows of a plane; row u is at u modulo so many, or in the weight gradient from the strip's first on */
     int64_t h;                   /* output rows, of the phase that has the most if they share */
     int64_t rows, images;        /* output rows of a strip, of `images` images */
-    int64_t row_strips, strips;  /* per image, if `images` is 1; of the batch */
+    int64_t row_strips, strips;  /* per image, or so many side by side; of the batch */
     int64_t kinds;               /* weight gradient: of pairs of pixels */
     int apart;                   /* weight gradient: every thread has strips and sums of its own */
     int64_t plane;               /* pixels of a plane, or of patches, with those behind the last row that tiles reach */
@@ -95,6 +100,48 @@ static int64_t sharing_phases(const geometry *s, int direction) {
     const int64_t depth = o.depth * bundled_groups(s->g, o.depth, o.columns);
     const int planes_only = 4 * depth > 3 * ROUND_UP(depth, TERMS); /* see takes_patches */
     return planes_only && o.phases <= MOST_SHARING ? o.phases : 1;
+}
+
+/* Outputs along an axis for which a tap finds a pixel: [first, last). */
+typedef struct {
+    int64_t first, last;
+} output_range;
+
+INLINE output_range outputs_of_tap(int64_t outputs, int64_t offset, int64_t step, int64_t pixels) {
+    const int64_t first = MAX(0, -floor_div(offset, step)), last = MIN(outputs, floor_div(pixels - 1 - offset, step) + 1);
+    return (output_range){first, MAX(first, last)};
+}
+
+/* Pairs of an output pixel and a tap that find a pixel, of one image. */
+static int64_t pixels_under_taps(const operands *o, const phase *p) {
+    int64_t all = 0;
+    for (int64_t i = 0; i < p->taps; i++) {
+        const output_range y = outputs_of_tap(p->h, p->tap[i].dy, p->step_h, o->src_h);
+        const output_range x = outputs_of_tap(p->w, p->tap[i].dx, p->step_w, o->src_w);
+        all += (y.last - y.first) * (x.last - x.first);
+    }
+    return all;
+}
+
+/* Whether images side by side leave less to multiply: no rows of zeros between images, and no products with them, but places of images
+ * that are missing; by so much that it pays for rows of the data being short. `pixel_bytes`: of all parts. What is so for one phase of
+ * those that share strips is so for all. */
+static int lies_aside(const geometry *s, int direction, const split_plan *q, int64_t pixel_bytes) {
+    const int64_t whole = ROUND_UP(s->n, SPLIT_BLOCK), used = s->n - (whole - SPLIT_BLOCK);
+    const int weight = direction == SPLIT_WEIGHT_GRAD;
+    if (q->patches || (q->lanes && !weight) || s->kh * s->kw == 1 || used < SPLIT_LEAST_ASIDE) return 0;
+    if (q->o.phases > 1 && sharing_phases(s, direction) == 1) return 0;
+    if ((1 + q->span_y) * CEIL_DIV(q->o.src_w, q->patches ? 1 : q->p.step_w) * SPLIT_BLOCK * pixel_bytes > 3 * SPLIT_STRIP_BYTES / 2) return 0;
+    int64_t rows = 0, columns = 0; /* the same pairs of input and output in each direction */
+    for (int64_t i = 0; i < s->kh; i++) {
+        const output_range r = outputs_of_tap(s->oh, i * s->dh - s->pt, s->sh, s->h);
+        rows += r.last - r.first;
+    }
+    for (int64_t i = 0; i < s->kw; i++) {
+        const output_range r = outputs_of_tap(s->ow, i * s->dw - s->pl, s->sw, s->w);
+        columns += r.last - r.first;
+    }
+    return 10 * s->n * q->pitch * q->image_rows * s->kh * s->kw >= 14 * whole * rows * columns;
 }
 
 /* Pixels from an output to what a tap reads. */
@@ -173,9 +220,11 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     int64_t pixel_bytes = (q.patches ? q.steps : q.planes * q.chunks) * parts * TILE_ROW;
     const int brief = q.patches || (q.span_y == 0 && reads_weights_again(&q) && !sharing);
     int64_t budget = brief ? (1 + q.lanes) * SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
+    q.aside = lies_aside(s, direction, &q, pixel_bytes) ? SPLIT_BLOCK : 0;
+    if (q.aside) q.pitch = CEIL_DIV(q.o.src_w, unit_x), q.image_rows = CEIL_DIV(q.o.src_h, unit_y);
     if (weight) {
         const int64_t gradients = ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
-        q.kinds = pair_kinds(&q);
+        q.kinds = q.aside ? 1 : pair_kinds(&q);
         pixel_bytes *= q.kinds;
         budget = weight_strip_bytes(&q, pixel_bytes, gradients, s->n * q.h * q.pitch);
         pixel_bytes += gradients;
@@ -184,8 +233,12 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
     /* Rows that strips share are split again for each: there are more of the others. */
     const int64_t shared = q.patches || weight ? 0 : q.span_y;
     q.rows = MIN(q.h, MAX(MAX(1, 2 * shared), budget / row_bytes - shared));
+    if (q.aside) { /* rows that strips share stay there */
+        q.rows = MIN(q.h, MAX(1, budget / (row_bytes * q.aside) - q.span_y));
+        if (q.rows + q.span_y >= q.image_rows) q.rows = q.h;
+    }
     q.row_strips = CEIL_DIV(q.h, q.rows);
-    q.images = 1;
+    q.images = q.aside ? q.aside : 1;
     if (weight) {
         const int64_t terms = q.patches ? q.o.depth * p->taps : q.o.depth, taps_apart = q.patches ? 1 : p->taps;
         const int64_t tiles = CEIL_DIV(q.o.columns, SPLIT_PANEL) * CEIL_DIV(terms, SPLIT_PANEL) * taps_apart;
@@ -197,14 +250,19 @@ static split_plan plan_split(const geometry *s, int direction, int parts, int64_
         q.row_strips = MIN(q.h, ROUND_UP(q.row_strips, threads));
         q.rows = CEIL_DIV(q.h, q.row_strips);
         q.row_strips = CEIL_DIV(q.h, q.rows);
-    } else {
+    } else if (!q.aside) {
         q.images = MAX(1, MIN(CEIL_DIV(s->n, threads), budget / (row_bytes * q.image_rows)));
         q.images = CEIL_DIV(MAX(1, s->n), CEIL_DIV(MAX(1, s->n), q.images));
     }
     /* An even share for every thread. */
-    if (q.apart && q.images > 1) q.images = CEIL_DIV(s->n, MIN(s->n, ROUND_UP(CEIL_DIV(s->n, q.images), threads)));
-    q.strips = q.images > 1 ? CEIL_DIV(s->n, q.images) : s->n * q.row_strips;
+    if (q.apart && q.images > 1 && !q.aside) q.images = CEIL_DIV(s->n, MIN(s->n, ROUND_UP(CEIL_DIV(s->n, q.images), threads)));
+    q.strips = CEIL_DIV(s->n, q.images) * q.row_strips;
     q.apart = q.apart && q.strips >= threads;
+    if (q.aside) {
+        q.held_rows = MIN(q.image_rows, q.rows + q.span_y);
+        q.plane = q.held_rows * q.pitch * q.aside;
+        return q;
+    }
 
     const int64_t all_rows = q.patches ? q.images * q.rows : (q.images - 1) * q.image_rows + q.rows + q.span_y;
     q.behind = q.patches ? 0 : w + q.span_x - q.pitch;

@@ -35,7 +35,8 @@ static int64_t pair_tile_bytes(const split_plan *q) { return q->plane / 2 * TILE
 static int64_t pairs_part(const split_plan *q) {
     return (q->patches ? 1 : q->planes) * q->kinds * weight_tiles(q) * pair_tile_bytes(q);
 }
-static int64_t gradient_part(const split_plan *q) { return ROUND_UP(q->o.columns, SPLIT_PANEL) * q->plane * 2; }
+static int64_t gradient_tile_bytes(const split_plan *q) { return TILE * 2 * (q->aside ? q->rows * q->p.w * q->aside : q->plane); }
+static int64_t gradient_part(const split_plan *q) { return ROUND_UP(q->o.columns, SPLIT_PANEL) / TILE * gradient_tile_bytes(q); }
 
 /* -- x ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -281,12 +282,30 @@ static void block_in_order(const split_plan *q, int64_t index, int64_t *filters,
     *filters = place / count, *channels = first + place % count;
 }
 
+/* Where the sums of a tap of a block lie. */
+INLINE int64_t item_of(const split_plan *q, int64_t filters, int64_t channels, int64_t tap) {
+    return (filters * channel_blocks(q) + channels) * weight_taps(q) + tap;
+}
+
+/* Products of a strip, or of a turn, to nd x nw tiles of sums; `begins`: to zero. */
+static void add_tiles(const split_plan *q, const tile_factors *f, int64_t nd, int64_t nw, int begins, float *sums) {
+    /* Sums of three parts begin at zero, as small products come first. */
+    const int apart = !begins && q->parts == 3;
+    float turn_sums[SUMS_FLOATS] __attribute__((aligned(CACHE_LINE)));
+    tile_sums r = {.from = begins || apart ? FROM_ZERO : FROM_SUMS, .row = {TILE_ROW, TILE_ROW}};
+    for (int64_t i = 0; i < 4; i++) r.out[i] = (apart ? turn_sums : sums) + i * TILE * TILE;
+    tile_kernels[q->parts - 1][0][nd - 1][nw - 1](f, &r);
+    for (int64_t i = 0; apart && i < 2 * nd; i++)
+        for (int64_t j = i * TILE * TILE; i % 2 < nw && j < (i + 1) * TILE * TILE; j += TILE)
+            store_f32(sums + j, load_f32(sums + j) + load_f32(turn_sums + j));
+}
+
 /* Register tiles [begin, end) over a strip, in the order of blocks, by taps. The taps of a block take turns, some steps each, which read the
  * same lines of the first-level cache; sums come and go instead. */
 static void add_products(const split_strip *t, const char *gradients, int64_t steps, int64_t begin, int64_t end, int first,
                          float *sums) {
     const split_plan *q = t->q;
-    const int64_t taps = weight_taps(q), blocks = channel_blocks(q), tiles = weight_tiles(q), tile_bytes = pair_tile_bytes(q);
+    const int64_t taps = weight_taps(q), tiles = weight_tiles(q), tile_bytes = pair_tile_bytes(q);
     const int64_t turn = taps < TURN_TAPS ? steps : TURN_BYTES / (6 * TILE_BYTES * q->parts);
     tile_factors f = {.row = 2 * q->plane, .second = 2 * TILE * q->plane, .part = gradient_part(q),
                       .step = &(tile_step){0, 0}, .steps = 1, .round = {TILE_ROW, TILE_BYTES}, .weights_second = tile_bytes, .weights_part = pairs_part(q)};
@@ -299,18 +318,9 @@ static void add_products(const split_strip *t, const char *gradients, int64_t st
             for (int64_t item = MAX(begin, block * taps); item < MIN(end, (block + 1) * taps); item++) {
                 const int64_t distance = q->patches ? 0 : tap_distance(q, item % taps);
                 const int64_t plane = q->patches ? 0 : q->slot[item % taps] * q->kinds + distance % 2;
-                /* Sums of three parts begin at zero, as small products come first. */
-                const int begins = first && !step, apart = !begins && q->parts == 3;
-                float turn_sums[SUMS_FLOATS] __attribute__((aligned(CACHE_LINE)));
-                float *all = sums + ((filters * blocks + channels) * taps + item % taps) * SUMS_FLOATS;
-                tile_sums r = {.from = begins || apart ? FROM_ZERO : FROM_SUMS, .row = {TILE_ROW, TILE_ROW}};
-                for (int64_t i = 0; i < 4; i++) r.out[i] = (apart ? turn_sums : all) + i * TILE * TILE;
                 f.data = gradients + filters * SPLIT_PANEL * f.row + step * TILE_ROW;
                 f.weights = t->parts + (plane * tiles + 2 * channels) * tile_bytes + (distance / 2 + step * TILE) * TILE_ROW;
-                tile_kernels[q->parts - 1][0][nd - 1][nw - 1](&f, &r);
-                for (int64_t i = 0; apart && i < 2 * nd; i++)
-                    for (int64_t j = i * TILE * TILE; i % 2 < nw && j < (i + 1) * TILE * TILE; j += TILE)
-                        store_f32(all + j, load_f32(all + j) + load_f32(turn_sums + j));
+                add_tiles(q, &f, nd, nw, first && !step, sums + item_of(q, filters, channels, item % taps) * SUMS_FLOATS);
             }
         }
     }
