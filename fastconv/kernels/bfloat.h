@@ -70,6 +70,19 @@ INLINE void split_values(const int parts, __m512 a, __m512 b, __m512i *part) {
     }
 }
 
+/* The same as a[0] b[0] a[1] b[1] ..., of values far from the largest: ties are rounded away from zero. This takes additions and shifts,
+ * which two units do, where conversions, and taking their results apart, wait for one. */
+INLINE void split_pairs(const int parts, __m512 a, __m512 b, __m512i *part) {
+    const __m512i half = _mm512_set1_epi32(0x8000), high = _mm512_set1_epi32((int)0xffff0000);
+    UNROLL for (int p = 0; p < parts; p++) {
+        const __m512i ra = _mm512_add_epi32((__m512i)a, half), rb = _mm512_and_si512(_mm512_add_epi32((__m512i)b, half), high);
+        part[p] = _mm512_or_si512(_mm512_srli_epi32(ra, 16), rb);
+        if (p + 1 == parts) break;
+        a = _mm512_sub_ps(a, (__m512)_mm512_and_si512(ra, high));
+        b = _mm512_sub_ps(b, (__m512)rb);
+    }
+}
+
 /* a[0] b[0] a[1] b[1] ... of what split_values made of a and b. */
 INLINE __m512i paired(__m512i part) {
     const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19,

@@ -65,16 +65,16 @@ static split_wino plan_winograd_split(const geometry *s, int direction, int part
 
 enum { SPLIT_U_PLANE = TERMS * SPLIT_FILTERS };
 
-/* Transformed filters of 32 channels at u[point][channel][32] into tiles, [point][part][2], points `step` bytes apart. */
+/* Transformed filters of 32 channels at u[point][channel][32] into tiles, [point][part][2], points `step` bytes apart: channel i is paired
+ * with i + 16, as the data is. */
 INLINE void split_filters(const int parts, const float *u, int64_t step, char *to) {
     for (int64_t point = 0; point < SPLIT_POINTS; point++, u += SPLIT_U_PLANE, to += step)
         for (int64_t second = 0; second < 2; second++)
             for (int64_t i = 0; i < TILE; i++) {
-                const float *pair = u + 2 * i * SPLIT_FILTERS + second * TILE;
+                const float *pair = u + i * SPLIT_FILTERS + second * TILE;
                 __m512i part[MOST_PARTS];
-                split_values(parts, _mm512_load_ps(pair), _mm512_load_ps(pair + SPLIT_FILTERS), part);
-                UNROLL for (int k = 0; k < parts; k++)
-                    _mm512_store_si512(to + (2 * k + second) * TILE_BYTES + i * TILE_ROW, paired(part[k]));
+                split_pairs(parts, _mm512_load_ps(pair), _mm512_load_ps(pair + TILE * SPLIT_FILTERS), part);
+                UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + (2 * k + second) * TILE_BYTES + i * TILE_ROW, part[k]);
             }
 }
 
@@ -153,7 +153,7 @@ INLINE void split_data_body(const int parts, const float *a, const float *b, int
     }
     UNROLL for (int i = 0; i < SPLIT_POINTS; i++) {
         __m512i part[MOST_PARTS];
-        split_values(parts, (__m512)o[0][i], (__m512)o[1][i], part);
+        split_pairs(parts, (__m512)o[0][i], (__m512)o[1][i], part);
         UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(v + i * v_point + k * v_part, part[k]);
     }
 }
