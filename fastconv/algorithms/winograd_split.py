@@ -1,4 +1,4 @@
-"""Winograd's F(2x2, 3x3) on matrix units: its products are made of bfloat16 parts."""
+"""Winograd's tiles on matrix units: F(2x2, 3x3), and F(4, 3) along rows; products are made of bfloat16 parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..threads import get_num_threads
 from . import machine, split
 from .winograd import Winograd
 
-__all__ = ["ALGORITHMS", "SplitWinograd"]
+__all__ = ["ALGORITHMS", "SplitRowWinograd", "SplitWinograd"]
 
 # By how much the transforms enlarge the errors of products: on the hardest data of the tests, 1.3 times is the largest
 # measured; on independent data, 1.1 times what sums of as many products are held to.
@@ -32,8 +32,11 @@ class SplitWinograd(Winograd):
         How products of two values are made.
     """
 
-    def __init__(self, products):
-        super().__init__(2, 3, error=8)
+    # winograd_split_api.h
+    _tile_kind = 0
+
+    def __init__(self, products, m=2, error=8):
+        super().__init__(m, 3, error)
         self.name = f"{self.name}_{products.name.removeprefix('split_')}"
         self._products = products
 
@@ -80,7 +83,7 @@ class SplitWinograd(Winograd):
     def pack(self, problem, w):
         kernels, threads = cpu.kernels(), get_num_threads()
         packed = aligned_empty(self._packed_bytes(problem), np.uint8)
-        scratch = aligned_empty(kernels.winograd_split_pack_workspace(threads), np.uint8)
+        scratch = aligned_empty(kernels.winograd_split_pack_workspace(self._tile_kind, threads), np.uint8)
         kernels.winograd_split_pack(problem.geometry, *self._form(problem), w, packed, scratch, threads)
         return packed, w
 
@@ -94,11 +97,45 @@ class SplitWinograd(Winograd):
             split.fall_back(problem, x, w, bias, activation, out, workspace)
 
     def _form(self, problem):
-        return DIRECTIONS.index(problem.direction), self._products.parts
+        return self._tile_kind, DIRECTIONS.index(problem.direction), self._products.parts
 
     def _packed_bytes(self, problem):
         return cpu.kernels().winograd_split_packed_bytes(problem.geometry, *self._form(problem))
 
 
+class SplitRowWinograd(SplitWinograd):
+    """F(4, 3) along the rows of an image, the kernel's rows being taps as in split convolution: 18 products for 4 outputs of a
+    3x3 kernel instead of 36.
+
+    Six points for four outputs where F(2x2) has sixteen: less to transform, at the same error; see
+    kernels/winograd_row_split.h.
+
+    Parameters
+    ----------
+    products : split.Split
+        How products of two values are made.
+    """
+
+    _tile_kind = 1
+
+    def __init__(self, products):
+        super().__init__(products, m=4, error=8)
+        self.name = f"winograd4x1_{products.name.removeprefix('split_')}"
+        self.points = self.factors = self.m + self.r - 1
+
+    def _other_kernel(self, problem):
+        if problem.kernel_width != self.r or problem.kernel_height > _MOST_ROWS:
+            return f"kernel is not {self.r} columns wide, and at most {_MOST_ROWS} rows high"
+        return "columns are dilated" if problem.dilation[1] > 1 else None
+
+    def _hidden_kernel(self, problem):
+        size = problem.out_width if problem.direction == "input_grad" else problem.width
+        return self.r / max(1, min(self.r, size))
+
+
+_MOST_ROWS = 7
+
 # With three parts, the rounding of the transforms themselves would be the larger error.
-ALGORITHMS = [SplitWinograd(products) for products in split.ALGORITHMS if products.parts < 3]
+ALGORITHMS = [
+    kind(products) for kind in (SplitRowWinograd, SplitWinograd) for products in split.ALGORITHMS if products.parts < 3
+]

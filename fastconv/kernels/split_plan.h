@@ -2,6 +2,7 @@
 #ifndef FASTCONV_SPLIT_PLAN_H
 #define FASTCONV_SPLIT_PLAN_H
 
+#include "padded_rows.h"
 #include "taps.h"
 #include "tiles.h"
 
@@ -63,8 +64,6 @@ typedef struct {
     int64_t pieces;
 } split_plan;
 
-INLINE int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
-
 /* Channels of a whole product are mostly zeros: patches have less to multiply. */
 static int takes_patches(int64_t depth, int64_t taps) {
     return taps > 1 && 4 * ROUND_UP(depth * taps, TERMS) <= 3 * taps * ROUND_UP(depth, TERMS);
@@ -81,12 +80,6 @@ static int64_t split_tables_bytes(const geometry *s) {
     const int64_t taps = s->kh * s->kw;
     return ROUND_UP(taps * (int64_t)sizeof(tap), CACHE_LINE) + 3 * ROUND_UP(taps * (int64_t)sizeof(int32_t), CACHE_LINE) +
            ROUND_UP(MOST_PIECES * taps * (int64_t)sizeof(patch_piece), CACHE_LINE);
-}
-
-/* Pixels between two rows of a padded plane: zeros on the right of one are those on the left of the next. */
-INLINE int64_t shared_pitch(int64_t outputs, int64_t least, int64_t span, int64_t pixels) {
-    const int64_t before = MAX(0, -least), behind = MAX(0, outputs - 1 + least + span - (pixels - 1));
-    return outputs + span - MIN(span, MIN(before, behind));
 }
 
 /* Whether the weights of all filters stay in the second-level cache and are read again for every block of pixels. */
@@ -309,16 +302,6 @@ static int64_t split_compact_values(const split_plan *q) {
 /* Floats of a source row whose pixels are taken apart by their remainder. */
 static int64_t split_row_floats(const split_plan *q) {
     return q->lanes && q->patches ? 2 * (q->compact_x + 2 * TILE) : 0;
-}
-
-/* Where output pixel m of a strip lies: row r of image i, column x; which is none if x or r is beyond the last. */
-typedef struct {
-    int64_t i, r, x;
-} strip_pixel;
-
-INLINE strip_pixel pixel_at(int64_t m, int64_t pitch, int64_t image_rows) {
-    const int64_t row = m / pitch, i = row / image_rows;
-    return (strip_pixel){i, row - i * image_rows, m - row * pitch};
 }
 
 #endif

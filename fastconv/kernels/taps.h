@@ -9,6 +9,8 @@
 
 #include "geometry.h"
 
+static inline int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+
 typedef struct {
     int64_t dy, dx; /* source pixel minus step times output index */
     int64_t index;  /* kh * KW + kw */

@@ -78,18 +78,18 @@ INLINE void split_filters(const int parts, const float *u, int64_t step, char *t
             }
 }
 
-int64_t winograd_split_packed_bytes(const geometry *s, int direction, int parts) {
+static int64_t square_split_packed_bytes(const geometry *s, int direction, int parts) {
     const split_wino q = plan_winograd_split(s, direction, parts, 1);
     return sizeof(split_header) + q.p.groups * CEIL_DIV(q.p.columns, SPLIT_FILTERS) * q.panel;
 }
 
-int64_t winograd_split_pack_workspace(int threads) {
+static int64_t square_split_pack_workspace(int threads) {
     return threads * (CACHE_LINE + SPLIT_POINTS * SPLIT_U_PLANE * (int64_t)sizeof(float));
 }
 
-void winograd_split_pack(const geometry *s, int direction, int parts, const float *w, char *packed, void *workspace, int threads) {
+static void square_split_pack(const geometry *s, int direction, int parts, const float *w, char *packed, void *workspace, int threads) {
     const split_wino q = plan_winograd_split(s, direction, parts, 1);
-    const int64_t panels = CEIL_DIV(q.p.columns, SPLIT_FILTERS), own = winograd_split_pack_workspace(1);
+    const int64_t panels = CEIL_DIV(q.p.columns, SPLIT_FILTERS), own = square_split_pack_workspace(1);
     const wino_weights_f32 at = wino_weights_of_f32(s, direction);
     const wino_tile_f32 tile = wino_tile_of_f32(SPLIT_TILE, 3, s, direction);
     magnitude_range seen = {0, UINT32_MAX};
@@ -296,13 +296,13 @@ static split_wino_sizes winograd_split_sizes(const split_wino *q, int channels_l
     return z;
 }
 
-int64_t winograd_split_workspace(const geometry *s, int direction, int parts, int threads) {
+static int64_t square_split_workspace(const geometry *s, int direction, int parts, int threads) {
     const split_wino q = plan_winograd_split(s, direction, parts, threads);
     const split_wino_sizes z = winograd_split_sizes(&q, (int)s->channels_last);
     return threads * z.own + q.sets * z.v;
 }
 
-int winograd_split_run(const geometry *s, int direction, int parts, const float *x, const char *packed, const float *bias,
+static int square_split_run(const geometry *s, int direction, int parts, const float *x, const char *packed, const float *bias,
                        int activation, float slope, float *out, void *workspace, int threads) {
     const split_wino q = plan_winograd_split(s, direction, parts, threads);
     const wino_plan *p = &q.p;
@@ -351,7 +351,7 @@ int winograd_split_run(const geometry *s, int direction, int parts, const float 
     return ranges_allow_split(range, seen);
 }
 
-winograd_split_amounts winograd_split_work(const geometry *s, int direction, int parts, int threads) {
+static winograd_split_amounts square_split_work(const geometry *s, int direction, int parts, int threads) {
     const split_wino q = plan_winograd_split(s, direction, parts, threads);
     const int64_t items = q.p.blocks * q.p.groups, panels = CEIL_DIV(q.p.columns, SPLIT_FILTERS);
     return (winograd_split_amounts){.blocks = items * SPLIT_POINTS * q.rows / SPLIT_ROWS * panels * q.chunks,

@@ -1,0 +1,426 @@
+/* Winograd convolution F(4, 3) along the rows of an image on matrix units: each product of a point is made of products of bfloat16 parts.
+ *
+ *   a strip of rows     -> V[32 channels][point][part][row][tile]      transform and split, channels in the lanes
+ *   per pass of filters -> M[point][row, tile][filters]                6 x (rows of the kernel) products on matrix units (tiles.h)
+ *                       -> output                                      four pixels of a tile
+ *
+ * The kernel's rows are taps, as in split.h: V of one row serves all of them, at a distance of rows. 18 products take the place of 36 for
+ * a 3x3 kernel, where F(2x2) has 16; but V and M are one and a half times the data where those of F(2x2) are four times, and the error is
+ * the same, since tiles of one axis enlarge it once. Either M of 32 tiles is in the first-level cache; or, where filters are many and deep,
+ * one point after the other is multiplied, so that its filters and V stay in the second.
+ */
+#ifndef FASTCONV_WINOGRAD_ROW_SPLIT_H
+#define FASTCONV_WINOGRAD_ROW_SPLIT_H
+
+#include "winograd_split.h"
+#include "padded_rows.h"
+
+enum {
+    ROW_OUTPUTS = 4, ROW_KERNEL = 3, ROW_POINTS = ROW_OUTPUTS + ROW_KERNEL - 1,
+    ROW_PAIRS = 2,                    /* of points, beside 0 and infinity */
+    ROW_MOST_TAPS = 21,               /* of a kernel */
+    ROW_V_BYTES = 1024 * 1024,        /* of V, in the second-level cache; */
+    ROW_FEW_BYTES = 640 * 1024,       /* of all filters, up to which they are read again for every 32 tiles; */
+    ROW_PASS_BYTES = 2048 * 1024,     /* of all filters, up to which 32 pass at a time */
+    ROW_MOST_BYTES = 8 << 20          /* of V, where all pass at once */
+};
+
+typedef struct {
+    int64_t n, src_h, src_w, src_c, dst_h, dst_w, dst_c;
+    int64_t groups, depth, columns, top, left;
+    int64_t taps, tap_step;           /* rows of the kernel, and their distance */
+    int flipped, channels_last, parts;
+    int64_t chunks, panels;           /* of 32 channels, of 32 filters */
+    int64_t tiles;                    /* of a row */
+    int64_t span;                     /* rows of the source beyond those of the result */
+    int64_t image_rows;               /* from image to image of a strip */
+    int64_t rows, images;             /* of a strip */
+    int64_t row_strips, strips;       /* of an image; of the batch */
+    int64_t plane;                    /* tiles of V for a point */
+    int64_t v_part, v_point, v_chunk; /* bytes of V from one to the next */
+    int64_t step, point, panel;       /* bytes of the filters of a product, of a point, of a panel */
+    int64_t pass, group;              /* panels, and blocks of 32 tiles, that are multiplied before their results are transformed */
+    int64_t m_row, m_plane;           /* floats of M from tile to tile and from point to point */
+} row_split;
+
+static row_split plan_row_split(const geometry *s, int direction, int parts, int threads) {
+    row_split q = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
+                   .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
+                   .taps = s->kh, .tap_step = s->dh, .flipped = direction == 1, .channels_last = (int)s->channels_last, .parts = parts};
+    q.span = (q.taps - 1) * q.tap_step;
+    if (direction == 1) {
+        q.src_h = s->oh, q.src_w = s->ow, q.src_c = s->k, q.dst_h = s->h, q.dst_w = s->w, q.dst_c = s->c;
+        q.depth = s->k / s->g, q.columns = s->c / s->g;
+        q.top = q.span - s->pt, q.left = ROW_KERNEL - 1 - s->pl;
+    }
+    q.chunks = CEIL_DIV(q.depth, TERMS), q.panels = CEIL_DIV(q.columns, SPLIT_FILTERS);
+    q.tiles = CEIL_DIV(q.dst_w, ROW_OUTPUTS);
+    q.step = 2 * parts * TILE_BYTES, q.point = q.chunks * q.taps * q.step, q.panel = ROW_POINTS * q.point;
+    const int64_t filters = q.panels * q.panel, row = q.chunks * ROW_POINTS * parts * q.tiles * TILE_ROW;
+    q.pass = filters <= ROW_FEW_BYTES || filters > ROW_PASS_BYTES ? q.panels : 1;
+    const int64_t budget = filters > ROW_PASS_BYTES ? ROW_MOST_BYTES : ROW_V_BYTES;
+    /* Rows that strips share are transformed for each. */
+    q.rows = MIN(q.dst_h, MAX(MAX(1, 2 * q.span), budget / row - q.span));
+    q.row_strips = CEIL_DIV(q.dst_h, q.rows);
+    q.image_rows = shared_pitch(q.dst_h, -q.top, q.span, q.src_h);
+    q.images = 1;
+    if (q.row_strips > 1 || (q.n < threads && filters <= ROW_FEW_BYTES)) {
+        q.row_strips = MIN(q.dst_h, ROUND_UP(q.row_strips, threads));
+        q.rows = CEIL_DIV(q.dst_h, q.row_strips);
+        q.row_strips = CEIL_DIV(q.dst_h, q.rows);
+    } else {
+        q.images = MAX(1, MIN(CEIL_DIV(q.n, threads), budget / (row * q.image_rows)));
+        q.images = CEIL_DIV(q.n, CEIL_DIV(q.n, q.images));
+    }
+    q.strips = CEIL_DIV(q.n, q.images) * q.row_strips;
+    const int64_t outputs = ((q.images - 1) * q.image_rows + q.rows) * q.tiles;
+    q.plane = outputs + q.span * q.tiles + SPLIT_ROWS;
+    /* By a cache line more, to different sets of the first-level cache. */
+    q.v_part = q.plane * TILE_ROW + (q.plane % 2 ? 0 : CACHE_LINE), q.v_point = parts * q.v_part, q.v_chunk = ROW_POINTS * q.v_point;
+    q.group = filters <= ROW_FEW_BYTES ? 1 : CEIL_DIV(outputs, SPLIT_ROWS);
+    q.m_row = q.pass * SPLIT_FILTERS;
+    q.m_plane = q.group * SPLIT_ROWS * q.m_row + TILE;
+    return q;
+}
+
+/* -- filters ------------------------------------------------------------------------------------------------------------- */
+
+/* The kernels of 16 channels of up to 16 filters, as vectors of filters by channel and tap; zeros where there are none. */
+static void row_split_kernels(const row_split *q, const float *from, int64_t channels, int64_t filters, vec_t_f32 *kernel) {
+    const int64_t taps = q->taps * ROW_KERNEL, channel = q->flipped ? q->columns * taps : taps, filter = q->flipped ? taps : q->depth * taps;
+    if (channels < TILE || filters < TILE) memset(kernel, 0, TILE * taps * sizeof(*kernel));
+    if (channels <= 0 || filters <= 0) return;
+    channels = MIN(channels, TILE), filters = MIN(filters, TILE);
+    if (!q->flipped) {
+        transpose_f32(from, filter, filters, channels * taps, (float *)kernel, TILE);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        for (int64_t i = 0; i < filters * taps; i += TILE) /* too short a run for the hardware to notice */
+            __builtin_prefetch(from + (c + FETCHED_CHANNELS) * channel + i);
+        transpose_f32(from + c * channel, filter, filters, taps, (float *)(kernel + (c + 1) * taps - 1), -TILE);
+    }
+}
+
+/* 32 channels of a panel of filters into tiles [point][tap][part][2], channel i paired with i + 16, as the data is. */
+INLINE void row_split_filters(const int parts, const row_split *q, const float *from, int64_t channels, int64_t columns, char *to,
+                              magnitudes *m) {
+    const int64_t taps = q->taps * ROW_KERNEL, channel = q->flipped ? q->columns * taps : taps, filter = q->flipped ? taps : q->depth * taps;
+    vec_t_f32 kernel[2][TILE * ROW_MOST_TAPS];
+    for (int64_t second = 0; second < 2; second++) {
+        for (int64_t h = 0; h < 2; h++)
+            row_split_kernels(q, from + h * TILE * channel + second * TILE * filter, channels - h * TILE, columns - second * TILE, kernel[h]);
+        for (int64_t i = 0; i < 2 * TILE * taps; i++) note_magnitudes(m, (__m512)kernel[i / (TILE * taps)][i % (TILE * taps)]);
+        for (int64_t i = 0; i < TILE; i++)
+            for (int64_t tap = 0; tap < q->taps; tap++) {
+                vec_t_f32 o[2][MAX_POINTS];
+                UNROLL for (int h = 0; h < 2; h++) wino_kernel_f32(ROW_PAIRS, ROW_KERNEL, kernel[h] + i * taps + tap * ROW_KERNEL, o[h]);
+                UNROLL for (int p = 0; p < ROW_POINTS; p++) {
+                    __m512i part[MOST_PARTS];
+                    split_pairs(parts, (__m512)o[0][p], (__m512)o[1][p], part);
+                    UNROLL for (int k = 0; k < parts; k++)
+                        _mm512_store_si512(to + p * q->point + tap * q->step + (2 * k + second) * TILE_BYTES + i * TILE_ROW, part[k]);
+                }
+            }
+    }
+}
+
+static int64_t row_split_packed_bytes(const geometry *s, int direction, int parts) {
+    const row_split q = plan_row_split(s, direction, parts, 1);
+    return sizeof(split_header) + q.groups * q.panels * q.panel;
+}
+
+static int64_t row_split_pack_workspace(int threads) { return threads * CACHE_LINE; }
+
+static void row_split_pack(const geometry *s, int direction, int parts, const float *w, char *packed, void *workspace, int threads) {
+    const row_split q = plan_row_split(s, direction, parts, 1);
+    const int64_t taps = q.taps * ROW_KERNEL, channel = q.flipped ? q.columns * taps : taps, filter = q.flipped ? taps : q.depth * taps;
+    magnitude_range seen = {0, UINT32_MAX};
+    for (int i = 0; i < threads; i++) *(magnitude_range *)((char *)workspace + i * CACHE_LINE) = seen; /* OpenMP may start fewer */
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        magnitudes m = no_magnitudes();
+        int64_t begin, end;
+        share(q.groups * q.panels * q.chunks, thread_index(), team_size(), &begin, &end);
+        for (int64_t i = begin; i < end; i++) {
+            const int64_t chunk = i % q.chunks, panel = i / q.chunks % q.panels, group = i / q.chunks / q.panels;
+            const float *from = w + group * q.depth * q.columns * taps + panel * SPLIT_FILTERS * filter + chunk * TERMS * channel;
+            const int64_t channels = q.depth - chunk * TERMS, columns = q.columns - panel * SPLIT_FILTERS;
+            char *to = packed + sizeof(split_header) + (group * q.panels + panel) * q.panel + chunk * q.taps * q.step;
+            if (parts == 1)
+                row_split_filters(1, &q, from, channels, columns, to, &m);
+            else
+                row_split_filters(2, &q, from, channels, columns, to, &m);
+        }
+        *(magnitude_range *)((char *)workspace + thread_index() * CACHE_LINE) = range_of(&m);
+    }
+    for (int i = 0; i < threads; i++) join_ranges(&seen, *(magnitude_range *)((char *)workspace + i * CACHE_LINE));
+    ((split_header *)packed)->range = seen;
+}
+
+/* -- into V -------------------------------------------------------------------------------------------------------------- */
+
+/* 32 channels of a tile, 16 of them from a on and 16 from b on, of which `lanes` are valid. The pixels between its outer two are noted, or
+ * all of them: every pixel is between those of some tile, but for the first and last of the row. */
+INLINE void row_split_data_body(const int parts, const float *a, const float *b, int64_t pixel, int64_t lanes, int whole, char *v,
+                                int64_t v_point, int64_t v_part, magnitudes *m) {
+    vec_t_f32 d[2][MAX_POINTS], o[2][MAX_POINTS];
+    if (lanes >= TERMS) {
+        UNROLL for (int i = 0; i < ROW_POINTS; i++) d[0][i] = load_f32(a + i * pixel), d[1][i] = load_f32(b + i * pixel);
+    } else {
+        for (int i = 0; i < ROW_POINTS; i++) d[0][i] = load_n_f32(a + i * pixel, lanes), d[1][i] = load_n_f32(b + i * pixel, lanes - TILE);
+    }
+    UNROLL for (int h = 0; h < 2; h++) {
+        UNROLL for (int i = 1; i < ROW_POINTS - 1; i++) note_magnitudes(m, (__m512)d[h][i]);
+        if (whole) note_magnitudes(m, (__m512)d[h][0]), note_magnitudes(m, (__m512)d[h][ROW_POINTS - 1]);
+        wino_data_f32(ROW_PAIRS, d[h], o[h]);
+    }
+    UNROLL for (int i = 0; i < ROW_POINTS; i++) {
+        __m512i part[MOST_PARTS];
+        split_pairs(parts, (__m512)o[0][i], (__m512)o[1][i], part);
+        UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(v + i * v_point + k * v_part, part[k]);
+    }
+}
+
+typedef void row_data(const float *, const float *, int64_t, int64_t, int, char *, int64_t, int64_t, magnitudes *);
+
+#define INSTANCE(parts)                                                                                                        \
+    static __attribute__((noinline)) void row_split_data_##parts(const float *a, const float *b, int64_t pixel, int64_t lanes, \
+                                                                 int whole, char *v, int64_t v_point, int64_t v_part,         \
+                                                                 magnitudes *m) {                                              \
+        row_split_data_body(parts, a, b, pixel, lanes, whole, v, v_point, v_part, m);                                          \
+    }
+INSTANCE(1) INSTANCE(2)
+#undef INSTANCE
+
+/* Images [n0, n0 + images), output rows [y0, y0 + rows). */
+typedef struct {
+    int64_t n0, images, y0, rows;
+} row_strip;
+
+static row_strip row_strip_at(const row_split *q, int64_t index) {
+    row_strip t = {.n0 = index / q->row_strips * q->images, .y0 = index % q->row_strips * q->rows};
+    t.images = MIN(q->images, q->n - t.n0), t.rows = MIN(q->rows, q->dst_h - t.y0);
+    return t;
+}
+
+/* A row of a channels-last image to its place in V; x: of the first pixel of a group. */
+static void split_row_nhwc(const row_split *q, row_data *data, const float *x, char *v, magnitudes *m) {
+    for (int64_t c = 0; c < q->depth; c += TERMS, v += q->v_chunk)
+        for (int64_t tx = 0; tx < q->tiles; tx++) {
+            const int64_t first = tx * ROW_OUTPUTS - q->left, lanes = q->depth - c;
+            const int whole = tx == 0 || tx == q->tiles - 1;
+            char *to = v + tx * TILE_ROW;
+            if (first >= 0 && first + ROW_POINTS <= q->src_w) {
+                const float *from = x + first * q->src_c + c;
+                data(from, from + TILE, q->src_c, lanes, whole, to, q->v_point, q->v_part, m);
+                continue;
+            }
+            float padded[ROW_POINTS * TERMS] __attribute__((aligned(CACHE_LINE)));
+            for (int64_t i = 0; i < ROW_POINTS; i++) {
+                const int there = first + i >= 0 && first + i < q->src_w;
+                const float *from = x + (there ? (first + i) * q->src_c + c : 0);
+                _mm512_store_ps(padded + i * TERMS, load_floats(from, there ? lanes : 0));
+                _mm512_store_ps(padded + i * TERMS + TILE, load_floats(from + TILE, there ? lanes - TILE : 0));
+            }
+            data(padded, padded + TILE, TERMS, TERMS, whole, to, q->v_point, q->v_part, m);
+        }
+}
+
+/* Floats of a row of 16 channels with all pixels that tiles reach, and of 16 filters of the pixels of a block. */
+static int64_t row_line(const row_split *q) { return (q->tiles * ROW_OUTPUTS + ROW_KERNEL - 1) * TILE; }
+enum { ROW_RESULTS = SPLIT_ROWS * ROW_OUTPUTS * TILE };
+
+/* The same of an NCHW image, row y. `line`: two of row_line. */
+static void split_row_nchw(const row_split *q, row_data *data, const float *x, int64_t y, float *line, char *v, magnitudes *m) {
+    const int64_t width = q->tiles * ROW_OUTPUTS + ROW_KERNEL - 1, plane = q->src_h * q->src_w;
+    float *const second = line + width * TILE;
+    for (int64_t c = 0; c < q->depth; c += TERMS, v += q->v_chunk) {
+        for (int64_t h = 0; h < 2; h++) {
+            const int64_t lanes = MIN(TILE, q->depth - c - h * TILE);
+            if (lanes > 0) fill_strip_f32(x + (c + h * TILE) * plane, lanes, q->src_h, q->src_w, y, 1, -q->left, width, h ? second : line);
+            else memset(second, 0, width * TILE * sizeof(float));
+        }
+        for (int64_t tx = 0; tx < q->tiles; tx++)
+            data(line + tx * ROW_OUTPUTS * TILE, second + tx * ROW_OUTPUTS * TILE, TILE, TERMS, tx == 0 || tx == q->tiles - 1,
+                 v + tx * TILE_ROW, q->v_point, q->v_part, m);
+    }
+}
+
+static void fill_row_strip(const row_split *q, const row_strip *t, const float *x, int64_t group, float *line, char *v, magnitudes *m) {
+    row_data *const data = q->parts == 1 ? row_split_data_1 : row_split_data_2;
+    const int64_t image = q->src_h * q->src_w * q->src_c, channel = q->channels_last ? 1 : q->src_h * q->src_w;
+    for (int64_t i = 0; i < t->images; i++)
+        for (int64_t r = 0; r < t->rows + q->span; r++) {
+            const int64_t y = t->y0 + r - q->top;
+            const float *from = x + (t->n0 + i) * image + group * q->depth * channel;
+            char *to = v + (i * q->image_rows + r) * q->tiles * TILE_ROW;
+            if (y < 0 || y >= q->src_h)
+                for (int64_t j = 0; j < q->chunks * ROW_POINTS * q->parts; j++) memset(to + j * q->v_part, 0, q->tiles * TILE_ROW);
+            else if (q->channels_last)
+                split_row_nhwc(q, data, from + y * q->src_w * q->src_c, to, m);
+            else
+                split_row_nchw(q, data, from, y, line, to, m);
+        }
+}
+
+/* -- products ------------------------------------------------------------------------------------------------------------ */
+
+/* M of panels [j0, j1) for tiles [first, last) of the strip. */
+static void multiply_row_split(const row_split *q, const char *v, const char *filters, const tile_step *step, int64_t j0, int64_t j1,
+                               int64_t first, int64_t last, float *sums) {
+    tile_factors f = {.row = TILE_ROW, .second = TILE * TILE_ROW, .part = q->v_part, .weights_second = TILE_BYTES,
+                      .weights_part = 2 * TILE_BYTES, .step = step, .steps = q->taps, .rounds = q->chunks,
+                      .round = {q->v_chunk, q->taps * q->step}};
+    tile_sums r = {.row = {q->m_row * sizeof(float), q->m_row * sizeof(float)}, .from = FROM_ZERO};
+    for (int64_t point = 0; point < ROW_POINTS; point++, sums += q->m_plane)
+        for (int64_t j = j0; j < j1; j++) {
+            const int nw = q->columns - j * SPLIT_FILTERS > TILE ? 2 : 1;
+            f.weights = filters + j * q->panel + point * q->point;
+            for (int64_t m = first; m < last; m += SPLIT_ROWS) {
+                const int nd = last - m > TILE ? 2 : 1;
+                f.data = v + point * q->v_point + m * TILE_ROW;
+                for (int i = 0; i < 4; i++)
+                    r.out[i] = sums + (m - first + i / 2 * TILE) * q->m_row + (j - j0) * SPLIT_FILTERS + i % 2 * TILE;
+                tile_kernels[q->parts - 1][0][nd - 1][nw - 1](&f, &r);
+            }
+        }
+}
+
+/* -- out of M ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    const float *bias; /* of the group; NULL: none */
+    int activation;
+    float slope;
+    float *out;        /* of the group */
+    float *results;    /* ROW_RESULTS, for NCHW */
+} row_sink;
+
+/* Four outputs of 16 filters of a tile, `pixel` floats apart, of which `count` are stored, `lanes` filters of each. */
+INLINE void row_split_result(const float *m, int64_t plane, vec_t_f32 bias, int activation, float slope, float *out, int64_t pixel,
+                             int64_t count, int64_t lanes) {
+    vec_t_f32 v[MAX_POINTS], o[MAX_POINTS];
+    UNROLL for (int i = 0; i < ROW_POINTS; i++) v[i] = load_f32(m + i * plane);
+    wino_result_f32(ROW_PAIRS, ROW_OUTPUTS, v, o);
+    UNROLL for (int i = 0; i < ROW_OUTPUTS; i++) o[i] += bias;
+    if (activation) UNROLL for (int i = 0; i < ROW_OUTPUTS; i++) o[i] = activate_f32(o[i], activation, slope);
+    if (count == ROW_OUTPUTS && lanes >= TILE) {
+        UNROLL for (int i = 0; i < ROW_OUTPUTS; i++) store_f32(out + i * pixel, o[i]);
+    } else {
+        UNROLL for (int i = 0; i < ROW_OUTPUTS; i++) if (i < count) store_n_f32(out + i * pixel, o[i], lanes);
+    }
+}
+
+/* Outputs of `columns` filters from `filter` on for `count` tiles of a row from tx on, M of which is at `m`. */
+static void store_row_tiles(const row_split *q, const row_sink *k, const float *m, int64_t filter, int64_t columns, int64_t n, int64_t y,
+                            int64_t tx, int64_t count) {
+    const int64_t x = tx * ROW_OUTPUTS, plane = q->dst_h * q->dst_w, wide = MIN(count * ROW_OUTPUTS, q->dst_w - x);
+    if (q->channels_last) {
+        float *to = k->out + ((n * q->dst_h + y) * q->dst_w + x) * q->dst_c + filter;
+        for (int64_t i = 0; i < count; i++, m += q->m_row, to += ROW_OUTPUTS * q->dst_c)
+            for (int64_t j = 0; j < columns; j += TILE) {
+                const vec_t_f32 bias = k->bias ? load_n_f32(k->bias + filter + j, columns - j) : splat_f32(0);
+                row_split_result(m + j, q->m_plane, bias, k->activation, k->slope, to + j, q->dst_c, MIN(ROW_OUTPUTS, wide - i * ROW_OUTPUTS),
+                                 columns - j);
+            }
+        return;
+    }
+    for (int64_t j = 0; j < columns; j += TILE) {
+        const vec_t_f32 bias = k->bias ? load_n_f32(k->bias + filter + j, columns - j) : splat_f32(0);
+        for (int64_t i = 0; i < count; i++)
+            row_split_result(m + i * q->m_row + j, q->m_plane, bias, k->activation, k->slope, k->results + i * ROW_OUTPUTS * TILE, TILE,
+                             ROW_OUTPUTS, TILE);
+        transpose_f32(k->results, TILE, wide, MIN(TILE, columns - j), k->out + (n * q->dst_c + filter + j) * plane + y * q->dst_w + x, plane);
+    }
+}
+
+/* Outputs of tiles [first, last) of the strip. */
+static void store_row_split(const row_split *q, const row_strip *t, const row_sink *k, const float *sums, int64_t filter, int64_t columns,
+                            int64_t first, int64_t last) {
+    strip_pixel p = pixel_at(first, q->tiles, q->image_rows);
+    for (int64_t m = first, count; m < last; m += count) {
+        count = MIN(MIN(last - m, q->tiles - p.x), SPLIT_ROWS);
+        if (p.r < t->rows) store_row_tiles(q, k, sums + (m - first) * q->m_row, filter, columns, t->n0 + p.i, t->y0 + p.r, p.x, count);
+        p.x += count;
+        if (p.x == q->tiles) p.x = 0, p.r++;
+        if (p.r == q->image_rows) p.r = 0, p.i++;
+    }
+}
+
+/* -- forward and input gradient ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    int64_t step, v, m, line, own; /* bytes of each thread; together */
+} row_split_sizes;
+
+static row_split_sizes row_split_sizes_of(const row_split *q) {
+    row_split_sizes z = {.step = ROUND_UP(q->taps * (int64_t)sizeof(tile_step), CACHE_LINE),
+                         .v = ROUND_UP(q->chunks * q->v_chunk, CACHE_LINE),
+                         .m = ROUND_UP(ROW_POINTS * q->m_plane * (int64_t)sizeof(float), CACHE_LINE),
+                         .line = q->channels_last ? 0 : (2 * row_line(q) + ROW_RESULTS) * (int64_t)sizeof(float)};
+    z.own = CACHE_LINE + z.step + z.v + z.m + z.line;
+    return z;
+}
+
+static int64_t row_split_workspace(const geometry *s, int direction, int parts, int threads) {
+    const row_split q = plan_row_split(s, direction, parts, threads);
+    return threads * row_split_sizes_of(&q).own;
+}
+
+static int row_split_run(const geometry *s, int direction, int parts, const float *x, const char *packed, const float *bias,
+                         int activation, float slope, float *out, void *workspace, int threads) {
+    const row_split q = plan_row_split(s, direction, parts, threads);
+    const row_split_sizes z = row_split_sizes_of(&q);
+    const magnitude_range range = ((const split_header *)packed)->range;
+    magnitude_range seen = {0, UINT32_MAX};
+    if (!ranges_allow_split(range, MAGNITUDE_ONE)) return 0;
+    for (int i = 0; i < threads; i++) *(magnitude_range *)((char *)workspace + i * z.own) = seen; /* OpenMP may start fewer */
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        char *mine = (char *)workspace + thread_index() * z.own;
+        magnitude_range *mine_seen = (magnitude_range *)aligned_take(&mine, sizeof(*mine_seen));
+        tile_step *step = (tile_step *)aligned_take(&mine, z.step);
+        char *v = aligned_take(&mine, z.v);
+        float *sums = (float *)aligned_take(&mine, z.m), *line = (float *)mine;
+        magnitudes m = no_magnitudes();
+        for (int64_t i = 0; i < q.taps; i++) step[i] = (tile_step){i * q.tap_step * q.tiles * TILE_ROW, i * q.step};
+        tiles_begin();
+        /* Strips are shared among the threads; where there are few of them, filters are too. */
+        const int64_t items = q.groups * q.strips, shares = items % team_size() ? MIN(team_size(), q.panels) : 1;
+        int64_t begin, end;
+        share(items * shares, thread_index(), team_size(), &begin, &end);
+        for (int64_t i = begin; i < end; i++) {
+            const int64_t group = i / shares / q.strips;
+            const row_strip t = row_strip_at(&q, i / shares % q.strips);
+            const int64_t tiles = ((t.images - 1) * q.image_rows + t.rows) * q.tiles, pixels = q.channels_last ? 1 : q.dst_h * q.dst_w;
+            const row_sink sink = {bias ? bias + group * q.columns : NULL, activation, slope, out + group * q.columns * pixels,
+                                   line + 2 * row_line(&q)};
+            const char *filters = packed + sizeof(split_header) + group * q.panels * q.panel;
+            int64_t first, last;
+            if (i == begin || i % shares == 0) fill_row_strip(&q, &t, x, group, line, v, &m);
+            share(q.panels, (int)(i % shares), (int)shares, &first, &last);
+            for (int64_t j = first; j < last; j += q.pass)
+                for (int64_t b = 0; b < tiles; b += q.group * SPLIT_ROWS) {
+                    const int64_t j1 = MIN(last, j + q.pass), b1 = MIN(tiles, b + q.group * SPLIT_ROWS), filter = j * SPLIT_FILTERS;
+                    multiply_row_split(&q, v, filters, step, j, j1, b, b1, sums);
+                    store_row_split(&q, &t, &sink, sums, filter, MIN(j1 * SPLIT_FILTERS, q.columns) - filter, b, b1);
+                }
+        }
+        tiles_end();
+        *mine_seen = range_of(&m);
+    }
+    for (int i = 0; i < threads; i++) join_ranges(&seen, *(magnitude_range *)((char *)workspace + i * z.own));
+    return ranges_allow_split(range, seen);
+}
+
+static winograd_split_amounts row_split_work(const geometry *s, int direction, int parts, int threads) {
+    const row_split q = plan_row_split(s, direction, parts, threads);
+    const int64_t tiles = ((q.images - 1) * q.image_rows + q.rows) * q.tiles, items = q.groups * q.strips;
+    return (winograd_split_amounts){.blocks = items * ROW_POINTS * CEIL_DIV(tiles, SPLIT_ROWS) * q.panels * q.chunks * q.taps,
+                                    .data = items * (tiles + q.span * q.tiles) * q.chunks,
+                                    .results = items * tiles * q.panels,
+                                    .weights = items * q.panels * q.panel};
+}
+
+#endif
