@@ -1,13 +1,13 @@
 /* Winograd convolution F(4, 3) along the rows of an image on matrix units: each product of a point is made of products of bfloat16 parts.
  *
  *   a strip of rows     -> V[32 channels][point][part][row][tile]      transform and split, channels in the lanes
- *   per pass of filters -> M[point][row, tile][filters]                6 x (rows of the kernel) products on matrix units (tiles.h)
+ *   a group of tiles    -> M[point][row, tile][filters]                6 x (rows of the kernel) products on matrix units (tiles.h)
  *                       -> output                                      four pixels of a tile
  *
  * The kernel's rows are taps, as in split.h: V of one row serves all of them, at a distance of rows. 18 products take the place of 36 for
  * a 3x3 kernel, where F(2x2) has 16; but V and M are one and a half times the data where those of F(2x2) are four times, and the error is
- * the same, since tiles of one axis enlarge it once. Either M of 32 tiles is in the first-level cache; or, where filters are many and deep,
- * one point after the other is multiplied, so that its filters and V stay in the second.
+ * the same, since tiles of one axis enlarge it once. Where all filters stay in the second-level cache, strips and groups are short, and V
+ * and M stay there too; else they are long, and filters, V and M of one point after the other do.
  */
 #ifndef FASTCONV_WINOGRAD_ROW_SPLIT_H
 #define FASTCONV_WINOGRAD_ROW_SPLIT_H
@@ -19,10 +19,10 @@ enum {
     ROW_OUTPUTS = 4, ROW_KERNEL = 3, ROW_POINTS = ROW_OUTPUTS + ROW_KERNEL - 1,
     ROW_PAIRS = 2,                    /* of points, beside 0 and infinity */
     ROW_MOST_TAPS = 21,               /* of a kernel */
-    ROW_V_BYTES = 1024 * 1024,        /* of V, in the second-level cache; */
-    ROW_FEW_BYTES = 640 * 1024,       /* of all filters, up to which they are read again for every 32 tiles; */
-    ROW_PASS_BYTES = 2048 * 1024,     /* of all filters, up to which 32 pass at a time */
-    ROW_MOST_BYTES = 8 << 20          /* of V, where all pass at once */
+    ROW_FEW_BYTES = 1 << 20,          /* of all filters, up to which they stay in the second-level cache; */
+    ROW_V_BYTES = 384 * 1024,         /* of V beside them; */
+    ROW_GROUP = 8,                    /* and blocks that are multiplied together, so that M stays in the first, or nearly */
+    ROW_MOST_BYTES = 6 << 20          /* of V beside more filters, of which those of a point stay in the cache with V of that point */
 };
 
 typedef struct {
@@ -39,7 +39,7 @@ typedef struct {
     int64_t plane;                    /* tiles of V for a point */
     int64_t v_part, v_point, v_chunk; /* bytes of V from one to the next */
     int64_t step, point, panel;       /* bytes of the filters of a product, of a point, of a panel */
-    int64_t pass, group;              /* panels, and blocks of 32 tiles, that are multiplied before their results are transformed */
+    int64_t group;                    /* blocks of 32 tiles that are multiplied before their results are transformed */
     int64_t m_row, m_plane;           /* floats of M from tile to tile and from point to point */
 } row_split;
 
@@ -57,14 +57,14 @@ static row_split plan_row_split(const geometry *s, int direction, int parts, int
     q.tiles = CEIL_DIV(q.dst_w, ROW_OUTPUTS);
     q.step = 2 * parts * TILE_BYTES, q.point = q.chunks * q.taps * q.step, q.panel = ROW_POINTS * q.point;
     const int64_t filters = q.panels * q.panel, row = q.chunks * ROW_POINTS * parts * q.tiles * TILE_ROW;
-    q.pass = filters <= ROW_FEW_BYTES || filters > ROW_PASS_BYTES ? q.panels : 1;
-    const int64_t budget = filters > ROW_PASS_BYTES ? ROW_MOST_BYTES : ROW_V_BYTES;
+    const int few = filters <= ROW_FEW_BYTES;
+    const int64_t budget = few ? ROW_V_BYTES : ROW_MOST_BYTES;
     /* Rows that strips share are transformed for each. */
     q.rows = MIN(q.dst_h, MAX(MAX(1, 2 * q.span), budget / row - q.span));
     q.row_strips = CEIL_DIV(q.dst_h, q.rows);
     q.image_rows = shared_pitch(q.dst_h, -q.top, q.span, q.src_h);
     q.images = 1;
-    if (q.row_strips > 1 || (q.n < threads && filters <= ROW_FEW_BYTES)) {
+    if (q.row_strips > 1 || (few && q.n < threads)) {
         q.row_strips = MIN(q.dst_h, ROUND_UP(q.row_strips, threads));
         q.rows = CEIL_DIV(q.dst_h, q.row_strips);
         q.row_strips = CEIL_DIV(q.dst_h, q.rows);
@@ -77,8 +77,8 @@ static row_split plan_row_split(const geometry *s, int direction, int parts, int
     q.plane = outputs + q.span * q.tiles + SPLIT_ROWS;
     /* By a cache line more, to different sets of the first-level cache. */
     q.v_part = q.plane * TILE_ROW + (q.plane % 2 ? 0 : CACHE_LINE), q.v_point = parts * q.v_part, q.v_chunk = ROW_POINTS * q.v_point;
-    q.group = filters <= ROW_FEW_BYTES ? 1 : CEIL_DIV(outputs, SPLIT_ROWS);
-    q.m_row = q.pass * SPLIT_FILTERS;
+    q.group = few ? MIN(ROW_GROUP, CEIL_DIV(outputs, SPLIT_ROWS)) : CEIL_DIV(outputs, SPLIT_ROWS);
+    q.m_row = q.panels * SPLIT_FILTERS;
     q.m_plane = q.group * SPLIT_ROWS * q.m_row + TILE;
     return q;
 }
@@ -266,7 +266,7 @@ static void fill_row_strip(const row_split *q, const row_strip *t, const float *
 
 /* -- products ------------------------------------------------------------------------------------------------------------ */
 
-/* M of panels [j0, j1) for tiles [first, last) of the strip. */
+/* M of panels [j0, j1) for tiles [first, last) of the strip. A point's filters serve all of these. */
 static void multiply_row_split(const row_split *q, const char *v, const char *filters, const tile_step *step, int64_t j0, int64_t j1,
                                int64_t first, int64_t last, float *sums) {
     tile_factors f = {.row = TILE_ROW, .second = TILE * TILE_ROW, .part = q->v_part, .weights_second = TILE_BYTES,
@@ -400,12 +400,12 @@ static int row_split_run(const geometry *s, int direction, int parts, const floa
             int64_t first, last;
             if (i == begin || i % shares == 0) fill_row_strip(&q, &t, x, group, line, v, &m);
             share(q.panels, (int)(i % shares), (int)shares, &first, &last);
-            for (int64_t j = first; j < last; j += q.pass)
-                for (int64_t b = 0; b < tiles; b += q.group * SPLIT_ROWS) {
-                    const int64_t j1 = MIN(last, j + q.pass), b1 = MIN(tiles, b + q.group * SPLIT_ROWS), filter = j * SPLIT_FILTERS;
-                    multiply_row_split(&q, v, filters, step, j, j1, b, b1, sums);
-                    store_row_split(&q, &t, &sink, sums, filter, MIN(j1 * SPLIT_FILTERS, q.columns) - filter, b, b1);
-                }
+            const int64_t filter = first * SPLIT_FILTERS, columns = MIN(last * SPLIT_FILTERS, q.columns) - filter;
+            for (int64_t b = 0; b < tiles; b += q.group * SPLIT_ROWS) {
+                const int64_t end = MIN(tiles, b + q.group * SPLIT_ROWS);
+                multiply_row_split(&q, v, filters, step, first, last, b, end, sums);
+                store_row_split(&q, &t, &sink, sums, filter, columns, b, end);
+            }
         }
         tiles_end();
         *mine_seen = range_of(&m);
