@@ -40,6 +40,9 @@ INLINE __m512 gather_terms(const float *from, const int32_t *offset) {
     return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, at, from, sizeof(float));
 }
 
+/* Whether term i of a product is paired with term i + 16, as the data is, and not with the next. */
+INLINE int pairs_halves(const split_plan *q) { return !q->lanes && !q->patches; }
+
 enum { PACK_AHEAD = 8 }; /* channels asked for ahead */
 
 /* One panel of filters, [step][part][2] tiles. `from`: the bundle's first weight; `offset`: of each member. */
@@ -61,7 +64,8 @@ INLINE void pack_panel(const int parts, const split_plan *q, const float *from, 
                     note_magnitudes(m, a), note_magnitudes(m, b);
                 }
                 __m512i part[MOST_PARTS];
-                split_values(parts, a, b, part);
+                if (pairs_halves(q)) split_pairs(parts, a, b, part);
+                else split_values(parts, a, b, part);
                 UNROLL for (int k = 0; k < parts; k++) row[k][j] = (vec_t_f32)part[k];
             }
             UNROLL for (int k = 0; k < parts; k++) {
@@ -78,43 +82,53 @@ INLINE int packs_whole_channels(const split_plan *q, int backward, int64_t taps)
     return !q->lanes && !q->patches && q->bundle == 1 && (backward || taps > 1) && 2 * q->p.taps > taps;
 }
 
-/* Channels that are read together, and in the backward direction filters: pairs are all that it takes. */
-INLINE int64_t packed_together(int backward) { return backward ? 2 : TILE; }
+/* Pairs of channels that are read together, and in the backward direction of filters. */
+INLINE int64_t pairs_together(int backward) { return backward ? 1 : TILE; }
 
 static int64_t pack_scratch_bytes(const split_plan *q, int backward, int64_t taps) {
-    if (packs_whole_channels(q, backward, taps)) return packed_together(backward) * taps * TILE_ROW;
+    if (packs_whole_channels(q, backward, taps)) return 2 * pairs_together(backward) * taps * TILE_ROW;
     return q->bundle * q->steps * TERMS * (int64_t)sizeof(int32_t);
 }
 
-/* The same panel where that is so: `filters` are vectors of 16 filters each, by channel and tap. Weights are read in their order: forward
- * 16 channels of 16 filters at a time, backward the filters' taps of one channel. `taps`: of the kernel, all of which are read. */
+/* Up to `together` channels of up to 16 filters as vectors of filters, by channel and tap; zeros where there are none. */
+INLINE void read_channels(const float *from, int backward, int64_t together, int64_t taps, int64_t channel_step, int64_t column_step,
+                          int64_t channels, int64_t columns, float *filters) {
+    if (channels < together || columns < TILE) memset(filters, 0, together * taps * TILE * sizeof(float));
+    channels = MAX(0, MIN(channels, together)), columns = MAX(0, MIN(columns, TILE));
+    if (!backward && columns && channels) transpose_f32(from, column_step, columns, channels * taps, filters, TILE);
+    for (int64_t i = 0; backward && columns && i < channels; i++, from += channel_step) {
+        for (int64_t ahead = 0; ahead < columns * taps; ahead += TILE) /* too short a run for the hardware to notice */
+            __builtin_prefetch(from + PACK_AHEAD * channel_step + ahead);
+        if (taps == 1) store_f32(filters + i * TILE, load_n_f32(from, columns));
+        else transpose_f32(from, taps, columns, taps, filters + i * taps * TILE, TILE);
+    }
+}
+
+/* The same panel where that is so: `filters` are vectors of 16 filters each, of both channels of pairs, by tap. Weights are read in their
+ * order: forward 32 channels of 16 filters at a time, backward the filters' taps of two channels. `taps`: of the kernel, all of which are
+ * read. */
 INLINE void pack_channels(const int parts, const split_plan *q, const float *from, int backward, int64_t taps, int64_t channel_step,
                           int64_t column_step, int64_t columns, float *filters, char *to, magnitudes *m) {
-    const int64_t together = packed_together(backward);
-    for (int64_t c = 0; c < ROUND_UP(q->o.depth, TERMS); c += together)
-        for (int64_t second = 0; second < 2; second++) {
-            const int64_t channels = MAX(0, MIN(together, q->o.depth - c)), count = MAX(0, MIN(TILE, columns - second * TILE));
-            const float *first = from + second * TILE * column_step + c * channel_step;
-            if (channels < together || count < TILE) memset(filters, 0, together * taps * TILE * sizeof(float));
-            if (!backward && count) transpose_f32(first, column_step, count, channels * taps, filters, TILE);
-            for (int64_t i = 0; backward && count && i < channels; i++) {
-                const float *channel = first + i * channel_step;
-                for (int64_t ahead = 0; ahead < count * taps; ahead += TILE) /* too short a run for the hardware to notice */
-                    __builtin_prefetch(channel + PACK_AHEAD * channel_step + ahead);
-                if (taps == 1) store_f32(filters + i * TILE, load_n_f32(channel, count));
-                else transpose_f32(channel, taps, count, taps, filters + i * taps * TILE, TILE);
-            }
-            for (int64_t t = 0; t < q->p.taps; t++)
-                for (int64_t i = 0; i < together; i += 2) {
-                    const float *pair = filters + (i * taps + q->p.tap[t].index) * TILE;
-                    const __m512 a = (__m512)load_f32(pair), b = (__m512)load_f32(pair + taps * TILE);
-                    char *row = to + (((c / TERMS * q->p.taps + t) * parts * 2 + second) * TILE + (c + i) % TERMS / 2) * TILE_ROW;
-                    __m512i part[MOST_PARTS];
-                    note_magnitudes(m, a), note_magnitudes(m, b);
-                    split_values(parts, a, b, part);
-                    UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(row + 2 * k * TILE_BYTES, paired(part[k]));
+    const int64_t together = pairs_together(backward), set = together * taps * TILE;
+    for (int64_t c = 0; c < ROUND_UP(q->o.depth, TERMS); c += TERMS)
+        for (int64_t pair = 0; pair < TILE; pair += together)
+            for (int64_t second = 0; second < 2; second++) {
+                for (int64_t h = 0; h < 2; h++) {
+                    const int64_t first = c + h * TILE + pair;
+                    read_channels(from + second * TILE * column_step + first * channel_step, backward, together, taps, channel_step,
+                                  column_step, q->o.depth - first, columns - second * TILE, filters + h * set);
                 }
-        }
+                for (int64_t t = 0; t < q->p.taps; t++)
+                    for (int64_t i = 0; i < together; i++) {
+                        const float *of_pair = filters + (i * taps + q->p.tap[t].index) * TILE;
+                        const __m512 a = (__m512)load_f32(of_pair), b = (__m512)load_f32(of_pair + set);
+                        char *row = to + (((c / TERMS * q->p.taps + t) * parts * 2 + second) * TILE + pair + i) * TILE_ROW;
+                        __m512i part[MOST_PARTS];
+                        note_magnitudes(m, a), note_magnitudes(m, b);
+                        split_pairs(parts, a, b, part);
+                        UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(row + 2 * k * TILE_BYTES, part[k]);
+                    }
+            }
 }
 
 /* `scratch`: pack_scratch_bytes. */

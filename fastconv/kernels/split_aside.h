@@ -46,7 +46,7 @@ INLINE void fill_aside_pixels(const int parts, const split_strip *t, int64_t u0,
                         const __m512 high = load_floats(from + c * TERMS + TILE, depth - c * TERMS - TILE);
                         __m512i part[MOST_PARTS];
                         note_magnitudes(m, low), note_magnitudes(m, high);
-                        split_values(parts, low, high, part);
+                        split_pairs(parts, low, high, part);
                         UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + c * chunk_bytes + k * part_bytes, part[k]);
                     }
             }

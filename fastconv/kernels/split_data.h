@@ -79,7 +79,7 @@ static void zero_gaps(const split_strip *t, int64_t runs, int64_t unit, char *pl
     zero_bytes(plane + unit * end, unit * (((t->images - 1) * q->image_rows + t->rows + q->span_y) * q->pitch + q->behind - end));
 }
 
-/* Channels-last planes: [slot][chunk][part][pixel][32 channels]. */
+/* Channels-last planes: [slot][chunk][part][pixel][32 channels], of which 16 are paired with the other 16. */
 INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes;
@@ -96,7 +96,7 @@ INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float
                     const __m512 b = load_floats(from + c * TERMS + 16, depth - c * TERMS - 16);
                     __m512i part[MOST_PARTS];
                     note_magnitudes(m, a), note_magnitudes(m, b);
-                    split_values(parts, a, b, part);
+                    split_pairs(parts, a, b, part);
                     UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + c * chunk_bytes + k * part_bytes, part[k]);
                 }
         }
@@ -168,19 +168,19 @@ INLINE void fill_channel_planes(const int parts, const split_strip *t, const flo
     }
 }
 
-/* NCHW pixels of up to 32 channels, `step` floats apart, to rows of the channels of each pixel. */
+/* NCHW pixels of up to 32 channels, `step` floats apart, to rows of the channels of each pixel, paired as channels-last ones are. */
 INLINE void turn_channels(const int parts, const float *from, int64_t channels, int64_t channel, int64_t step, int64_t count, char *to,
                           int64_t pixel_bytes, int64_t part_bytes, magnitudes *m) {
     for (int64_t j = 0; j < count; j += TILE) {
         vec_t_f32 row[MOST_PARTS][TILE];
         UNROLL for (int i = 0; i < TILE; i++) {
-            const float *pixel = from + 2 * i * channel + j * step;
-            const __m512 a = load_every(pixel, step, 2 * i < channels ? count - j : 0);
-            const __m512 b = load_every(pixel + channel, step, 2 * i + 1 < channels ? count - j : 0);
+            const float *pixel = from + i * channel + j * step;
+            const __m512 a = load_every(pixel, step, i < channels ? count - j : 0);
+            const __m512 b = load_every(pixel + TILE * channel, step, i + TILE < channels ? count - j : 0);
             __m512i part[MOST_PARTS];
             note_magnitudes(m, a), note_magnitudes(m, b);
-            split_values(parts, a, b, part);
-            UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)paired(part[k]);
+            split_pairs(parts, a, b, part);
+            UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)part[k];
         }
         UNROLL for (int k = 0; k < parts; k++) {
             transpose_square_f32(row[k]);
@@ -190,7 +190,7 @@ INLINE void turn_channels(const int parts, const float *from, int64_t channels, 
     }
 }
 
-/* NCHW to [slot][chunk][part][pixel][32 channels]. */
+/* The same of NCHW data. */
 INLINE void turn_channel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w;
