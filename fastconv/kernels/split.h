@@ -288,7 +288,7 @@ static void place_steps(const split_plan *q, tile_step *step) {
         const tap *t = q->p.tap + i;
         step[i].weights = i * 2 * q->parts * TILE_BYTES;
         if (q->patches) {
-            step[i].data = i * (q->lanes ? plane : TILE_ROW);
+            step[i].data = i * plane * (q->lanes ? 1 : q->parts);
             continue;
         }
         const int64_t y = floor_div(t->dy, q->p.step_h) - q->least_y, x = floor_div(t->dx, q->p.step_w) - q->least_x;
@@ -436,9 +436,9 @@ static strip_work work_on(const split_strip *t, const char *packed, const tile_s
     s.f.step = step, s.f.steps = round_steps(q), s.f.rounds = q->patches ? 1 : q->chunks;
     s.f.round = (tile_step){q->parts * q->plane * TILE_ROW, s.f.steps * 2 * q->parts * TILE_BYTES};
     s.f.weights_second = TILE_BYTES, s.f.weights_part = 2 * TILE_BYTES;
-    s.f.row = q->lanes ? 4 * q->plane : q->patches ? q->steps * TILE_ROW : TILE_ROW;
+    s.f.row = q->lanes ? 4 * q->plane : TILE_ROW;
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
-    s.f.part = q->plane * TILE_ROW * (q->patches ? q->steps : 1);
+    s.f.part = q->plane * TILE_ROW * (q->patches && q->lanes ? q->steps : 1);
     return s;
 }
 

@@ -246,36 +246,35 @@ INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t n, 
 enum { MOST_TOGETHER = TERMS }; /* pieces of a product */
 
 /* One product of the patches of a row, of n pieces. */
-INLINE void gather_pieces(const int n, const patch_piece *piece, const uint16_t *from, int64_t from_step, uint16_t *to, int64_t to_step,
-                          int64_t count) {
+INLINE void gather_pieces(const int n, const patch_piece *piece, const uint16_t *from, int64_t from_step, uint16_t *to, int64_t count) {
     /* Copies, which the compiler knows to stay as they are. */
     int64_t at[MOST_TOGETHER];
     __mmask32 lanes[MOST_TOGETHER];
     UNROLL for (int i = 0; i < n; i++) at[i] = piece[i].from, lanes[i] = piece[i].lanes;
-    for (int64_t x = 0; x < count; x++, from += from_step, to += to_step) {
+    for (int64_t x = 0; x < count; x++, from += from_step, to += TERMS) {
         __m512i v = _mm512_maskz_loadu_epi16(lanes[0], from + at[0]);
         UNROLL for (int i = 1; i < n; i++) v = _mm512_mask_loadu_epi16(v, lanes[i], from + at[i]);
         _mm512_store_si512(to, v);
     }
 }
 
-/* Channels-last patches: [part][pixel][tap][channel], rows of 32 * steps values. */
+/* Channels-last patches: [step][part][pixel][32 values of (tap, channel)]. */
 INLINE void gather_pixel_patches(const int parts, const split_strip *t, int64_t first) {
     const split_plan *q = t->q;
-    const int64_t values = split_compact_values(q), row = q->steps * TERMS, from_step = q->p.step_w * q->o.depth, w = q->p.w;
+    const int64_t values = split_compact_values(q), from_step = q->p.step_w * q->o.depth, w = q->p.w;
     for (int k = 0; k < parts; k++)
         for (int64_t r = 0; r < t->rows; r++) {
             const uint16_t *from = t->compact + k * values + r * q->p.step_h * q->compact_x;
-            uint16_t *to = (uint16_t *)t->parts + (k * q->plane + first + r * w) * row;
-            for (int64_t i = 0, n; i < q->pieces; i += n, to += TERMS) {
+            uint16_t *to = (uint16_t *)t->parts + (k * q->plane + first + r * w) * TERMS;
+            for (int64_t i = 0, n; i < q->pieces; i += n, to += parts * q->plane * TERMS) {
                 const patch_piece *piece = q->piece + i;
                 for (n = 1; i + n < q->pieces && piece[n].step == piece->step;) n++;
                 switch (n) {
-                case 1: gather_pieces(1, piece, from, from_step, to, row, w); break;
-                case 2: gather_pieces(2, piece, from, from_step, to, row, w); break;
-                case 3: gather_pieces(3, piece, from, from_step, to, row, w); break;
-                case 4: gather_pieces(4, piece, from, from_step, to, row, w); break;
-                default: gather_pieces((int)n, piece, from, from_step, to, row, w);
+                case 1: gather_pieces(1, piece, from, from_step, to, w); break;
+                case 2: gather_pieces(2, piece, from, from_step, to, w); break;
+                case 3: gather_pieces(3, piece, from, from_step, to, w); break;
+                case 4: gather_pieces(4, piece, from, from_step, to, w); break;
+                default: gather_pieces((int)n, piece, from, from_step, to, w);
                 }
             }
         }
