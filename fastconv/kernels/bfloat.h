@@ -83,13 +83,6 @@ INLINE void split_pairs(const int parts, __m512 a, __m512 b, __m512i *part) {
     }
 }
 
-/* a[0] b[0] a[1] b[1] ... of what split_values made of a and b. */
-INLINE __m512i paired(__m512i part) {
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19,
-                                           3, 18, 2, 17, 1, 16, 0);
-    return _mm512_permutexvar_epi16(order, part);
-}
-
 /* The first n of 16 floats at p, n <= 0: none, zeros behind them; nothing behind p[n - 1] is read. */
 INLINE __m512 load_floats(const float *p, int64_t n) {
     return n >= 16 ? _mm512_loadu_ps(p) : n > 0 ? _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p) : _mm512_setzero_ps();

@@ -38,16 +38,16 @@ static split_sizes sizes_of(const geometry *s, int backward, int parts, int thre
     return z;
 }
 
-int64_t split_packed_bytes(const geometry *s, int backward, int parts) {
+static int64_t strips_packed_bytes(const geometry *s, int backward, int parts) {
     return sizeof(split_header) + sizes_of(s, backward, parts, 1).packed;
 }
 
-int64_t split_pack_workspace(const geometry *s, int backward, int parts, int threads) {
+static int64_t strips_pack_workspace(const geometry *s, int backward, int parts, int threads) {
     return threads * (CACHE_LINE + split_tables_bytes(s) + ROUND_UP(sizes_of(s, backward, parts, 1).pack_scratch, CACHE_LINE));
 }
 
-void split_pack(const geometry *s, int backward, int parts, const float *w, char *packed, void *workspace, int threads) {
-    const int64_t own = split_pack_workspace(s, backward, parts, 1);
+static void strips_pack(const geometry *s, int backward, int parts, const float *w, char *packed, void *workspace, int threads) {
+    const int64_t own = strips_pack_workspace(s, backward, parts, 1);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         char *p = (char *)workspace + thread_index() * own, *to = packed + sizeof(split_header);
@@ -120,13 +120,13 @@ static int64_t own_bytes(const geometry *s, int backward, const split_sizes *z) 
            ROUND_UP(z->aside, CACHE_LINE) + z->sums + SCRATCH_FLOATS * (int64_t)sizeof(float);
 }
 
-int64_t split_workspace(const geometry *s, int direction, int parts, int threads) {
+static int64_t strips_workspace(const geometry *s, int direction, int parts, int threads) {
     if (direction == SPLIT_WEIGHT_GRAD) return weight_workspace(s, parts, threads);
     const split_sizes z = sizes_of(s, direction, parts, threads);
     return threads * own_bytes(s, direction, &z);
 }
 
-int split_run(const geometry *s, int backward, int parts, const float *x, const char *packed, const float *bias, int activation,
+static int strips_run(const geometry *s, int backward, int parts, const float *x, const char *packed, const float *bias, int activation,
               float slope, float *out, void *workspace, int threads) {
     const split_sizes z = sizes_of(s, backward, parts, threads);
     const int64_t own = own_bytes(s, backward, &z), phases = operands_of(s, backward).phases, sharing = sharing_phases(s, backward);
@@ -286,7 +286,7 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
     return ranges_allow_split(seen[0], seen[1]);
 }
 
-split_amounts split_work(const geometry *s, int direction, int parts, int threads) {
+static split_amounts strips_work(const geometry *s, int direction, int parts, int threads) {
     split_amounts all = {0};
     const int weight = direction == SPLIT_WEIGHT_GRAD;
     char *tables = malloc(split_tables_bytes(s));
@@ -313,6 +313,46 @@ split_amounts split_work(const geometry *s, int direction, int parts, int thread
         }
     }
     free(tables);
+    return all;
+}
+#include "split_few.h"
+
+int64_t split_packed_bytes(const geometry *s, int backward, int parts) {
+    const geometry few = few_products(s, backward);
+    return few.k ? strips_packed_bytes(&few, 0, parts) : strips_packed_bytes(s, backward, parts);
+}
+
+int64_t split_pack_workspace(const geometry *s, int backward, int parts, int threads) {
+    const geometry few = few_products(s, backward);
+    return few.k ? few_weights_bytes(&few) + strips_pack_workspace(&few, 0, parts, threads)
+                 : strips_pack_workspace(s, backward, parts, threads);
+}
+
+void split_pack(const geometry *s, int backward, int parts, const float *w, char *packed, void *workspace, int threads) {
+    const geometry few = few_products(s, backward);
+    if (few.k) few_pack(s, &few, backward, parts, w, packed, workspace, threads);
+    else strips_pack(s, backward, parts, w, packed, workspace, threads);
+}
+
+int64_t split_workspace(const geometry *s, int direction, int parts, int threads) {
+    const geometry few = few_products(s, direction);
+    return few.k ? few_sums_bytes(&few) + strips_workspace(&few, 0, parts, threads) : strips_workspace(s, direction, parts, threads);
+}
+
+int split_run(const geometry *s, int backward, int parts, const float *x, const char *packed, const float *bias, int activation,
+              float slope, float *out, void *workspace, int threads) {
+    const geometry few = few_products(s, backward);
+    if (few.k) return few_run(s, &few, backward, parts, x, packed, bias, activation, slope, out, workspace, threads);
+    return strips_run(s, backward, parts, x, packed, bias, activation, slope, out, workspace, threads);
+}
+
+split_amounts split_work(const geometry *s, int direction, int parts, int threads) {
+    const geometry few = few_products(s, direction);
+    if (!few.k) return strips_work(s, direction, parts, threads);
+    split_amounts all = strips_work(&few, 0, parts, threads);
+    const int64_t calls = CEIL_DIV(MAX(1, s->n), few.n);
+    all.chain += s->kh * s->kw;
+    all.blocks *= calls, all.sums *= calls, all.parts *= calls, all.weights *= calls;
     return all;
 }
 #endif

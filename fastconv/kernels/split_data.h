@@ -112,8 +112,8 @@ INLINE void pair_rows(const int parts, const float *a, const float *b, int64_t s
         const __m512 vb = b ? load_every(b + j * step, step, count - j) : _mm512_setzero_ps();
         __m512i part[MOST_PARTS];
         note_magnitudes(m, va), note_magnitudes(m, vb);
-        split_values(parts, va, vb, part);
-        UNROLL for (int k = 0; k < parts; k++) _mm512_storeu_si512(to + k * part_bytes + 4 * j, paired(part[k]));
+        split_pairs(parts, va, vb, part);
+        UNROLL for (int k = 0; k < parts; k++) _mm512_storeu_si512(to + k * part_bytes + 4 * j, part[k]);
     }
 }
 

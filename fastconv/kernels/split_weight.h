@@ -51,11 +51,11 @@ INLINE void locate_plane(const split_strip *t, const float *x, int64_t slot, con
     }
 }
 
-/* Two pixels' channels from c on, those of the mask. */
+/* Pairs of two pixels' channels from c on, those of the mask. */
 INLINE void pair_pixels(const int parts, const float *const *at, int64_t c, __mmask16 there, __m512i part[MOST_PARTS], magnitudes *m) {
     const __m512 a = _mm512_maskz_loadu_ps(there, at[0] + c), b = _mm512_maskz_loadu_ps(there, at[1] + c);
     note_magnitudes(m, a), note_magnitudes(m, b);
-    split_values(parts, a, b, part);
+    split_pairs(parts, a, b, part);
 }
 
 INLINE __mmask16 first_lanes(int64_t n) { return (__mmask16)(n >= 16 ? 0xffff : (1u << MAX(n, 0)) - 1); }
@@ -76,10 +76,9 @@ INLINE void pair_plane(const int parts, const int tiles, const split_plan *q, co
             pair_pixels(parts, at + 2 * i, c + j * TILE, first_lanes(q->o.depth - c - j * TILE), part, m);
             UNROLL for (int k = 0; k < parts; k++) {
                 const int64_t to = k * part_bytes + j * tile_bytes + i * TILE_ROW;
-                const __m512i pair = paired(part[k]);
-                _mm512_store_si512(even_pairs + to, pair);
-                if (odd_pairs && i) _mm512_store_si512(odd_pairs + to - TILE_ROW, paired_between(before[j][k], pair));
-                before[j][k] = pair;
+                _mm512_store_si512(even_pairs + to, part[k]);
+                if (odd_pairs && i) _mm512_store_si512(odd_pairs + to - TILE_ROW, paired_between(before[j][k], part[k]));
+                before[j][k] = part[k];
             }
         }
     for (int64_t j = 0; j < tiles && odd_pairs; j++)
@@ -235,7 +234,7 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
             UNROLL for (int i = 0; i < TILE; i++) {
                 __m512i part[MOST_PARTS];
                 pair_pixels(parts, at + j + 2 * i, k0, first_lanes(q->o.columns - k0), part, m);
-                UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)paired(part[k]);
+                UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)part[k];
             }
             UNROLL for (int k = 0; k < parts; k++) {
                 transpose_square_f32(row[k]);

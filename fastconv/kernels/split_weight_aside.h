@@ -16,15 +16,13 @@ INLINE output_range aside_rows(const split_strip *t) {
     return (output_range){first, MAX(first, last)};
 }
 
-/* Values of image 2 pair, and of the next, at some pixel; zeros for images that are missing. */
+/* Pairs of values of image 2 pair and of the next; zeros for images that are missing. */
 INLINE void pair_images(const int parts, const float *from, int64_t image, int64_t pair, int64_t images, int64_t step, int64_t count,
-                        __m512i paired_parts[MOST_PARTS], magnitudes *m) {
+                        __m512i part[MOST_PARTS], magnitudes *m) {
     const __m512 a = load_every(from + 2 * pair * image, step, 2 * pair < images ? count : 0);
     const __m512 b = load_every(from + (2 * pair + 1) * image, step, 2 * pair + 1 < images ? count : 0);
-    __m512i part[MOST_PARTS];
     note_magnitudes(m, a), note_magnitudes(m, b);
-    split_values(parts, a, b, part);
-    UNROLL for (int k = 0; k < parts; k++) paired_parts[k] = paired(part[k]);
+    split_pairs(parts, a, b, part);
 }
 
 /* Tiles [begin, end) of channels. */

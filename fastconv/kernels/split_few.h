@@ -1,0 +1,90 @@
+/* Few filters on NCHW data, as in the input gradient of a first layer (part of split.c).
+ *
+ * A tile of three filters would be empty but for three columns, for every tap. Instead each pixel is multiplied with all taps of all filters
+ * at once, as by a 1x1 kernel, and each output adds up what its taps have left at their pixels:
+ *
+ *   P[tap, filter][pixel] = sum over channels of w[filter][channel][tap] x[channel][pixel]
+ *   y[filter][pixel]      = sum over taps of P[tap, filter][pixel + tap]
+ */
+#ifndef FASTCONV_SPLIT_FEW_H
+#define FASTCONV_SPLIT_FEW_H
+
+enum { FEW_SUMS_BYTES = 512 * 1024 /* of P, of some images */ };
+
+/* The 1x1 convolution that makes P of some images; its `k` is 0 where P is not what is made. */
+static geometry few_products(const geometry *s, int direction) {
+    const operands o = operands_of(s, direction == SPLIT_INPUT_GRAD);
+    const int64_t taps = s->kh * s->kw, columns = o.columns * taps;
+    geometry few = {.n = 1, .c = o.src_c, .h = o.src_h, .w = o.src_w, .k = columns, .kh = 1, .kw = 1, .oh = o.src_h, .ow = o.src_w,
+                    .sh = 1, .sw = 1, .dh = 1, .dw = 1, .g = 1};
+    few.n = MAX(1, MIN(s->n, FEW_SUMS_BYTES / (columns * o.src_h * o.src_w * (int64_t)sizeof(float))));
+    if (direction == SPLIT_WEIGHT_GRAD || s->channels_last || s->g > 1 || s->sh > 1 || s->sw > 1 || taps == 1 || takes_patches(o.depth, taps) ||
+        2 * CEIL_DIV(columns, SPLIT_PANEL) > taps || columns > MAX(SPLIT_PANEL, o.depth))
+        few.k = 0;
+    return few;
+}
+
+static int64_t few_weights_bytes(const geometry *few) { return ROUND_UP(few->k * few->c * (int64_t)sizeof(float), CACHE_LINE); }
+static int64_t few_sums_bytes(const geometry *few) {
+    return ROUND_UP(few->n * few->k * few->h * few->w * (int64_t)sizeof(float), CACHE_LINE);
+}
+
+static void few_pack(const geometry *s, const geometry *few, int backward, int parts, const float *w, char *packed, void *workspace,
+                     int threads) {
+    const int64_t taps = s->kh * s->kw, filter = s->c * taps, columns = few->k / taps;
+    float *rows = (float *)workspace;
+    for (int64_t t = 0; t < taps; t++)
+        for (int64_t k = 0; k < columns; k++)
+            for (int64_t c = 0; c < few->c; c++)
+                rows[(t * columns + k) * few->c + c] = w[backward ? c * filter + k * taps + t : k * filter + c * taps + t];
+    strips_pack(few, 0, parts, rows, packed, (char *)workspace + few_weights_bytes(few), threads);
+}
+
+/* 16 outputs of a row from x on, of which `count` are there. */
+INLINE vec_t_f32 few_outputs(const geometry *few, const phase *p, int64_t columns, const float *sums, int64_t y, int64_t x, vec_t_f32 bias) {
+    const int64_t plane = few->h * few->w;
+    __m512 all = (__m512)bias;
+    for (int64_t t = 0; t < p->taps; t++) {
+        const int64_t u = y + p->tap[t].dy, v = x + p->tap[t].dx;
+        const int64_t first = MIN(TILE, MAX(0, -v)), last = MAX(first, MIN(TILE, few->w - v));
+        if (u < 0 || u >= few->h) continue;
+        const __mmask16 there = (__mmask16)((1u << last) - (1u << first));
+        const float *from = sums + p->tap[t].index * columns * plane + u * few->w + v;
+        all = _mm512_mask_add_ps(all, there, all, _mm512_maskz_loadu_ps(there, from));
+    }
+    return (vec_t_f32)all;
+}
+
+/* `workspace`: P, and what the 1x1 convolution needs. */
+static int few_run(const geometry *s, const geometry *few, int backward, int parts, const float *x, const char *packed, const float *bias,
+                   int activation, float slope, float *out, void *workspace, int threads) {
+    const operands o = operands_of(s, backward);
+    const int64_t columns = o.columns, plane = few->h * few->w, rows = columns * o.dst_h;
+    float *sums = (float *)workspace;
+    tap *taps = malloc(s->kh * s->kw * sizeof(tap));
+    int done = taps != NULL;
+    const phase p = done ? make_phase(s, backward, 0, taps) : (phase){0};
+    for (int64_t n0 = 0; n0 < s->n && done; n0 += few->n) {
+        geometry some = *few;
+        some.n = MIN(few->n, s->n - n0);
+        done = strips_run(&some, 0, parts, x + n0 * few->c * plane, packed, NULL, ACT_NONE, 0, sums,
+                          (char *)workspace + few_sums_bytes(few), threads);
+#pragma omp parallel num_threads(threads) if (threads > 1)
+        {
+            int64_t begin, end;
+            share(some.n * rows, thread_index(), team_size(), &begin, &end);
+            for (int64_t i = begin; i < end && done; i++) {
+                const int64_t n = i / rows, k = i % rows / o.dst_h, y = i % o.dst_h;
+                const vec_t_f32 added = splat_f32(bias ? bias[k] : 0);
+                float *to = out + ((n0 + n) * rows + i % rows) * o.dst_w;
+                for (int64_t j = 0; j < o.dst_w; j += TILE)
+                    store_n_f32(to + j, activate_f32(few_outputs(few, &p, columns, sums + (n * few->k + k) * plane, y, j, added), activation, slope),
+                                o.dst_w - j);
+            }
+        }
+    }
+    free(taps);
+    return done;
+}
+
+#endif
