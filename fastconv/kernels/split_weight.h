@@ -16,7 +16,8 @@
 enum {
     SUMS_FLOATS = 4 * TILE * TILE,
     TURN_TAPS = 4,           /* so many taps take turns, */
-    TURN_BYTES = 48 * 1024,  /* with so many bytes of both factors, pairs of both kinds */
+    TURN_PARTS = 8,          /* of so many parts of steps, */
+    TURN_BYTES = 64 * 1024,  /* if both factors of a turn are at most so many bytes, of which the first-level cache holds nearly all */
     PAIRED_TILES = 4 /* of channels that are read together: lines that lie side by side */
 };
 
@@ -32,8 +33,11 @@ static int64_t weight_sums(const split_plan *q) { return filter_blocks(q) * chan
 /* Bytes of a part: x is [part][plane of a remainder][kind of pairs][tile of channels][pair][16 channels x 2 pixels],
  * gy [part][filter][pixel]. */
 static int64_t pair_tile_bytes(const split_plan *q) { return q->plane / 2 * TILE_ROW; }
+/* From one kind of pairs, or plane, to the next: tiles that are used together, of two kinds, two parts and two tiles of channels, begin in
+ * different sets of the first-level cache. */
+static int64_t pairs_kind(const split_plan *q) { return ROUND_UP(weight_tiles(q) * pair_tile_bytes(q), PAGE) + TILE_BYTES / 2; }
 static int64_t pairs_part(const split_plan *q) {
-    return (q->patches ? 1 : q->planes) * q->kinds * weight_tiles(q) * pair_tile_bytes(q);
+    return ROUND_UP((q->patches ? 1 : q->planes) * q->kinds * pairs_kind(q), PAGE) + 2 * TILE_BYTES;
 }
 static int64_t gradient_tile_bytes(const split_plan *q) { return TILE * 2 * (q->aside ? q->rows * q->p.w * q->aside : q->plane); }
 static int64_t gradient_part(const split_plan *q) { return ROUND_UP(q->o.columns, SPLIT_PANEL) / TILE * gradient_tile_bytes(q); }
@@ -160,7 +164,7 @@ INLINE void fill_plane_rows(const int parts, const split_strip *t, const float *
 INLINE void fill_pairs_parts(const int parts, const split_strip *t, const float *x, int64_t begin, int64_t end, const float *zeros,
                              const float **at, char *rows, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t tile_bytes = pair_tile_bytes(q), tiles = weight_tiles(q), part_bytes = pairs_part(q);
+    const int64_t tile_bytes = pair_tile_bytes(q), part_bytes = pairs_part(q);
     if (q->patches) {
         for (int64_t tile = begin; tile < end; tile++) {
             for (int64_t i = 0; i < t->images; i++) {
@@ -182,8 +186,8 @@ INLINE void fill_pairs_parts(const int parts, const split_strip *t, const float 
             memset(rows, 0, together * rows_bytes);
         }
         for (int64_t tile = begin; tile < end; tile++) {
-            char *even = t->parts + (slot * q->kinds * tiles + tile) * tile_bytes;
-            const int64_t to_odd = tiles * tile_bytes, to_next = q->kinds * to_odd;
+            char *even = t->parts + slot * q->kinds * pairs_kind(q) + tile * tile_bytes;
+            const int64_t to_odd = pairs_kind(q), to_next = q->kinds * to_odd;
             char *odd = q->kinds > 1 ? even + to_odd : NULL;
             if (q->channels_last && tile + PAIRED_TILES <= end) {
                 pair_plane(parts, PAIRED_TILES, q, at, tile * TILE, even, odd, part_bytes, m);
@@ -299,13 +303,19 @@ static void add_tiles(const split_plan *q, const tile_factors *f, int64_t nd, in
             store_f32(sums + j, load_f32(sums + j) + load_f32(turn_sums + j));
 }
 
-/* Register tiles [begin, end) over a strip, in the order of blocks, by taps. The taps of a block take turns, some steps each, which read the
- * same lines of the first-level cache; sums come and go instead. */
+/* Whether taps had better take turns of so many steps: what these read, of rows so many pixels apart, stays in the first-level cache. */
+static int take_turns_of(const split_plan *q, int64_t steps, int64_t row_pixels) {
+    const int64_t pairs = (steps * TERMS + q->span_y * row_pixels) * q->kinds;
+    return weight_taps(q) >= TURN_TAPS && (pairs / TERMS + steps) * 2 * TILE_BYTES * q->parts <= TURN_BYTES;
+}
+
+/* Register tiles [begin, end) over a strip, in the order of blocks, by taps. The taps of a block may take turns, some steps each, which
+ * read the same lines of the first-level cache; sums come and go instead. */
 static void add_products(const split_strip *t, const char *gradients, int64_t steps, int64_t begin, int64_t end, int first,
                          float *sums) {
     const split_plan *q = t->q;
     const int64_t taps = weight_taps(q), tiles = weight_tiles(q), tile_bytes = pair_tile_bytes(q);
-    const int64_t turn = taps < TURN_TAPS ? steps : TURN_BYTES / (6 * TILE_BYTES * q->parts);
+    const int64_t turn = take_turns_of(q, TURN_PARTS / q->parts, q->pitch) ? TURN_PARTS / q->parts : steps;
     tile_factors f = {.row = 2 * q->plane, .second = 2 * TILE * q->plane, .part = gradient_part(q),
                       .step = &(tile_step){0, 0}, .steps = 1, .round = {TILE_ROW, TILE_BYTES}, .weights_second = tile_bytes, .weights_part = pairs_part(q)};
     for (int64_t block = begin / taps; block * taps < end; block++) {
@@ -318,7 +328,7 @@ static void add_products(const split_strip *t, const char *gradients, int64_t st
                 const int64_t distance = q->patches ? 0 : tap_distance(q, item % taps);
                 const int64_t plane = q->patches ? 0 : q->slot[item % taps] * q->kinds + distance % 2;
                 f.data = gradients + filters * SPLIT_PANEL * f.row + step * TILE_ROW;
-                f.weights = t->parts + (plane * tiles + 2 * channels) * tile_bytes + (distance / 2 + step * TILE) * TILE_ROW;
+                f.weights = t->parts + plane * pairs_kind(q) + 2 * channels * tile_bytes + (distance / 2 + step * TILE) * TILE_ROW;
                 add_tiles(q, &f, nd, nw, first && !step, sums + item_of(q, filters, channels, item % taps) * SUMS_FLOATS);
             }
         }

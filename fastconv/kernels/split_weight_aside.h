@@ -28,7 +28,7 @@ INLINE void pair_images(const int parts, const float *from, int64_t image, int64
 /* Tiles [begin, end) of channels. */
 INLINE void fill_pairs_aside(const int parts, const split_strip *t, const float *x, int64_t begin, int64_t end, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t part_bytes = pairs_part(q), tile_bytes = pair_tile_bytes(q), tiles = weight_tiles(q), step = q->p.step_w;
+    const int64_t part_bytes = pairs_part(q), tile_bytes = pair_tile_bytes(q), step = q->p.step_w;
     const int64_t channel = q->channels_last ? 1 : q->o.src_h * q->o.src_w, pixel = q->channels_last ? q->o.src_c : 1;
     const int64_t image = q->o.src_c * q->o.src_h * q->o.src_w;
     const output_range held = aside_rows(t);
@@ -36,7 +36,7 @@ INLINE void fill_pairs_aside(const int parts, const split_strip *t, const float 
         for (int64_t u = held.first, rows, count; u < held.last; u += rows) {
             const int64_t y = u * q->p.step_h + q->slot_y[slot];
             const float *from = x + t->n0 * image + t->group * q->o.depth * channel + (y * q->o.src_w + q->slot_x[slot]) * pixel;
-            char *to = t->parts + slot * tiles * tile_bytes + (u - held.first) * q->pitch * TILE_BYTES;
+            char *to = t->parts + slot * pairs_kind(q) + (u - held.first) * q->pitch * TILE_BYTES;
             rows = 1, count = CEIL_DIV(q->o.src_w - q->slot_x[slot], step);
             if (q->p.step_h == 1 && step == 1) rows = held.last - u, count *= rows;
             if (y >= q->o.src_h) continue;
@@ -122,12 +122,12 @@ static void fill_weight_aside(const split_strip *t, const float *x, const float 
 #undef FILL
 }
 
-/* Register tiles [begin, end) over a strip, as in `add_products`: the taps take turns, some rows each. `step`: one for each column. */
+/* Register tiles [begin, end) over a strip, as in `add_products`: the taps may take turns, a row each. `step`: one for each column. */
 static void add_aside_products(const split_strip *t, const char *gradients, tile_step *step, int64_t begin, int64_t end, int first,
                                float *sums) {
     const split_plan *q = t->q;
     const int64_t taps = q->p.taps, tiles = weight_tiles(q), tile_bytes = pair_tile_bytes(q), w = q->p.w, held = aside_rows(t).first;
-    const int64_t turn = MAX(1, TURN_BYTES / (6 * TILE_BYTES * q->parts * w));
+    const int64_t turn = take_turns_of(q, w, q->pitch * q->aside) ? 1 : t->rows;
     tile_factors f = {.row = TILE_ROW, .second = gradient_tile_bytes(q), .part = gradient_part(q), .step = step,
                       .round = {w * TILE_BYTES, q->pitch * TILE_BYTES}, .weights_second = tile_bytes, .weights_part = pairs_part(q)};
     for (int64_t i = 0; i < w; i++) step[i] = (tile_step){i * TILE_BYTES, i * TILE_BYTES};
@@ -144,7 +144,7 @@ static void add_aside_products(const split_strip *t, const char *gradients, tile
                 const int64_t u = t->y0 + r0 + floor_div(p->dy, q->p.step_h) - held, v = columns.first + floor_div(p->dx, q->p.step_w);
                 f.steps = columns.last - columns.first, f.rounds = MAX(0, r1 - r0);
                 f.data = gradients + 2 * filters * f.second + (r0 * w + columns.first) * TILE_BYTES;
-                f.weights = t->parts + (q->slot[item % taps] * tiles + 2 * channels) * tile_bytes + (u * q->pitch + v) * TILE_BYTES;
+                f.weights = t->parts + q->slot[item % taps] * pairs_kind(q) + 2 * channels * tile_bytes + (u * q->pitch + v) * TILE_BYTES;
                 add_tiles(q, &f, nd, nw, first && y == 0, sums + item_of(q, filters, channels, item % taps) * SUMS_FLOATS);
             }
     }
