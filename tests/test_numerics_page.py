@@ -17,7 +17,7 @@ PAGE = (DOCS / "numerics.md").read_text("utf-8")
 ROW = re.compile(r"^\| `(\w+)` \| ([\w, ]+) \| `([^`]+)` \|", re.MULTILINE)
 # bfloat16 numbers per float32 of the algorithms on matrix units that use no tiles; all of those on matrix units.
 PARTS = {"split_bf16x6": 3, "split_bf16x3": 2, "bf16": 1}
-MATRIX_UNITS = {*PARTS, "winograd2x2_bf16x3", "winograd2x2_bf16"}
+MATRIX_UNITS = {*PARTS, "winograd4x1_bf16x3", "winograd4x1_bf16", "winograd2x2_bf16x3", "winograd2x2_bf16"}
 REACHES = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \| the outputs (of its tiles|whose windows hold it) \|$", re.MULTILINE)
 
 

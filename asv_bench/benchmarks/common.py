@@ -34,6 +34,8 @@ ALGORITHMS = (
     "split_bf16x6",
     "split_bf16x3",
     "bf16",
+    "winograd4x1_bf16x3",
+    "winograd4x1_bf16",
     "winograd2x2_bf16x3",
     "winograd2x2_bf16",
 )

@@ -65,9 +65,10 @@ INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const
             MULTIPLY_WEIGHTS(1);
             MULTIPLY_DATA(0);
             MULTIPLY_WEIGHTS(2);
-            MULTIPLY_WEIGHTS(0);
         }
     }
+    /* Of three parts the high ones come last: small products are not rounded to the size of large sums. */
+    if (parts == 3) EACH_STEP MULTIPLY(0, 0);
     _tile_stored(0, r->out[0], r->row[0]);
     if (nw > 1) _tile_stored(1, r->out[1], r->row[0]);
     if (nd > 1) _tile_stored(2, r->out[2], r->row[1]);

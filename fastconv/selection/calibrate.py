@@ -59,6 +59,8 @@ _SHAPES = (
     # few filters
     "1x48x48x48,4x3x3,p1", "1x64x60x60,1x3x3,p1", "4x96x24x24,2x3x3,p1", "1x64x120x120,1x1x1", "1x96x40x40,5x1x1",
     "2x32x64x64,12x3x3,p1",
+    # batches of small images
+    "32x128x4x4,128x3x3,p1", "32x96x8x8,96x3x3,p1", "32x64x8x8,96x3x3,s2,p1", "48x320x5x5,256x3x3,p1",
     # groups of few filters
     "1x48x64x64,48x3x3,p1,g12", "1x64x96x96,64x3x3,s2,p1,g8",
 )  # fmt: skip
