@@ -169,7 +169,8 @@ static int strips_run(const geometry *s, int backward, int parts, const float *x
             const int64_t shares = q->groups * q->strips % team_size() ? MIN(team_size(), panels) : 1;
             int64_t begin, end;
             share(q->groups * q->strips * shares, thread_index(), team_size(), &begin, &end);
-            split_strip t = {.q = q, .group = -1, .n0 = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact, .row = (float *)row};
+            split_strip t = {.q = q, .group = -1, .n0 = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact,
+                             .row = (float *)row};
             for (int64_t j = begin; j < end; j++) {
                 if (j == begin || j % shares == 0) {
                     const int64_t index = j / shares % q->strips, group = j / shares / q->strips;

@@ -148,7 +148,7 @@ static void pack_phase(const geometry *s, const split_plan *q, int backward, con
         const float *from = w + g * q->bundle * member_step;
         char *to = packed + i * q->steps * q->parts * 2 * TILE_BYTES;
 #define PACK(parts)                                                                                                                \
-    if (packs_whole_channels(q, backward, taps))                                                                                                  \
+    if (packs_whole_channels(q, backward, taps))                                                                                  \
         pack_channels(parts, q, from + j * column_step, backward, taps, channel_step, column_step, columns, (float *)scratch, to, m); \
     else                                                                                                                          \
         pack_panel(parts, q, from, member_step, column_step, j, columns, offset, to, m)
@@ -356,8 +356,8 @@ static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
     }
 }
 
-/* Channels-last outputs of all filters, for 32 pixels from m on, by way of the stage: they are written line by line in their order, which the
- * hardware's prefetchers follow. */
+/* Channels-last outputs of all filters, for 32 pixels from m on, by way of the stage: they are written line by line in their order, which
+ * the hardware's prefetchers follow. */
 static void multiply_pixels(const strip_work *s, int64_t m) {
     const strip_view *v = &s->v;
     const int64_t filters = s->t->q->o.columns, row = ROUND_UP(filters, SPLIT_PANEL), nd = m + TILE < v->pixels ? 2 : 1;

@@ -20,7 +20,9 @@ typedef struct {
 } aside_tap;
 
 /* Bytes of the tables of a phase: taps of a row, and steps of a pixel. */
-static int64_t aside_tables_bytes(const split_plan *q) { return q->aside ? q->p.taps * (int64_t)(sizeof(aside_tap) + sizeof(tile_step)) : 0; }
+static int64_t aside_tables_bytes(const split_plan *q) {
+    return q->aside ? q->p.taps * (int64_t)(sizeof(aside_tap) + sizeof(tile_step)) : 0;
+}
 
 /* Floats of sums on their way to NCHW, behind the stage. */
 static int64_t aside_sums(const split_plan *q) { return q->aside && !q->channels_last ? ASIDE_PIXELS * SPLIT_BLOCK * SPLIT_PANEL : 0; }
@@ -131,7 +133,8 @@ static void begin_row(aside_work *a, int64_t r) {
         if (y < rows.first || y >= rows.last) continue;
         const int64_t u = y + floor_div(t->dy, q->p.step_h), v = floor_div(t->dx, q->p.step_w);
         const int64_t at = q->slot[i] * q->chunks * q->parts * q->plane + aside_place(q, u, 0) + v * q->aside;
-        a->tap[a->taps++] = (aside_tap){outputs_of_tap(q->p.w, t->dx, q->p.step_w, q->o.src_w), {at * TILE_ROW, i * 2 * q->parts * TILE_BYTES}};
+        a->tap[a->taps++] = (aside_tap){outputs_of_tap(q->p.w, t->dx, q->p.step_w, q->o.src_w),
+                                        {at * TILE_ROW, i * 2 * q->parts * TILE_BYTES}};
     }
 }
 

@@ -1,7 +1,7 @@
 /* Few filters on NCHW data, as in the input gradient of a first layer (part of split.c).
  *
- * A tile of three filters would be empty but for three columns, for every tap. Instead each pixel is multiplied with all taps of all filters
- * at once, as by a 1x1 kernel, and each output adds up what its taps have left at their pixels:
+ * A tile of three filters would be empty but for three columns, for every tap. Instead each pixel is multiplied with all taps of all
+ * filters at once, as by a 1x1 kernel, and each output adds up what its taps have left at their pixels:
  *
  *   P[tap, filter][pixel] = sum over channels of w[filter][channel][tap] x[channel][pixel]
  *   y[filter][pixel]      = sum over taps of P[tap, filter][pixel + tap]
@@ -18,9 +18,9 @@ static geometry few_products(const geometry *s, int direction) {
     geometry few = {.n = 1, .c = o.src_c, .h = o.src_h, .w = o.src_w, .k = columns, .kh = 1, .kw = 1, .oh = o.src_h, .ow = o.src_w,
                     .sh = 1, .sw = 1, .dh = 1, .dw = 1, .g = 1};
     few.n = MAX(1, MIN(s->n, FEW_SUMS_BYTES / (columns * o.src_h * o.src_w * (int64_t)sizeof(float))));
-    if (direction == SPLIT_WEIGHT_GRAD || s->channels_last || s->g > 1 || s->sh > 1 || s->sw > 1 || taps == 1 || takes_patches(o.depth, taps) ||
-        2 * CEIL_DIV(columns, SPLIT_PANEL) > taps || columns > MAX(SPLIT_PANEL, o.depth))
-        few.k = 0;
+    const int simple = !s->channels_last && s->g == 1 && s->sh == 1 && s->sw == 1 && taps > 1 && !takes_patches(o.depth, taps);
+    const int filled = 2 * CEIL_DIV(columns, SPLIT_PANEL) <= taps && columns <= MAX(SPLIT_PANEL, o.depth);
+    if (direction == SPLIT_WEIGHT_GRAD || !simple || !filled) few.k = 0;
     return few;
 }
 
@@ -40,8 +40,9 @@ static void few_pack(const geometry *s, const geometry *few, int backward, int p
     strips_pack(few, 0, parts, rows, packed, (char *)workspace + few_weights_bytes(few), threads);
 }
 
-/* 16 outputs of a row from x on, of which `count` are there. */
-INLINE vec_t_f32 few_outputs(const geometry *few, const phase *p, int64_t columns, const float *sums, int64_t y, int64_t x, vec_t_f32 bias) {
+/* 16 outputs of a row from x on; `sums`: of its filter and the first tap. */
+INLINE vec_t_f32 few_outputs(const geometry *few, const phase *p, int64_t columns, const float *sums, int64_t y, int64_t x,
+                             vec_t_f32 bias) {
     const int64_t plane = few->h * few->w;
     __m512 all = (__m512)bias;
     for (int64_t t = 0; t < p->taps; t++) {
@@ -77,9 +78,10 @@ static int few_run(const geometry *s, const geometry *few, int backward, int par
                 const int64_t n = i / rows, k = i % rows / o.dst_h, y = i % o.dst_h;
                 const vec_t_f32 added = splat_f32(bias ? bias[k] : 0);
                 float *to = out + ((n0 + n) * rows + i % rows) * o.dst_w;
-                for (int64_t j = 0; j < o.dst_w; j += TILE)
-                    store_n_f32(to + j, activate_f32(few_outputs(few, &p, columns, sums + (n * few->k + k) * plane, y, j, added), activation, slope),
-                                o.dst_w - j);
+                for (int64_t j = 0; j < o.dst_w; j += TILE) {
+                    const vec_t_f32 outputs = few_outputs(few, &p, columns, sums + (n * few->k + k) * plane, y, j, added);
+                    store_n_f32(to + j, activate_f32(outputs, activation, slope), o.dst_w - j);
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ enum {
     SPLIT_STRIP_BYTES = 1024 * 1024, /* of bfloat16 parts in a strip, so that they and a panel of weights stay in the second-level cache */
     SPLIT_SHORT_BYTES = 192 * 1024,  /* the same where rows are split once only and what is read of weights again and again is little */
     SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels */
-    SPLIT_PAIR_BYTES = 768 * 1024,   /* of the weight gradient's pairs of pixels, which stay there while the gradients of all filters pass; */
+    SPLIT_PAIR_BYTES = 768 * 1024,   /* of the weight gradient's pairs of pixels, which stay there while gradients of all filters pass; */
     SPLIT_SUM_BYTES = 512 * 1024,    /* and of its sums, up to which they stay there from strip to strip */
     SPLIT_APART_BYTES = 768 * 1024,  /* of sums of the weight gradient, up to which each thread has its own; */
     SPLIT_APART_PIXELS = 512,        /* and pixels for each, from which on adding the sums takes little of the time of making them */
@@ -50,7 +50,7 @@ typedef struct {
     int64_t span_y, span_x;      /* largest offset less the least */
     int64_t pitch, image_rows;   /* pixels from row to row; rows from image to image */
     int64_t aside;               /* images whose pixels lie side by side; 0: none */
-    int64_t held_rows;           /* of these, rows of a plane; row u is at u modulo so many, or in the weight gradient from the strip's first on */
+    int64_t held_rows;           /* of these, rows of a plane: row u is at u modulo so many, in the weight gradient from a strip's first on */
     int64_t h;                   /* output rows, of the phase that has the most if they share */
     int64_t rows, images;        /* output rows of a strip, of `images` images */
     int64_t row_strips, strips;  /* per image, or so many side by side; of the batch */
@@ -121,10 +121,11 @@ static int64_t pixels_under_taps(const operands *o, const phase *p) {
  * those that share strips is so for all. */
 static int lies_aside(const geometry *s, int direction, const split_plan *q, int64_t pixel_bytes) {
     const int64_t whole = ROUND_UP(s->n, SPLIT_BLOCK), used = s->n - (whole - SPLIT_BLOCK);
+    const int64_t least_bytes = (1 + q->span_y) * CEIL_DIV(q->o.src_w, q->p.step_w) * SPLIT_BLOCK * pixel_bytes;
     const int weight = direction == SPLIT_WEIGHT_GRAD;
     if (q->patches || (q->lanes && !weight) || s->kh * s->kw == 1 || used < SPLIT_LEAST_ASIDE) return 0;
     if (q->o.phases > 1 && sharing_phases(s, direction) == 1) return 0;
-    if ((1 + q->span_y) * CEIL_DIV(q->o.src_w, q->patches ? 1 : q->p.step_w) * SPLIT_BLOCK * pixel_bytes > 3 * SPLIT_STRIP_BYTES / 2) return 0;
+    if (least_bytes > 3 * SPLIT_STRIP_BYTES / 2) return 0;
     int64_t rows = 0, columns = 0; /* the same pairs of input and output in each direction */
     for (int64_t i = 0; i < s->kh; i++) {
         const output_range r = outputs_of_tap(s->oh, i * s->dh - s->pt, s->sh, s->h);

@@ -3,8 +3,8 @@
  *   dw[k][c][tap] = sum over output pixels of gy[k][pixel] x[c][pixel + tap]
  *
  * is a product whose terms are pixels. Of every strip, gy is split into rows of pixels, with zeros between the rows of the image, of which
- * a data tile takes 16 filters x 32 pixels; x into pairs of pixels, of which a tile of weights takes 16 pairs x 16 channels. From pairs that
- * begin at even pixels and others that begin at odd ones, the tiles of every tap are whole cache lines. Sources of few channels are
+ * a data tile takes 16 filters x 32 pixels; x into pairs of pixels, of which a tile of weights takes 16 pairs x 16 channels. From pairs
+ * that begin at even pixels and others that begin at odd ones, the tiles of every tap are whole cache lines. Sources of few channels are
  * split into patches first, whose terms take the place of channels. Each register tile of 32 filters x 32 channels of one tap runs over the
  * strip and is added to its sums. Of few weights, threads have strips and sums of their own; else they share each strip, and own tiles.
  */
@@ -317,7 +317,8 @@ static void add_products(const split_strip *t, const char *gradients, int64_t st
     const int64_t taps = weight_taps(q), tiles = weight_tiles(q), tile_bytes = pair_tile_bytes(q);
     const int64_t turn = take_turns_of(q, TURN_PARTS / q->parts, q->pitch) ? TURN_PARTS / q->parts : steps;
     tile_factors f = {.row = 2 * q->plane, .second = 2 * TILE * q->plane, .part = gradient_part(q),
-                      .step = &(tile_step){0, 0}, .steps = 1, .round = {TILE_ROW, TILE_BYTES}, .weights_second = tile_bytes, .weights_part = pairs_part(q)};
+                      .step = &(tile_step){0, 0}, .steps = 1, .round = {TILE_ROW, TILE_BYTES}, .weights_second = tile_bytes,
+                      .weights_part = pairs_part(q)};
     for (int64_t block = begin / taps; block * taps < end; block++) {
         int64_t filters, channels;
         block_in_order(q, block, &filters, &channels);

@@ -44,7 +44,8 @@ INLINE void fill_pairs_aside(const int parts, const split_strip *t, const float 
                 for (int64_t pair = 0; pair < SPLIT_BLOCK / 2; pair++)
                     for (int64_t tile = begin; tile < end; tile++) {
                         __m512i part[MOST_PARTS];
-                        pair_images(parts, from + v * step * pixel + tile * TILE, image, pair, t->images, 1, q->o.depth - tile * TILE, part, m);
+                        pair_images(parts, from + v * step * pixel + tile * TILE, image, pair, t->images, 1, q->o.depth - tile * TILE,
+                                    part, m);
                         UNROLL for (int k = 0; k < parts; k++)
                             _mm512_store_si512(to + k * part_bytes + tile * tile_bytes + v * TILE_BYTES + pair * TILE_ROW, part[k]);
                     }
@@ -53,9 +54,9 @@ INLINE void fill_pairs_aside(const int parts, const split_strip *t, const float 
                     for (int64_t v = 0; v < count; v += TILE) {
                         vec_t_f32 row[MOST_PARTS][TILE];
                         UNROLL for (int i = 0; i < TILE; i++) {
-                            const int64_t c = tile * TILE + i;
+                            const int64_t c = tile * TILE + i, there = c < q->o.depth ? count - v : 0;
                             __m512i part[MOST_PARTS];
-                            pair_images(parts, from + c * channel + v * step, image, pair, t->images, step, c < q->o.depth ? count - v : 0, part, m);
+                            pair_images(parts, from + c * channel + v * step, image, pair, t->images, step, there, part, m);
                             UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)part[k];
                         }
                         UNROLL for (int k = 0; k < parts; k++) {
@@ -70,7 +71,8 @@ INLINE void fill_pairs_aside(const int parts, const split_strip *t, const float 
 }
 
 /* Tiles [begin, end) of 16 filters. */
-INLINE void fill_gradient_aside(const int parts, const split_strip *t, const float *gy, int64_t begin, int64_t end, char *to, magnitudes *m) {
+INLINE void fill_gradient_aside(const int parts, const split_strip *t, const float *gy, int64_t begin, int64_t end, char *to,
+                                magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t part_bytes = gradient_part(q), tile_bytes = gradient_tile_bytes(q), count = t->rows * q->p.w;
     const int64_t filter = q->channels_last ? 1 : q->o.dst_h * q->o.dst_w, pixel = q->channels_last ? q->o.dst_c : 1;

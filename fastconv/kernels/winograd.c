@@ -21,7 +21,8 @@ int64_t winograd_split_pack_workspace(int tile, int threads) {
     return (tile == SPLIT_ROW ? row_split_pack_workspace : square_split_pack_workspace)(threads);
 }
 
-void winograd_split_pack(const geometry *s, int tile, int direction, int parts, const float *w, char *packed, void *workspace, int threads) {
+void winograd_split_pack(const geometry *s, int tile, int direction, int parts, const float *w, char *packed, void *workspace,
+                         int threads) {
     (tile == SPLIT_ROW ? row_split_pack : square_split_pack)(s, direction, parts, w, packed, workspace, threads);
 }
 

@@ -29,6 +29,7 @@ typedef struct {
     int64_t n, src_h, src_w, src_c, dst_h, dst_w, dst_c;
     int64_t groups, depth, columns, top, left;
     int64_t taps, tap_step;           /* rows of the kernel, and their distance */
+    int64_t kernel, channel, filter;  /* weights of a kernel; from one channel's to the next's, and from one filter's */
     int flipped, channels_last, parts;
     int64_t chunks, panels;           /* of 32 channels, of 32 filters */
     int64_t tiles;                    /* of a row */
@@ -53,6 +54,8 @@ static row_split plan_row_split(const geometry *s, int direction, int parts, int
         q.depth = s->k / s->g, q.columns = s->c / s->g;
         q.top = q.span - s->pt, q.left = ROW_KERNEL - 1 - s->pl;
     }
+    q.kernel = q.taps * ROW_KERNEL;
+    q.channel = q.flipped ? q.columns * q.kernel : q.kernel, q.filter = q.flipped ? q.kernel : q.depth * q.kernel;
     q.chunks = CEIL_DIV(q.depth, TERMS), q.panels = CEIL_DIV(q.columns, SPLIT_FILTERS);
     q.tiles = CEIL_DIV(q.dst_w, ROW_OUTPUTS);
     q.step = 2 * parts * TILE_BYTES, q.point = q.chunks * q.taps * q.step, q.panel = ROW_POINTS * q.point;
@@ -87,34 +90,34 @@ static row_split plan_row_split(const geometry *s, int direction, int parts, int
 
 /* The kernels of 16 channels of up to 16 filters, as vectors of filters by channel and tap; zeros where there are none. */
 static void row_split_kernels(const row_split *q, const float *from, int64_t channels, int64_t filters, vec_t_f32 *kernel) {
-    const int64_t taps = q->taps * ROW_KERNEL, channel = q->flipped ? q->columns * taps : taps, filter = q->flipped ? taps : q->depth * taps;
-    if (channels < TILE || filters < TILE) memset(kernel, 0, TILE * taps * sizeof(*kernel));
+    if (channels < TILE || filters < TILE) memset(kernel, 0, TILE * q->kernel * sizeof(*kernel));
     if (channels <= 0 || filters <= 0) return;
     channels = MIN(channels, TILE), filters = MIN(filters, TILE);
     if (!q->flipped) {
-        transpose_f32(from, filter, filters, channels * taps, (float *)kernel, TILE);
+        transpose_f32(from, q->filter, filters, channels * q->kernel, (float *)kernel, TILE);
         return;
     }
     for (int64_t c = 0; c < channels; c++) {
-        for (int64_t i = 0; i < filters * taps; i += TILE) /* too short a run for the hardware to notice */
-            __builtin_prefetch(from + (c + FETCHED_CHANNELS) * channel + i);
-        transpose_f32(from + c * channel, filter, filters, taps, (float *)(kernel + (c + 1) * taps - 1), -TILE);
+        for (int64_t i = 0; i < filters * q->kernel; i += TILE) /* too short a run for the hardware to notice */
+            __builtin_prefetch(from + (c + FETCHED_CHANNELS) * q->channel + i);
+        transpose_f32(from + c * q->channel, q->filter, filters, q->kernel, (float *)(kernel + (c + 1) * q->kernel - 1), -TILE);
     }
 }
 
 /* 32 channels of a panel of filters into tiles [point][tap][part][2], channel i paired with i + 16, as the data is. */
 INLINE void row_split_filters(const int parts, const row_split *q, const float *from, int64_t channels, int64_t columns, char *to,
                               magnitudes *m) {
-    const int64_t taps = q->taps * ROW_KERNEL, channel = q->flipped ? q->columns * taps : taps, filter = q->flipped ? taps : q->depth * taps;
     vec_t_f32 kernel[2][TILE * ROW_MOST_TAPS];
     for (int64_t second = 0; second < 2; second++) {
         for (int64_t h = 0; h < 2; h++)
-            row_split_kernels(q, from + h * TILE * channel + second * TILE * filter, channels - h * TILE, columns - second * TILE, kernel[h]);
-        for (int64_t i = 0; i < 2 * TILE * taps; i++) note_magnitudes(m, (__m512)kernel[i / (TILE * taps)][i % (TILE * taps)]);
+            row_split_kernels(q, from + h * TILE * q->channel + second * TILE * q->filter, channels - h * TILE, columns - second * TILE,
+                              kernel[h]);
+        for (int64_t h = 0; h < 2; h++)
+            for (int64_t i = 0; i < TILE * q->kernel; i++) note_magnitudes(m, (__m512)kernel[h][i]);
         for (int64_t i = 0; i < TILE; i++)
             for (int64_t tap = 0; tap < q->taps; tap++) {
                 vec_t_f32 o[2][MAX_POINTS];
-                UNROLL for (int h = 0; h < 2; h++) wino_kernel_f32(ROW_PAIRS, ROW_KERNEL, kernel[h] + i * taps + tap * ROW_KERNEL, o[h]);
+                UNROLL for (int h = 0; h < 2; h++) wino_kernel_f32(ROW_PAIRS, ROW_KERNEL, kernel[h] + i * q->kernel + tap * ROW_KERNEL, o[h]);
                 UNROLL for (int p = 0; p < ROW_POINTS; p++) {
                     __m512i part[MOST_PARTS];
                     split_pairs(parts, (__m512)o[0][p], (__m512)o[1][p], part);
@@ -134,7 +137,6 @@ static int64_t row_split_pack_workspace(int threads) { return threads * CACHE_LI
 
 static void row_split_pack(const geometry *s, int direction, int parts, const float *w, char *packed, void *workspace, int threads) {
     const row_split q = plan_row_split(s, direction, parts, 1);
-    const int64_t taps = q.taps * ROW_KERNEL, channel = q.flipped ? q.columns * taps : taps, filter = q.flipped ? taps : q.depth * taps;
     magnitude_range seen = {0, UINT32_MAX};
     for (int i = 0; i < threads; i++) *(magnitude_range *)((char *)workspace + i * CACHE_LINE) = seen; /* OpenMP may start fewer */
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -144,7 +146,7 @@ static void row_split_pack(const geometry *s, int direction, int parts, const fl
         share(q.groups * q.panels * q.chunks, thread_index(), team_size(), &begin, &end);
         for (int64_t i = begin; i < end; i++) {
             const int64_t chunk = i % q.chunks, panel = i / q.chunks % q.panels, group = i / q.chunks / q.panels;
-            const float *from = w + group * q.depth * q.columns * taps + panel * SPLIT_FILTERS * filter + chunk * TERMS * channel;
+            const float *from = w + group * q.depth * q.columns * q.kernel + panel * SPLIT_FILTERS * q.filter + chunk * TERMS * q.channel;
             const int64_t channels = q.depth - chunk * TERMS, columns = q.columns - panel * SPLIT_FILTERS;
             char *to = packed + sizeof(split_header) + (group * q.panels + panel) * q.panel + chunk * q.taps * q.step;
             if (parts == 1)
@@ -318,10 +320,10 @@ static void store_row_tiles(const row_split *q, const row_sink *k, const float *
     const int64_t x = tx * ROW_OUTPUTS, plane = q->dst_h * q->dst_w, wide = MIN(count * ROW_OUTPUTS, q->dst_w - x);
     if (q->channels_last) {
         float *to = k->out + ((n * q->dst_h + y) * q->dst_w + x) * q->dst_c + filter;
-        for (int64_t i = 0; i < count; i++, m += q->m_row, to += ROW_OUTPUTS * q->dst_c)
+        for (int64_t i = 0; i < wide; i += ROW_OUTPUTS, m += q->m_row, to += ROW_OUTPUTS * q->dst_c)
             for (int64_t j = 0; j < columns; j += TILE) {
                 const vec_t_f32 bias = k->bias ? load_n_f32(k->bias + filter + j, columns - j) : splat_f32(0);
-                row_split_result(m + j, q->m_plane, bias, k->activation, k->slope, to + j, q->dst_c, MIN(ROW_OUTPUTS, wide - i * ROW_OUTPUTS),
+                row_split_result(m + j, q->m_plane, bias, k->activation, k->slope, to + j, q->dst_c, MIN(ROW_OUTPUTS, wide - i),
                                  columns - j);
             }
         return;
@@ -331,7 +333,8 @@ static void store_row_tiles(const row_split *q, const row_sink *k, const float *
         for (int64_t i = 0; i < count; i++)
             row_split_result(m + i * q->m_row + j, q->m_plane, bias, k->activation, k->slope, k->results + i * ROW_OUTPUTS * TILE, TILE,
                              ROW_OUTPUTS, TILE);
-        transpose_f32(k->results, TILE, wide, MIN(TILE, columns - j), k->out + (n * q->dst_c + filter + j) * plane + y * q->dst_w + x, plane);
+        float *to = k->out + (n * q->dst_c + filter + j) * plane + y * q->dst_w + x;
+        transpose_f32(k->results, TILE, wide, MIN(TILE, columns - j), to, plane);
     }
 }
 

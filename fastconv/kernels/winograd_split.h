@@ -6,8 +6,8 @@
  *
  * 16 products take the place of 36, each with the error of split products, which the points 0, 1, -1 and infinity make two or three times
  * as large. Transformed filters are read once for every block. Either V stays in the second-level cache while 32 filters after 32 pass; or,
- * where filters are many and deep, blocks are large, all filters pass at once, and of V and M one point after the other is in the cache. The
- * other tiles have no points as good: those of F(4x4) enlarge the errors of the parts up to nine times.
+ * where filters are many and deep, blocks are large, all filters pass at once, and of V and M one point after the other is in the cache.
+ * The other tiles have no points as good: those of F(4x4) enlarge the errors of the parts up to nine times.
  */
 #ifndef FASTCONV_WINOGRAD_SPLIT_H
 #define FASTCONV_WINOGRAD_SPLIT_H
@@ -41,14 +41,16 @@ typedef struct {
 static split_wino plan_winograd_split(const geometry *s, int direction, int parts, int threads) {
     const int64_t depth = (direction ? s->k : s->c) / s->g, chunks = MAX(1, CEIL_DIV(depth, TERMS));
     const int64_t panels = CEIL_DIV((direction ? s->c : s->k) / s->g, SPLIT_FILTERS);
-    const int64_t v_tile = chunks * SPLIT_POINTS * parts * TILE_ROW, m_tile = panels * SPLIT_POINTS * SPLIT_FILTERS * (int64_t)sizeof(float);
+    const int64_t v_tile = chunks * SPLIT_POINTS * parts * TILE_ROW;
+    const int64_t m_tile = panels * SPLIT_POINTS * SPLIT_FILTERS * (int64_t)sizeof(float);
     const int64_t fitting = MIN(SPLIT_MOST_TILES, MAX(SPLIT_LEAST_TILES, SPLIT_V_BYTES / v_tile)), apart = s->dh * s->dw;
     split_wino q = {.p = plan_winograd(s, direction, 0, SPLIT_TILE, MAX(apart, fitting), threads, sizeof(float)), .parts = parts,
                     .chunks = chunks, .pass = 1};
     const int64_t many = SPLIT_MOST_BYTES / (v_tile + m_tile);
     const wino_plan large = plan_winograd(s, direction, 0, SPLIT_TILE, MAX(apart, many), threads, sizeof(float));
     /* Bytes that come from beyond the second-level cache; filters take longer, since a tile of them is used at once. */
-    const int64_t filters = panels * SPLIT_POINTS * chunks * parts * 2 * TILE_BYTES, of_tiles = 2 * q.p.blocks * q.p.tiles * (v_tile + m_tile);
+    const int64_t filters = panels * SPLIT_POINTS * chunks * parts * 2 * TILE_BYTES;
+    const int64_t of_tiles = 2 * q.p.blocks * q.p.tiles * (v_tile + m_tile);
     if (4 * (q.p.blocks - large.blocks) * filters > 3 * of_tiles) q.p = large, q.pass = panels;
     q.rows = ROUND_UP(q.p.tiles, SPLIT_ROWS);
     /* What belongs to one tile is stored to few pages, and by a cache line more to different sets of the first-level cache. */
@@ -265,7 +267,8 @@ static void split_gather(const split_wino *q, const wino_block *b, int channels_
 static void split_multiply(const split_wino *q, int64_t tiles, const char *v, const char *filters, int64_t columns, float *sums) {
     const int64_t row = q->p.m_step;
     const int64_t step = 2 * q->parts * TILE_BYTES;
-    tile_factors f = {.row = TILE_ROW, .second = TILE_BYTES, .part = q->v_part, .weights_second = TILE_BYTES, .weights_part = 2 * TILE_BYTES,
+    tile_factors f = {.row = TILE_ROW, .second = TILE_BYTES, .part = q->v_part,
+                      .weights_second = TILE_BYTES, .weights_part = 2 * TILE_BYTES,
                       .step = &(tile_step){0, 0}, .steps = 1, .rounds = q->chunks, .round = {q->v_chunk, step}};
     tile_sums r = {.row = {row * sizeof(float), row * sizeof(float)}, .from = FROM_ZERO};
     for (int64_t point = 0; point < SPLIT_POINTS; point++, sums += q->m_plane)

@@ -1,5 +1,5 @@
-/* Entry points of winograd_split.h and winograd_row_split.h, there for matrix units only. `tile`: F(2x2, 3x3), or F(4, 3) along rows; `parts`:
- * bfloat16 numbers per float32, 1 or 2; direction: 0 forward, 1 input gradient. */
+/* Entry points of winograd_split.h and winograd_row_split.h, there for matrix units only. `tile`: F(2x2, 3x3), or F(4, 3) along rows;
+ * `parts`: bfloat16 numbers per float32, 1 or 2; direction: 0 forward, 1 input gradient. */
 #ifndef FASTCONV_WINOGRAD_SPLIT_API_H
 #define FASTCONV_WINOGRAD_SPLIT_API_H
 #include "geometry.h"
