@@ -50,7 +50,7 @@ typedef struct {
     int64_t span_y, span_x;      /* largest offset less the least */
     int64_t pitch, image_rows;   /* pixels from row to row; rows from image to image */
     int64_t aside;               /* images whose pixels lie side by side; 0: none */
-    int64_t held_rows;           /* of these, rows of a plane: row u is at u modulo so many, in the weight gradient from a strip's first on */
+    int64_t held_rows;           /* of these, rows of a plane: row u is at u modulo so many, for the weight gradient from a strip's first */
     int64_t h;                   /* output rows, of the phase that has the most if they share */
     int64_t rows, images;        /* output rows of a strip, of `images` images */
     int64_t row_strips, strips;  /* per image, or so many side by side; of the batch */

@@ -117,7 +117,8 @@ INLINE void row_split_filters(const int parts, const row_split *q, const float *
         for (int64_t i = 0; i < TILE; i++)
             for (int64_t tap = 0; tap < q->taps; tap++) {
                 vec_t_f32 o[2][MAX_POINTS];
-                UNROLL for (int h = 0; h < 2; h++) wino_kernel_f32(ROW_PAIRS, ROW_KERNEL, kernel[h] + i * q->kernel + tap * ROW_KERNEL, o[h]);
+                UNROLL for (int h = 0; h < 2; h++)
+                    wino_kernel_f32(ROW_PAIRS, ROW_KERNEL, kernel[h] + i * q->kernel + tap * ROW_KERNEL, o[h]);
                 UNROLL for (int p = 0; p < ROW_POINTS; p++) {
                     __m512i part[MOST_PARTS];
                     split_pairs(parts, (__m512)o[0][p], (__m512)o[1][p], part);

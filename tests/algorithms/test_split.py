@@ -24,6 +24,8 @@ IN_TILES = ("winograd4x1_bf16x3", "winograd4x1_bf16", "winograd2x2_bf16x3", "win
 CASES = {
     "3x3": "1x64x9x10,35x3x3,p1",
     "first layer": "2x3x13x11,17x7x7,s2,p3",
+    "images side by side": "27x40x3x4,35x3x3,p1",
+    "few filters": "2x40x6x19,3x3x3,p1",
     "1x1": "2x100x5x5,33x1x1",
     "stride 2": "1x40x11x12,32x3x3,s2,p1",
     "groups": "1x66x7x8,34x3x3,p1,g2",
