@@ -44,9 +44,10 @@ def variables(p, name):
         for outputs, size, dilation in zip(tile, (p.out_height, p.out_width), p.dilation, strict=True):
             depth *= -(-size // (outputs * dilation)) * dilation
     image = (p.out_height, p.out_width) if p.direction == "input_grad" else (p.height, p.width)
-    met = 1
+    met, columns = 1, p.kernel_width
     for size, dilation, kernel in zip(image, p.dilation, (p.kernel_height, p.kernel_width), strict=True):
-        met *= min(kernel, -(-size // dilation))
+        columns = min(kernel, -(-size // dilation))
+        met *= columns
     summed = {
         "forward": group_channels * p.taps,
         "input_grad": group_filters * p.taps,
@@ -59,6 +60,8 @@ def variables(p, name):
         "m": summed[p.direction],
         "d": depth,
         "h": 1 if p.direction == "weight_grad" else p.taps / met,
+        "u": p.kernel_width / columns,
+        "r": p.kernel_height,
         "k": group_filters,
         "t": p.taps,
         "c": -(-min(summed[p.direction], 32) // 2),

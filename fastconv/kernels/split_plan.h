@@ -123,7 +123,7 @@ static int lies_aside(const geometry *s, int direction, const split_plan *q, int
     const int64_t whole = ROUND_UP(s->n, SPLIT_BLOCK), used = s->n - (whole - SPLIT_BLOCK);
     const int64_t least_bytes = (1 + q->span_y) * CEIL_DIV(q->o.src_w, q->p.step_w) * SPLIT_BLOCK * pixel_bytes;
     const int weight = direction == SPLIT_WEIGHT_GRAD;
-    if (q->patches || (q->lanes && !weight) || s->kh * s->kw == 1 || used < SPLIT_LEAST_ASIDE) return 0;
+    if (q->patches || (q->lanes && !weight) || s->kh * s->kw == 1 || s->n == 0 || used < SPLIT_LEAST_ASIDE) return 0;
     if (q->o.phases > 1 && sharing_phases(s, direction) == 1) return 0;
     if (least_bytes > 3 * SPLIT_STRIP_BYTES / 2) return 0;
     int64_t rows = 0, columns = 0; /* the same pairs of input and output in each direction */
@@ -156,7 +156,7 @@ static int64_t pair_kinds(const split_plan *q) {
 static int64_t weight_strip_bytes(const split_plan *q, int64_t pixel_pairs, int64_t pixel_gradients, int64_t pixels) {
     const int64_t pixel = pixel_pairs + pixel_gradients, sums = q->o.columns * q->o.depth * q->p.taps * (int64_t)sizeof(float);
     const int64_t of_block = pixel_pairs / (q->patches ? 1 : q->chunks) + pixel_gradients / CEIL_DIV(q->o.columns, SPLIT_PANEL);
-    const int64_t large = SPLIT_STRIP_BYTES / of_block * pixel;
+    const int64_t large = MAX(SPLIT_STRIP_BYTES, SPLIT_STRIP_BYTES / of_block * pixel);
     const int64_t small_cost = sums > SPLIT_SUM_BYTES ? 2 * sums * CEIL_DIV(pixels * pixel, SPLIT_STRIP_BYTES) : 0;
     return small_cost <= 2 * pixels * pixel + 2 * sums * CEIL_DIV(pixels * pixel, large) ? SPLIT_STRIP_BYTES : large;
 }
