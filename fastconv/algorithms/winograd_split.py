@@ -32,7 +32,7 @@ class SplitWinograd(Winograd):
         How products of two values are made.
     """
 
-    # winograd_split_api.h
+    # SQUARE_TILES or ROW_TILES of winograd_split_api.h.
     _tile_kind = 0
     # On independent data, 1.4 times what sums of as many products are held to is the largest measured; along rows, 1.9 times.
     _usual_growth = 1.5

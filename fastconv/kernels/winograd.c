@@ -6,29 +6,29 @@
 #include "winograd_row_split.h"
 
 winograd_split_amounts winograd_split_work(const geometry *s, int tile, int direction, int parts, int threads) {
-    return (tile == SPLIT_ROW ? row_split_work : square_split_work)(s, direction, parts, threads);
+    return (tile == ROW_TILES ? row_split_work : square_split_work)(s, direction, parts, threads);
 }
 
 int64_t winograd_split_workspace(const geometry *s, int tile, int direction, int parts, int threads) {
-    return (tile == SPLIT_ROW ? row_split_workspace : square_split_workspace)(s, direction, parts, threads);
+    return (tile == ROW_TILES ? row_split_workspace : square_split_workspace)(s, direction, parts, threads);
 }
 
 int64_t winograd_split_packed_bytes(const geometry *s, int tile, int direction, int parts) {
-    return (tile == SPLIT_ROW ? row_split_packed_bytes : square_split_packed_bytes)(s, direction, parts);
+    return (tile == ROW_TILES ? row_split_packed_bytes : square_split_packed_bytes)(s, direction, parts);
 }
 
 int64_t winograd_split_pack_workspace(int tile, int threads) {
-    return (tile == SPLIT_ROW ? row_split_pack_workspace : square_split_pack_workspace)(threads);
+    return (tile == ROW_TILES ? row_split_pack_workspace : square_split_pack_workspace)(threads);
 }
 
 void winograd_split_pack(const geometry *s, int tile, int direction, int parts, const float *w, char *packed, void *workspace,
                          int threads) {
-    (tile == SPLIT_ROW ? row_split_pack : square_split_pack)(s, direction, parts, w, packed, workspace, threads);
+    (tile == ROW_TILES ? row_split_pack : square_split_pack)(s, direction, parts, w, packed, workspace, threads);
 }
 
 int winograd_split_run(const geometry *s, int tile, int direction, int parts, const float *x, const char *packed, const float *bias,
                        int activation, float slope, float *out, void *workspace, int threads) {
-    return (tile == SPLIT_ROW ? row_split_run : square_split_run)(s, direction, parts, x, packed, bias, activation, slope, out, workspace,
+    return (tile == ROW_TILES ? row_split_run : square_split_run)(s, direction, parts, x, packed, bias, activation, slope, out, workspace,
                                                                   threads);
 }
 #endif

@@ -4,7 +4,7 @@
 #define FASTCONV_WINOGRAD_SPLIT_API_H
 #include "geometry.h"
 
-enum { SPLIT_SQUARE, SPLIT_ROW };
+enum { SQUARE_TILES, ROW_TILES };
 
 /* What there is to do, all threads together. */
 typedef struct {
