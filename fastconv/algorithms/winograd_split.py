@@ -79,7 +79,8 @@ class SplitWinograd(Winograd):
         return super().error(problem) + _GROWTH * self._products.product_error * self._hidden_kernel(problem)
 
     def method_error(self, problem):
-        return self._usual_growth * self._products.usual_error(self._depth(problem) * problem.taps) * self._hidden_kernel(problem)
+        usual = self._products.usual_error(self._depth(problem) * problem.taps)
+        return self._usual_growth * usual * self._hidden_kernel(problem)
 
     def workspace(self, problem):
         own = cpu.kernels().winograd_split_workspace(problem.geometry, *self._form(problem), get_num_threads())
