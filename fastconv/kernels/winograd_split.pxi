@@ -9,8 +9,8 @@ cdef extern from "winograd_split_api.h" nogil:
     int64_t c_winograd_split_packed_bytes "winograd_split_packed_bytes"(const geometry *, int, int, int)
     int64_t c_winograd_split_pack_workspace "winograd_split_pack_workspace"(int, int)
     void c_winograd_split_pack "winograd_split_pack"(const geometry *, int, int, int, const float *, char *, void *, int)
-    int c_winograd_split_run "winograd_split_run"(const geometry *, int, int, int, const float *, const char *, const float *, int,
-                                                  float, float *, void *, int)
+    int c_winograd_split_run "winograd_split_run"(const geometry *, int, int, int, const float *, const char *, const float *,
+                                                  int, float, float *, void *, int)
 
 
 def winograd_split_work(cnp.ndarray shape not None, int tile, int direction, int parts, int threads):
