@@ -15,6 +15,8 @@ from .winograd import Winograd
 
 __all__ = ["ALGORITHMS", "SplitRowWinograd", "SplitWinograd"]
 
+# Of a kernel that rows of tiles take: ROW_MOST_TAPS of kernels/winograd_row_split.h, of three columns.
+_MOST_ROWS = 7
 # By how much the transforms enlarge the errors of products: on the hardest data of the tests, 1.3 times is the largest
 # measured.
 _GROWTH = 3
@@ -37,9 +39,9 @@ class SplitWinograd(Winograd):
     # On independent data, 1.4 times what sums of as many products are held to is the largest measured; along rows, 1.9 times.
     _usual_growth = 1.5
 
-    def __init__(self, products, m=2, error=8):
-        super().__init__(m, 3, error)
-        self.name = f"{self.name}_{products.name.removeprefix('split_')}"
+    def __init__(self, products, m=2, tile="winograd2x2"):
+        super().__init__(m, 3, error=8)
+        self.name = f"{tile}_{products.name.removeprefix('split_')}"
         self._products = products
 
     def _refusal(self, problem):
@@ -126,8 +128,7 @@ class SplitRowWinograd(SplitWinograd):
     _usual_growth = 2
 
     def __init__(self, products):
-        super().__init__(products, m=4, error=8)
-        self.name = f"winograd4x1_{products.name.removeprefix('split_')}"
+        super().__init__(products, m=4, tile="winograd4x1")
         self.points = self.factors = self.m + self.r - 1
 
     def _other_kernel(self, problem):
@@ -143,8 +144,6 @@ class SplitRowWinograd(SplitWinograd):
         size = problem.out_width if problem.direction == "input_grad" else problem.width
         return self.r / max(1, min(self.r, size))
 
-
-_MOST_ROWS = 7
 
 # With three parts, the rounding of the transforms themselves would be the larger error.
 ALGORITHMS = [

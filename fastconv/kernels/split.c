@@ -127,7 +127,7 @@ static int64_t strips_workspace(const geometry *s, int direction, int parts, int
 }
 
 static int strips_run(const geometry *s, int backward, int parts, const float *x, const char *packed, const float *bias, int activation,
-              float slope, float *out, void *workspace, int threads) {
+                      float slope, float *out, void *workspace, int threads) {
     const split_sizes z = sizes_of(s, backward, parts, threads);
     const int64_t own = own_bytes(s, backward, &z), phases = operands_of(s, backward).phases, sharing = sharing_phases(s, backward);
     magnitude_range range = ((const split_header *)packed)->range, seen = {0, UINT32_MAX};

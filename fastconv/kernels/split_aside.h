@@ -35,22 +35,15 @@ INLINE int64_t aside_place(const split_plan *q, int64_t u, int64_t v) { return (
 /* Channels-last rows [u0, u1) of the planes. */
 INLINE void fill_aside_pixels(const int parts, const split_strip *t, int64_t u0, int64_t u1, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes, step = q->p.step_w * q->o.src_c;
+    const int64_t step = q->p.step_w * q->o.src_c, slot_bytes = q->chunks * parts * q->plane * TILE_ROW;
     for (int64_t slot = 0; slot < q->planes; slot++)
         for (int64_t u = u0; u < u1; u++) {
             const int64_t y = u * q->p.step_h + q->slot_y[slot], count = CEIL_DIV(q->o.src_w - q->slot_x[slot], q->p.step_w);
             for (int64_t b = 0; b < t->images && y < q->o.src_h; b++) {
-                const float *from = x + (((t->n0 + b) * q->o.src_h + y) * q->o.src_w + q->slot_x[slot]) * q->o.src_c + t->group * depth;
-                char *to = t->parts + slot * q->chunks * chunk_bytes + (aside_place(q, u, 0) + b) * TILE_ROW;
-                for (int64_t v = 0; v < count; v++, from += step, to += q->aside * TILE_ROW)
-                    for (int64_t c = 0; c < q->chunks; c++) {
-                        const __m512 low = load_floats(from + c * TERMS, depth - c * TERMS);
-                        const __m512 high = load_floats(from + c * TERMS + TILE, depth - c * TERMS - TILE);
-                        __m512i part[MOST_PARTS];
-                        note_magnitudes(m, low), note_magnitudes(m, high);
-                        split_pairs(parts, low, high, part);
-                        UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + c * chunk_bytes + k * part_bytes, part[k]);
-                    }
+                const int64_t pixel = ((t->n0 + b) * q->o.src_h + y) * q->o.src_w + q->slot_x[slot];
+                const float *from = x + pixel * q->o.src_c + t->group * q->o.depth;
+                char *to = t->parts + slot * slot_bytes + (aside_place(q, u, 0) + b) * TILE_ROW;
+                for (int64_t v = 0; v < count; v++, from += step, to += q->aside * TILE_ROW) split_pixel(parts, q, from, to, m);
             }
         }
 }
@@ -86,8 +79,8 @@ INLINE void fill_aside_planes(const int parts, const split_strip *t, int64_t u0,
 /* The strip's rows of the planes, but for those that the strip before has left there: [t->held, ...). */
 static void fill_aside(split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t first = MAX(0, t->y0 + q->least_y), end = MIN(q->image_rows, t->y0 + t->rows + q->least_y + q->span_y);
-    const int64_t u0 = MAX(first, t->held);
+    const output_range rows = aside_rows(t);
+    const int64_t u0 = MAX(rows.first, t->held), end = rows.last;
     if (q->channels_last) {
         switch (q->parts) {
         case 1: fill_aside_pixels(1, t, u0, end, x, m); break;

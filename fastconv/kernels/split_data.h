@@ -33,6 +33,13 @@ static void place_strip(split_strip *t, int64_t index, int64_t batch) {
     t->rows = MIN(q->rows, q->h - t->y0);
 }
 
+/* Rows of the planes that a strip of images side by side reads. */
+INLINE output_range aside_rows(const split_strip *t) {
+    const split_plan *q = t->q;
+    const int64_t first = MAX(0, t->y0 + q->least_y), last = MIN(q->image_rows, t->y0 + t->rows + q->least_y + q->span_y);
+    return (output_range){first, MAX(first, last)};
+}
+
 /* Pixels [begin, end) of a padded row are the source's, from column `first` on, a step apart; the others are zeros. */
 typedef struct {
     int64_t begin, end, first;
@@ -79,7 +86,20 @@ static void zero_gaps(const split_strip *t, int64_t runs, int64_t unit, char *pl
     zero_bytes(plane + unit * end, unit * (((t->images - 1) * q->image_rows + t->rows + q->span_y) * q->pitch + q->behind - end));
 }
 
-/* Channels-last planes: [slot][chunk][part][pixel][32 channels], of which 16 are paired with the other 16. */
+/* The channels of a pixel to its places in the planes of a slot, [chunk][part]: of 32 channels 16 are paired with the other 16. */
+INLINE void split_pixel(const int parts, const split_plan *q, const float *from, char *to, magnitudes *m) {
+    const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes;
+    for (int64_t c = 0; c < q->chunks; c++) {
+        const __m512 a = load_floats(from + c * TERMS, depth - c * TERMS);
+        const __m512 b = load_floats(from + c * TERMS + 16, depth - c * TERMS - 16);
+        __m512i part[MOST_PARTS];
+        note_magnitudes(m, a), note_magnitudes(m, b);
+        split_pairs(parts, a, b, part);
+        UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + c * chunk_bytes + k * part_bytes, part[k]);
+    }
+}
+
+/* Channels-last planes: [slot][chunk][part][pixel][32 channels]. */
 INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes;
@@ -90,15 +110,7 @@ INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float
         for (int64_t i = 0; i < runs; i++) {
             const float *from = x + (t->run[i].n * image + t->run[i].from) * q->o.src_c + t->group * depth;
             char *to = plane + t->run[i].to * TILE_ROW;
-            for (int64_t j = 0; j < t->run[i].count; j++, from += pixel_step, to += TILE_ROW)
-                for (int64_t c = 0; c < q->chunks; c++) {
-                    const __m512 a = load_floats(from + c * TERMS, depth - c * TERMS);
-                    const __m512 b = load_floats(from + c * TERMS + 16, depth - c * TERMS - 16);
-                    __m512i part[MOST_PARTS];
-                    note_magnitudes(m, a), note_magnitudes(m, b);
-                    split_pairs(parts, a, b, part);
-                    UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + c * chunk_bytes + k * part_bytes, part[k]);
-                }
+            for (int64_t j = 0; j < t->run[i].count; j++, from += pixel_step, to += TILE_ROW) split_pixel(parts, q, from, to, m);
         }
         for (int64_t k = 0; k < q->chunks * parts; k++) zero_gaps(t, runs, TILE_ROW, plane + k * part_bytes);
     }

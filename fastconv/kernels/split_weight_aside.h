@@ -9,13 +9,6 @@
 
 #include "split_weight.h"
 
-/* Rows of the planes that a strip holds. */
-INLINE output_range aside_rows(const split_strip *t) {
-    const split_plan *q = t->q;
-    const int64_t first = MAX(0, t->y0 + q->least_y), last = MIN(q->image_rows, t->y0 + t->rows + q->least_y + q->span_y);
-    return (output_range){first, MAX(first, last)};
-}
-
 /* Pairs of values of image 2 pair and of the next; zeros for images that are missing. */
 INLINE void pair_images(const int parts, const float *from, int64_t image, int64_t pair, int64_t images, int64_t step, int64_t count,
                         __m512i part[MOST_PARTS], magnitudes *m) {

@@ -377,12 +377,12 @@ INLINE void NAME(line_data)(const REAL *base, int64_t step, int64_t lanes, REAL 
     NAME(wino_data)(LINE_PAIRS, d, o);
     UNROLL for (int i = 0; i < LINE_POINTS; i++) *(vec *)(v + i * plane) = o[i];
 }
-INLINE void NAME(line_result)(const int outputs, const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope,
-                              REAL *out, int64_t step, int64_t count, int64_t lanes) {
+INLINE void NAME(line_result)(const int pairs, const int outputs, const REAL *m, int64_t plane, const REAL *bias, int activation,
+                              REAL slope, REAL *out, int64_t step, int64_t count, int64_t lanes) {
     vec v[MAX_POINTS], o[MAX_POINTS];
     const vec added = bias ? NAME(load_n)(bias, lanes) : (vec){0};
-    UNROLL for (int i = 0; i < LINE_POINTS; i++) v[i] = *(const vec *)(m + i * plane);
-    NAME(wino_result)(LINE_PAIRS, outputs, v, o);
+    UNROLL for (int i = 0; i < 2 * pairs + 2; i++) v[i] = *(const vec *)(m + i * plane);
+    NAME(wino_result)(pairs, outputs, v, o);
     UNROLL for (int i = 0; i < outputs; i++) o[i] += added;
     for (int i = 0; activation && i < outputs; i++) o[i] = NAME(activate)(o[i], activation, slope);
     UNROLL for (int i = 0; i < outputs; i++) if (i < count) NAME(store_n)(out + i * step, o[i], lanes);
@@ -399,12 +399,12 @@ OUT_OF_LINE NAME(column_data)(const REAL *base, int64_t row, int64_t pixel, int6
     OUT_OF_LINE NAME(row_result_##M)(const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope, REAL *out,           \
                                      int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {                         \
         (void)row, (void)high;                                                                                                        \
-        NAME(line_result)(M, m, plane, bias, activation, slope, out, pixel, wide, lanes);                                             \
+        NAME(line_result)(LINE_PAIRS, M, m, plane, bias, activation, slope, out, pixel, wide, lanes);                                 \
     }                                                                                                                                 \
     OUT_OF_LINE NAME(column_result_##M)(const REAL *m, int64_t plane, const REAL *bias, int activation, REAL slope, REAL *out,        \
                                         int64_t row, int64_t pixel, int64_t high, int64_t wide, int64_t lanes) {                      \
         (void)pixel, (void)wide;                                                                                                      \
-        NAME(line_result)(M, m, plane, bias, activation, slope, out, row, high, lanes);                                               \
+        NAME(line_result)(LINE_PAIRS, M, m, plane, bias, activation, slope, out, row, high, lanes);                                   \
     }                                                                                                                                 \
     OUT_OF_LINE NAME(line_gradient_##M)(const vec *g, REAL *z, int64_t plane) {                                                       \
         vec o[MAX_POINTS];                                                                                                            \
@@ -709,6 +709,21 @@ static NAME(wino_weights) NAME(wino_weights_of)(const geometry *s, int direction
     return direction ? (NAME(wino_weights)){taps, taps, filter, 1} : (NAME(wino_weights)){taps, filter, taps, 0};
 }
 
+/* The weights of `channels` channels, at most FILTER_CHANNELS, of up to VL filters from w on, as vectors of filters by channel and tap. */
+static void NAME(wino_read_weights)(const NAME(wino_weights) *at, const REAL *w, int64_t filters, int64_t channels, vec *lanes) {
+    const int64_t taps = at->taps;
+    if (!at->flipped) {
+        NAME(transpose)(w, at->filter, filters, channels * taps, (REAL *)lanes, VL);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        /* Too short a run for the hardware to notice. */
+        for (int64_t i = 0; i < filters * taps; i += CACHE_LINE / sizeof(REAL))
+            __builtin_prefetch(w + (c + FETCHED_CHANNELS) * at->channel + i);
+        NAME(transpose)(w + c * at->channel, at->filter, filters, taps, (REAL *)(lanes + (c + 1) * taps - 1), -VL);
+    }
+}
+
 /* `channels` channels of up to NR filters from w on into U[point][channel][NR]; zeros in the lanes beyond `columns`. */
 static void NAME(wino_filters)(const NAME(wino_tile) *tile, const NAME(wino_weights) *at, const REAL *w, int64_t columns, int64_t channels,
                                int streamed, REAL *u, int64_t plane) {
@@ -719,17 +734,7 @@ static void NAME(wino_filters)(const NAME(wino_tile) *tile, const NAME(wino_weig
         if (count < VL) memset(lanes, 0, sizeof lanes);
         for (int64_t first = 0; first < channels; first += FILTER_CHANNELS) {
             const int64_t together = MIN(FILTER_CHANNELS, channels - first);
-            const REAL *from = w + k * at->filter + first * at->channel;
-            if (count > 0 && at->flipped) {
-                for (int64_t c = 0; c < together; c++) {
-                    /* Too short a run for the hardware to notice. */
-                    for (int64_t i = 0; i < count * taps; i += CACHE_LINE / sizeof(REAL))
-                        __builtin_prefetch(from + (c + FETCHED_CHANNELS) * at->channel + i);
-                    NAME(transpose)(from + c * at->channel, at->filter, count, taps, (REAL *)(lanes + (c + 1) * taps - 1), -VL);
-                }
-            } else if (count > 0) {
-                NAME(transpose)(from, at->filter, count, together * taps, (REAL *)lanes, VL);
-            }
+            if (count > 0) NAME(wino_read_weights)(at, w + k * at->filter + first * at->channel, count, together, lanes);
             for (int64_t c = 0; c < together; c++) tile->filter(lanes + c * taps, streamed, u + (first + c) * NR + k, plane);
         }
     }

@@ -29,8 +29,8 @@ typedef struct {
     int64_t n, src_h, src_w, src_c, dst_h, dst_w, dst_c;
     int64_t groups, depth, columns, top, left;
     int64_t taps, tap_step;           /* rows of the kernel, and their distance */
-    int64_t kernel, channel, filter;  /* weights of a kernel; from one channel's to the next's, and from one filter's */
-    int flipped, channels_last, parts;
+    wino_weights_f32 at;
+    int channels_last, parts;
     int64_t chunks, panels;           /* of 32 channels, of 32 filters */
     int64_t tiles;                    /* of a row */
     int64_t span;                     /* rows of the source beyond those of the result */
@@ -47,15 +47,14 @@ typedef struct {
 static row_split plan_row_split(const geometry *s, int direction, int parts, int threads) {
     row_split q = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
                    .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
-                   .taps = s->kh, .tap_step = s->dh, .flipped = direction == 1, .channels_last = (int)s->channels_last, .parts = parts};
+                   .taps = s->kh, .tap_step = s->dh, .at = wino_weights_of_f32(s, direction), .channels_last = (int)s->channels_last,
+                   .parts = parts};
     q.span = (q.taps - 1) * q.tap_step;
     if (direction == 1) {
         q.src_h = s->oh, q.src_w = s->ow, q.src_c = s->k, q.dst_h = s->h, q.dst_w = s->w, q.dst_c = s->c;
         q.depth = s->k / s->g, q.columns = s->c / s->g;
         q.top = q.span - s->pt, q.left = ROW_KERNEL - 1 - s->pl;
     }
-    q.kernel = q.taps * ROW_KERNEL;
-    q.channel = q.flipped ? q.columns * q.kernel : q.kernel, q.filter = q.flipped ? q.kernel : q.depth * q.kernel;
     q.chunks = CEIL_DIV(q.depth, TERMS), q.panels = CEIL_DIV(q.columns, SPLIT_FILTERS);
     q.tiles = CEIL_DIV(q.dst_w, ROW_OUTPUTS);
     q.step = 2 * parts * TILE_BYTES, q.point = q.chunks * q.taps * q.step, q.panel = ROW_POINTS * q.point;
@@ -88,37 +87,23 @@ static row_split plan_row_split(const geometry *s, int direction, int parts, int
 
 /* -- filters ------------------------------------------------------------------------------------------------------------- */
 
-/* The kernels of 16 channels of up to 16 filters, as vectors of filters by channel and tap; zeros where there are none. */
-static void row_split_kernels(const row_split *q, const float *from, int64_t channels, int64_t filters, vec_t_f32 *kernel) {
-    if (channels < TILE || filters < TILE) memset(kernel, 0, TILE * q->kernel * sizeof(*kernel));
-    if (channels <= 0 || filters <= 0) return;
-    channels = MIN(channels, TILE), filters = MIN(filters, TILE);
-    if (!q->flipped) {
-        transpose_f32(from, q->filter, filters, channels * q->kernel, (float *)kernel, TILE);
-        return;
-    }
-    for (int64_t c = 0; c < channels; c++) {
-        for (int64_t i = 0; i < filters * q->kernel; i += TILE) /* too short a run for the hardware to notice */
-            __builtin_prefetch(from + (c + FETCHED_CHANNELS) * q->channel + i);
-        transpose_f32(from + c * q->channel, q->filter, filters, q->kernel, (float *)(kernel + (c + 1) * q->kernel - 1), -TILE);
-    }
-}
-
 /* 32 channels of a panel of filters into tiles [point][tap][part][2], channel i paired with i + 16, as the data is. */
 INLINE void row_split_filters(const int parts, const row_split *q, const float *from, int64_t channels, int64_t columns, char *to,
                               magnitudes *m) {
     vec_t_f32 kernel[2][TILE * ROW_MOST_TAPS];
     for (int64_t second = 0; second < 2; second++) {
-        for (int64_t h = 0; h < 2; h++)
-            row_split_kernels(q, from + h * TILE * q->channel + second * TILE * q->filter, channels - h * TILE, columns - second * TILE,
-                              kernel[h]);
-        for (int64_t h = 0; h < 2; h++)
-            for (int64_t i = 0; i < TILE * q->kernel; i++) note_magnitudes(m, (__m512)kernel[h][i]);
+        for (int64_t h = 0; h < 2; h++) {
+            const int64_t there = MIN(TILE, channels - h * TILE), filters = MIN(TILE, columns - second * TILE);
+            const float *w = from + h * TILE * q->at.channel + second * TILE * q->at.filter;
+            if (there < TILE || filters < TILE) memset(kernel[h], 0, TILE * q->at.taps * sizeof(*kernel[h]));
+            if (there > 0 && filters > 0) wino_read_weights_f32(&q->at, w, filters, there, kernel[h]);
+            for (int64_t i = 0; i < TILE * q->at.taps; i++) note_magnitudes(m, (__m512)kernel[h][i]);
+        }
         for (int64_t i = 0; i < TILE; i++)
             for (int64_t tap = 0; tap < q->taps; tap++) {
                 vec_t_f32 o[2][MAX_POINTS];
                 UNROLL for (int h = 0; h < 2; h++)
-                    wino_kernel_f32(ROW_PAIRS, ROW_KERNEL, kernel[h] + i * q->kernel + tap * ROW_KERNEL, o[h]);
+                    wino_kernel_f32(ROW_PAIRS, ROW_KERNEL, kernel[h] + i * q->at.taps + tap * ROW_KERNEL, o[h]);
                 UNROLL for (int p = 0; p < ROW_POINTS; p++) {
                     __m512i part[MOST_PARTS];
                     split_pairs(parts, (__m512)o[0][p], (__m512)o[1][p], part);
@@ -147,7 +132,8 @@ static void row_split_pack(const geometry *s, int direction, int parts, const fl
         share(q.groups * q.panels * q.chunks, thread_index(), team_size(), &begin, &end);
         for (int64_t i = begin; i < end; i++) {
             const int64_t chunk = i % q.chunks, panel = i / q.chunks % q.panels, group = i / q.chunks / q.panels;
-            const float *from = w + group * q.depth * q.columns * q.kernel + panel * SPLIT_FILTERS * q.filter + chunk * TERMS * q.channel;
+            const float *from = w + group * q.depth * q.columns * q.at.taps + panel * SPLIT_FILTERS * q.at.filter +
+                                chunk * TERMS * q.at.channel;
             const int64_t channels = q.depth - chunk * TERMS, columns = q.columns - panel * SPLIT_FILTERS;
             char *to = packed + sizeof(split_header) + (group * q.panels + panel) * q.panel + chunk * q.taps * q.step;
             if (parts == 1)
@@ -300,21 +286,6 @@ typedef struct {
     float *results;    /* ROW_RESULTS, for NCHW */
 } row_sink;
 
-/* Four outputs of 16 filters of a tile, `pixel` floats apart, of which `count` are stored, `lanes` filters of each. */
-INLINE void row_split_result(const float *m, int64_t plane, vec_t_f32 bias, int activation, float slope, float *out, int64_t pixel,
-                             int64_t count, int64_t lanes) {
-    vec_t_f32 v[MAX_POINTS], o[MAX_POINTS];
-    UNROLL for (int i = 0; i < ROW_POINTS; i++) v[i] = load_f32(m + i * plane);
-    wino_result_f32(ROW_PAIRS, ROW_OUTPUTS, v, o);
-    UNROLL for (int i = 0; i < ROW_OUTPUTS; i++) o[i] += bias;
-    if (activation) UNROLL for (int i = 0; i < ROW_OUTPUTS; i++) o[i] = activate_f32(o[i], activation, slope);
-    if (count == ROW_OUTPUTS && lanes >= TILE) {
-        UNROLL for (int i = 0; i < ROW_OUTPUTS; i++) store_f32(out + i * pixel, o[i]);
-    } else {
-        UNROLL for (int i = 0; i < ROW_OUTPUTS; i++) if (i < count) store_n_f32(out + i * pixel, o[i], lanes);
-    }
-}
-
 /* Outputs of `columns` filters from `filter` on for `count` tiles of a row from tx on, M of which is at `m`. */
 static void store_row_tiles(const row_split *q, const row_sink *k, const float *m, int64_t filter, int64_t columns, int64_t n, int64_t y,
                             int64_t tx, int64_t count) {
@@ -322,19 +293,16 @@ static void store_row_tiles(const row_split *q, const row_sink *k, const float *
     if (q->channels_last) {
         float *to = k->out + ((n * q->dst_h + y) * q->dst_w + x) * q->dst_c + filter;
         for (int64_t i = 0; i < wide; i += ROW_OUTPUTS, m += q->m_row, to += ROW_OUTPUTS * q->dst_c)
-            for (int64_t j = 0; j < columns; j += TILE) {
-                const vec_t_f32 bias = k->bias ? load_n_f32(k->bias + filter + j, columns - j) : splat_f32(0);
-                row_split_result(m + j, q->m_plane, bias, k->activation, k->slope, to + j, q->dst_c, MIN(ROW_OUTPUTS, wide - i),
-                                 columns - j);
-            }
+            for (int64_t j = 0; j < columns; j += TILE)
+                line_result_f32(ROW_PAIRS, ROW_OUTPUTS, m + j, q->m_plane, k->bias ? k->bias + filter + j : NULL, k->activation, k->slope,
+                                to + j, q->dst_c, wide - i, columns - j);
         return;
     }
     for (int64_t j = 0; j < columns; j += TILE) {
-        const vec_t_f32 bias = k->bias ? load_n_f32(k->bias + filter + j, columns - j) : splat_f32(0);
-        for (int64_t i = 0; i < count; i++)
-            row_split_result(m + i * q->m_row + j, q->m_plane, bias, k->activation, k->slope, k->results + i * ROW_OUTPUTS * TILE, TILE,
-                             ROW_OUTPUTS, TILE);
         float *to = k->out + (n * q->dst_c + filter + j) * plane + y * q->dst_w + x;
+        for (int64_t i = 0; i < count; i++)
+            line_result_f32(ROW_PAIRS, ROW_OUTPUTS, m + i * q->m_row + j, q->m_plane, k->bias ? k->bias + filter + j : NULL, k->activation,
+                            k->slope, k->results + i * ROW_OUTPUTS * TILE, TILE, ROW_OUTPUTS, columns - j);
         transpose_f32(k->results, TILE, wide, MIN(TILE, columns - j), to, plane);
     }
 }

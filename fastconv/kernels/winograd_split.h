@@ -265,8 +265,7 @@ static void split_gather(const split_wino *q, const wino_block *b, int channels_
 
 /* `columns` filters from a panel's first one on. */
 static void split_multiply(const split_wino *q, int64_t tiles, const char *v, const char *filters, int64_t columns, float *sums) {
-    const int64_t row = q->p.m_step;
-    const int64_t step = 2 * q->parts * TILE_BYTES;
+    const int64_t row = q->p.m_step, step = 2 * q->parts * TILE_BYTES;
     tile_factors f = {.row = TILE_ROW, .second = TILE_BYTES, .part = q->v_part,
                       .weights_second = TILE_BYTES, .weights_part = 2 * TILE_BYTES,
                       .step = &(tile_step){0, 0}, .steps = 1, .rounds = q->chunks, .round = {q->v_chunk, step}};
@@ -306,7 +305,7 @@ static int64_t square_split_workspace(const geometry *s, int direction, int part
 }
 
 static int square_split_run(const geometry *s, int direction, int parts, const float *x, const char *packed, const float *bias,
-                       int activation, float slope, float *out, void *workspace, int threads) {
+                            int activation, float slope, float *out, void *workspace, int threads) {
     const split_wino q = plan_winograd_split(s, direction, parts, threads);
     const wino_plan *p = &q.p;
     const int channels_last = (int)s->channels_last;
