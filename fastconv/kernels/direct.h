@@ -847,7 +847,7 @@ static void NAME(direct_run)(const geometry *s, int input_grad, int pixel_lanes,
         const geometry f = few_geometry(s, input_grad);
         job.s = &f;
         if (few_lanes(&f, sizeof(REAL))) job.bias = bias;
-        NAME(direct_few)(&job, workspace, threads);
+        NAME(direct_few)(&job, input_grad, workspace, threads);
         return;
     }
     REAL *zeros = (REAL *)aligned_take(&workspace, o->src_c * sizeof(REAL));

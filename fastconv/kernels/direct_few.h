@@ -1,5 +1,5 @@
-/* Direct convolution of few input channels, as the first layer of a network has, or of NCHW images with few filters, as its input gradient
- * and the last layer of a network of images have (template: REAL, NAME, IS_DOUBLE).
+/* Direct convolution of few input channels, as the first layer of a network and the input gradient of its last one have, or of NCHW images
+ * with few filters, as the input gradient of the first and the last layer of a network of images have (template: REAL, NAME, IS_DOUBLE).
  *
  * A strip of input rows is copied, padded, with a plane for every channel and every remainder of the column modulo the stride
  * ([row][channel][remainder][width]), so that at each step of the reduction the values that neighbouring outputs of a row meet lie side by
@@ -54,7 +54,7 @@ static int has_few_channels(const geometry *s, int input_grad, int64_t item) {
     const geometry f = few_geometry(s, input_grad);
     if (f.g > 1 && (!has_few_filters(&f, item) || f.ow * item < GROUPS_ROW_BYTES)) return 0;
     if (f.kh * f.kw == 1 || (input_grad && (f.sh > 1 || f.sw > 1 || f.pt < 0 || f.pl < 0))) return 0;
-    return has_few_filters(&f, item) || (!input_grad && f.c < FEW_CHANNELS && f.k > NARROW_BYTES / item);
+    return has_few_filters(&f, item) || (f.c < FEW_CHANNELS && f.k > NARROW_BYTES / item);
 }
 
 /* Strips of so many output rows, and the channels that are copied at a time. */
@@ -217,7 +217,8 @@ static void NAME(few_item)(const NAME(direct_job) *whole, const few_plan *p, int
     }
 }
 
-static void NAME(direct_few)(const NAME(direct_job) *job, char *scratch, int threads) {
+/* `job`: of few_geometry. Filters in the lanes are packed with the taps in their own order, which an input gradient reverses. */
+static void NAME(direct_few)(const NAME(direct_job) *job, int input_grad, char *scratch, int threads) {
     const geometry *s = job->s;
     const few_plan p = plan_few(s, sizeof(REAL), threads);
     const int64_t each = few_scratch(s, sizeof(REAL), threads), taps = s->kh * s->kw;
@@ -227,7 +228,7 @@ static void NAME(direct_few)(const NAME(direct_job) *job, char *scratch, int thr
         for (int64_t j = 0; j < s->kw; j++)
             for (int64_t c = 0; c < p.channels; c++) {
                 const int64_t tap = i * s->kw + j, x = j * s->dw;
-                at[lanes ? c * taps + tap : tap * s->c + c] = i * s->dh * p.row + (c * s->sw + x % s->sw) * p.width + x / s->sw;
+                at[lanes ? c * taps + tap : (input_grad ? taps - 1 - tap : tap) * s->c + c] = i * s->dh * p.row + (c * s->sw + x % s->sw) * p.width + x / s->sw;
             }
     const int64_t strips = blocks_of(s->oh, p.rows);
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
