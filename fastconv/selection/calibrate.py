@@ -58,7 +58,7 @@ _SHAPES = (
     "1x96x24x24,96x5x5,p2,g96", "1x64x28x28,64x7x7,p3,g64", "1x64x20x20,64x11x11,p5,g64", "1x32x48x48,32x25x25,p12,g32",
     # few filters
     "1x48x48x48,4x3x3,p1", "1x64x60x60,1x3x3,p1", "4x96x24x24,2x3x3,p1", "1x64x120x120,1x1x1", "1x96x40x40,5x1x1",
-    "2x32x64x64,12x3x3,p1",
+    "2x32x64x64,12x3x3,p1", "1x48x150x150,1x3x3,p1", "8x40x28x28,6x5x5,p2",
     # batches of small images
     "32x128x4x4,128x3x3,p1", "32x96x8x8,96x3x3,p1", "32x64x8x8,96x3x3,s2,p1", "48x320x5x5,256x3x3,p1",
     # groups of few filters
