@@ -78,10 +78,14 @@ class ConvAlgorithm(ABC):
     local_non_finite : bool
         Whether a NaN or Inf reaches only the outputs whose windows hold it. With an error no larger than direct float32
         convolution's, it makes an algorithm eligible under ``precision="highest"``.
+    exact_products : bool
+        Whether `error` is that of rounding to the dtype alone. Where it is not, but products are rounded to fewer bits,
+        `method_error` is what precision goes by.
     """
 
     name: str
     local_non_finite = True
+    exact_products = True
 
     @abstractmethod
     def supports(self, problem: ConvProblem) -> str | None:
@@ -118,12 +122,11 @@ class ConvAlgorithm(ABC):
         """
 
     def method_error(self, problem: ConvProblem) -> float | None:
-        """The part of the error that is not the rounding of a sum, as a constant like that of `error`.
+        """The part of the error that is not the rounding of a sum, as a constant like that of `error`; None: there is none.
 
-        For methods whose products are not exact; None: not told apart. `error` bounds them on any data; this is their size
-        where the errors of products are independent and add up as the square root of their number (Higham and Mary, "A new
-        approach to probabilistic rounding error analysis", 2019). Precision ``"high"`` holds it to ``max_error``,
-        ``"highest"`` to a rounding of float32.
+        Where `error` bounds a method on any data, this is its size on independent data, whose errors add up as the square root
+        of their number (Higham and Mary, "A new approach to probabilistic rounding error analysis", 2019), relative to each
+        result's own ``|x| conv |w|``. Precision ``"high"`` holds it to ``max_error``, ``"highest"`` to a rounding of float32.
         """
         return None
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..kernels import cpu
 from ..memory import aligned_empty
 from ..threads import get_num_threads
-from . import machine
+from . import machine, sums
 from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "Direct", "DirectKernels"]
@@ -28,6 +28,8 @@ _TRANSPOSE_STEPS = 8
 # Vectors for few filters, and those of which a part is loaded at once (kernels/direct.h).
 _NARROW_BYTES = 32
 _MASKED_BYTES = 64
+# Of taps that meet the image, below which tiles end where one begins or ends to do so (kernels/direct.h).
+_SHARE_SPLIT = 0.8
 
 
 class DirectKernels(Modelled):
@@ -36,7 +38,7 @@ class DirectKernels(Modelled):
     _pixel_lanes: bool
 
     def error(self, problem):
-        return machine.sum_error(problem)
+        return sums.error(problem)
 
     def workspace(self, problem):
         kernels, backward, double = cpu.kernels(), problem.direction == "input_grad", problem.dtype == "float64"
@@ -94,7 +96,7 @@ class Direct(DirectKernels):
         padded, bundles = groups * taken, groups * min(1, (taken if kind != "channel products" else _narrow(problem)) / vector)
         merged = problem.direction == "forward" and groups == 1 and _tiles_rows(problem)
         taps, depth = (problem.kernel_height, depth * problem.kernel_width) if merged else (problem.taps, depth)
-        visits = pixels * taps
+        visits = pixels * taps * _share_inside(problem)
         weights = taps * depth * padded * problem.itemsize
         terms = {
             "call": machine.call_seconds(),
@@ -122,6 +124,18 @@ class Direct(DirectKernels):
         padded = groups * (-(-filters // panel) * panel if kind == "products" else taken)
         panels = problem.itemsize * padded * depth * problem.taps
         return super().pack_terms(problem) | {"panels": machine.traffic_seconds(panels, panels, threads=1)}
+
+
+def _share_inside(problem):
+    """Share of the pairs of pixel and tap that are computed: where a dilated kernel's taps often meet padding alone, tiles end
+    where a tap enters or leaves the image (`splits_rows` of kernels/direct.h), and leave it out."""
+    if problem.dilation[1] == 1:
+        return 1.0
+    shares = [
+        sums.axis_products(problem, axis).sum() / max(1, outputs * taps)
+        for axis, (outputs, taps) in enumerate(zip(problem.y_shape[2:], problem.w_shape[2:], strict=True))
+    ]
+    return shares[0] * shares[1] if shares[1] < _SHARE_SPLIT else 1.0
 
 
 def _few_channels_shape(problem):

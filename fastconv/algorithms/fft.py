@@ -23,7 +23,7 @@ from ..kernels import cpu
 from ..memory import aligned_empty
 from ..problem import DIRECTIONS
 from ..threads import get_num_threads
-from . import machine
+from . import machine, sums
 from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "Fft"]
@@ -101,7 +101,7 @@ class _Plan:
         self.tiling = np.array(dataclasses.astuple(tiling), np.int64)
         lines = [_twiddles(tiling.first_h, tiling.last_h), _twiddles(tiling.first_w, tiling.last_w)]
         self.twiddle = np.concatenate(lines).astype(problem.dtype)
-        products = _products(problem, 0), _products(problem, 1)
+        products = sums.axis_products(problem, 0), sums.axis_products(problem, 1)
         self.error = _error(problem, products)
         # Results to which no product contributes are stored as zeros: a transform would leave rounding errors there.
         used = np.concatenate(products) > 0
@@ -133,23 +133,8 @@ def _axis(problem, axis):
     return size, padding, extent, interleaved
 
 
-def _products(problem, axis):
-    """How many (input pixel, tap, output) triples share each pixel of the result along an axis."""
-    size, out = (problem.height, problem.width)[axis], (problem.out_height, problem.out_width)[axis]
-    taps = np.arange((problem.kernel_height, problem.kernel_width)[axis]) * problem.dilation[axis]
-    pixels = np.arange(out)[:, None] * problem.stride[axis] + taps - problem.padding[axis][0]
-    valid = (pixels >= 0) & (pixels < size)
-    if problem.direction == "input_grad":
-        return np.bincount(pixels[valid], minlength=size)
-    return valid.sum(axis=1 if problem.direction == "forward" else 0)
-
-
 def _error(problem, products):
-    """The error constant, from the counts of `_products` along both axes.
-
-    Errors are about the same all over a tile, while |x| conv |w| shrinks with the number of products a result has: least at the
-    corners, and further by chance, as the smallest of N sums of n products of random data is about N**(-1/n) of their mean.
-    """
+    """The error constant, from the numbers of products along both axes: as `sums.spread`, but as if all results had the fewest."""
     depth = problem.batch if problem.direction == "weight_grad" else _channels(problem)[0]
     most = depth * math.prod(max(int(p.max()), 1) for p in products)
     fewest = max(depth, 1) * math.prod(int(p.min(where=p > 0, initial=p.max(initial=1))) or 1 for p in products)
@@ -273,12 +258,14 @@ class Fft(Modelled):
 
     def terms(self, problem):
         work, vector = self._plan(problem).work, machine.lanes(problem)
+        # From the last-level cache filters come while products are made; from memory they are waited for.
+        filters = "filters" if work.packed <= machine.constants().far_bytes else "filters from memory"
         return {
             "call": machine.call_seconds(),
             "transforms": machine.compute_seconds(work.steps * vector, problem.dtype),
             "complex": machine.compute_seconds(work.fmas * vector, problem.dtype),
             "products": machine.compute_seconds(work.products * vector, problem.dtype),
-            "filters": machine.traffic_seconds(work.filters, work.packed),
+            filters: machine.traffic_seconds(work.filters, work.packed),
             "spills": machine.traffic_seconds(work.spilled, math.inf),
             "data": machine.traffic_seconds(problem.bytes, problem.bytes),
         }

@@ -20,8 +20,7 @@ from ..kernels import cpu
 from ..threads import get_num_threads
 
 __all__ = [
-    "Constants", "calibrated", "call_seconds", "compute_seconds", "constants", "lanes", "predict", "shipped", "sum_error",
-    "sum_terms", "traffic_seconds",
+    "Constants", "calibrated", "call_seconds", "compute_seconds", "constants", "lanes", "predict", "shipped", "traffic_seconds",
 ]  # fmt: skip
 
 _VECTOR_BYTES = {"baseline": 16, "avx2": 32, "avx512": 64, "amx": 64}
@@ -127,16 +126,3 @@ def _threads(threads):
 
 def _speedup(found, threads):
     return 1 + (_threads(threads) - 1) * found.thread_efficiency
-
-
-def sum_terms(problem):
-    """The most products that one output of a problem sums."""
-    if problem.direction == "weight_grad":
-        return problem.batch * problem.out_height * problem.out_width
-    channels = problem.w_shape[1] if problem.direction == "forward" else problem.out_channels // problem.groups
-    return channels * problem.taps
-
-
-def sum_error(problem):
-    """Error constant of adding the products of one output: n eps / 2 for n of them (Higham, section 3.1)."""
-    return sum_terms(problem) / 2 + 2

@@ -10,7 +10,7 @@ from ..kernels import cpu
 from ..memory import aligned_empty
 from ..problem import DIRECTIONS
 from ..threads import get_num_threads
-from . import direct, machine
+from . import direct, machine, sums
 from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "BLOCK", "FALLBACK", "NAMES", "UNIT_RATE", "Split", "fall_back"]
@@ -48,6 +48,8 @@ class Split(Modelled):
         `product_error`, the error constant of one product of two values: what is left out.
     """
 
+    exact_products = False
+
     def __init__(self, name, parts, products, large_products, error):
         self.name, self.parts, self.products = name, parts, products
         self._large_products, self.product_error = large_products, error
@@ -83,13 +85,13 @@ class Split(Modelled):
         work = cpu.kernels().split_work(problem.geometry, DIRECTIONS.index(problem.direction), self.parts, 1)
         # A tile product adds its terms up in two chains from zero, the sum of which it adds to the tile. Of the first step's
         # sums those before the product of the high parts are small. (Of three parts so are most: they come first in all steps.)
-        inside = math.ceil(min(machine.sum_terms(problem), BLOCK) / 2) + 1
+        inside = math.ceil(min(sums.terms(problem), BLOCK) / 2) + 1
         behind = self.products * (work["chain"] - 1) + self._large_products
         return self.product_error + (inside + behind) / 2
 
     def method_error(self, problem):
         # Low bits give products errors of any sign. A pixel of a strided input gradient sums the taps of its phase only.
-        terms = max(1, machine.sum_terms(problem))
+        terms = max(1, sums.terms(problem))
         if problem.direction == "input_grad":
             kernel = problem.kernel_height, problem.kernel_width
             phase = math.prod(max(1, size // stride) for size, stride in zip(kernel, problem.stride, strict=True))

@@ -8,7 +8,7 @@ from ..kernels import cpu
 from ..memory import aligned_empty
 from ..problem import DIRECTIONS
 from ..threads import get_num_threads
-from . import machine
+from . import machine, sums
 from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "Winograd"]
@@ -28,6 +28,8 @@ class Winograd(Modelled):
         Kernel size.
     error : float
         The published error constant.
+    usual_errors : (float, float)
+        The error constants on independent data of one channel, and of a weight gradient of one tile; see `method_error`.
     fused : bool
         Whether the filters are transformed as they are used instead of packed: in training, where they change with every step,
         and where few tiles share so many filters that reading them transformed takes long.
@@ -40,9 +42,10 @@ class Winograd(Modelled):
     fused_block_tiles = 112
     gradient_block_tiles = 96, 256
 
-    def __init__(self, m, r, error, fused=False):
+    def __init__(self, m, r, error, usual_errors, fused=False):
         self.name = f"winograd{m}x{m}" + ("" if r == 3 else f"_{r}x{r}") + ("_fused" if fused else "")
-        self.m, self.r, self.fused, self._error = m, r, fused, error
+        self.m, self.r, self.fused = m, r, fused
+        self._error, self._usual_errors = error, usual_errors
         # Products of a tile, and factors from the filter.
         self.points = self.factors = (m + r - 1) ** 2
 
@@ -154,11 +157,20 @@ class Winograd(Modelled):
 
     def error(self, problem):
         # The transforms' part does not depend on the number of channels or tiles; their sum adds to it as any sum does.
-        terms = self._tiles(problem)[0] if problem.direction == "weight_grad" else self._depth(problem)
-        return self._error * self._hidden_kernel(problem) + terms / 2
+        return self._error * self._hidden_kernel(problem) + self._depth(problem) / 2
+
+    def method_error(self, problem):
+        # Channels, or tiles, have errors of any sign: their sum grows as the square root of their number, until the rounding of
+        # the sum itself is as large.
+        of_sum = max(1 / math.sqrt(max(1, self._depth(problem))), _LEAST_OF_SUM)
+        usual = self._usual_errors[problem.direction == "weight_grad"]
+        return usual * of_sum * self._hidden_kernel(problem) * sums.spread(problem)
 
     def _depth(self, problem):
-        """Channels that a product of the forward direction sums over, filters of the input gradient."""
+        """Channels that a product of the forward direction sums over, filters of the input gradient, tiles of the weight
+        gradient."""
+        if problem.direction == "weight_grad":
+            return self._tiles(problem)[0]
         return (problem.in_channels if problem.direction == "forward" else problem.out_channels) // problem.groups
 
     def _hidden_kernel(self, problem):
@@ -228,8 +240,8 @@ class StridedWinograd(Winograd):
     fused_block_tiles = 32
     gradient_block_tiles = 32, 64
 
-    def __init__(self, error):
-        super().__init__(4, 3, error, fused=True)
+    def __init__(self, error, usual_errors):
+        super().__init__(4, 3, error, usual_errors, fused=True)
         self.name = "winograd4x4_stride2"
         self.points, self.factors = 81, 36
 
@@ -246,8 +258,8 @@ class LineWinograd(Winograd):
     The tiles are rows or columns too; see kernels/winograd.h.
     """
 
-    def __init__(self, m, r, error):
-        super().__init__(m, r, error)
+    def __init__(self, m, r, error, usual_errors):
+        super().__init__(m, r, error, usual_errors)
         self.name = f"winograd{m}x1" + ("" if r == 3 else f"_{r}x1")
         self.points = self.factors = m + r - 1
 
@@ -263,15 +275,19 @@ class LineWinograd(Winograd):
 _CACHE_BYTES = 640 * 1024
 _BLOCK_TILES = (28, 112)
 
-# Error constants: the largest error measured on the hardest data of the tests, with a margin of 1.3 and more.
+# Of the usual error of one channel, what that of a sum of many is at least.
+_LEAST_OF_SUM = 0.3
+
+# Error constants: the largest error measured on the hardest data of the tests, with a margin of 1.3 and more; and the largest
+# measured on normally distributed data, by `method_error`.
 ALGORITHMS = [
-    Winograd(4, 3, error=24),
-    Winograd(4, 3, error=24, fused=True),
-    Winograd(2, 3, error=8),
-    Winograd(6, 3, error=160),
-    Winograd(4, 5, error=40),
-    Winograd(2, 5, error=12),
-    StridedWinograd(error=16),
-    LineWinograd(6, 3, error=20),
-    LineWinograd(4, 5, error=18),
+    Winograd(4, 3, error=24, usual_errors=(14, 11)),
+    Winograd(4, 3, error=24, usual_errors=(14, 11), fused=True),
+    Winograd(2, 3, error=8, usual_errors=(2, 4)),
+    Winograd(6, 3, error=160, usual_errors=(112, 85)),
+    Winograd(4, 5, error=40, usual_errors=(46, 110)),
+    Winograd(2, 5, error=12, usual_errors=(10, 22)),
+    StridedWinograd(error=16, usual_errors=(7, 6)),
+    LineWinograd(6, 3, error=20, usual_errors=(29, 15)),
+    LineWinograd(4, 5, error=18, usual_errors=(17, 15)),
 ]

@@ -34,13 +34,14 @@ class SplitWinograd(Winograd):
         How products of two values are made.
     """
 
+    exact_products = False
     # SQUARE_TILES or ROW_TILES of winograd_split_api.h.
     _tile_kind = 0
     # On independent data, 1.4 times what sums of as many products are held to is the largest measured; along rows, 1.9 times.
     _usual_growth = 1.5
 
     def __init__(self, products, m=2, tile="winograd2x2"):
-        super().__init__(m, 3, error=8)
+        super().__init__(m, 3, error=8, usual_errors=(2, 4))
         self.name = f"{tile}_{products.name.removeprefix('split_')}"
         self._products = products
 
