@@ -35,15 +35,16 @@ INLINE int64_t aside_place(const split_plan *q, int64_t u, int64_t v) { return (
 /* Channels-last rows [u0, u1) of the planes. */
 INLINE void fill_aside_pixels(const int parts, const split_strip *t, int64_t u0, int64_t u1, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t step = q->p.step_w * q->o.src_c, slot_bytes = q->chunks * parts * q->plane * TILE_ROW;
+    const int64_t step = q->p.step_w * q->o.src_c, depth = q->o.depth, part_bytes = q->plane * TILE_ROW;
+    const int64_t slot_bytes = q->chunks * parts * part_bytes, pixel_bytes = q->aside * TILE_ROW;
     for (int64_t slot = 0; slot < q->planes; slot++)
         for (int64_t u = u0; u < u1; u++) {
             const int64_t y = u * q->p.step_h + q->slot_y[slot], count = CEIL_DIV(q->o.src_w - q->slot_x[slot], q->p.step_w);
             for (int64_t b = 0; b < t->images && y < q->o.src_h; b++) {
                 const int64_t pixel = ((t->n0 + b) * q->o.src_h + y) * q->o.src_w + q->slot_x[slot];
-                const float *from = x + pixel * q->o.src_c + t->group * q->o.depth;
+                const float *from = x + pixel * q->o.src_c + t->group * depth;
                 char *to = t->parts + slot * slot_bytes + (aside_place(q, u, 0) + b) * TILE_ROW;
-                for (int64_t v = 0; v < count; v++, from += step, to += q->aside * TILE_ROW) split_pixel(parts, q, from, to, m);
+                for (int64_t v = 0; v < count; v++, from += step, to += pixel_bytes) split_pixel(parts, depth, from, to, part_bytes, m);
             }
         }
 }
@@ -81,19 +82,21 @@ static void fill_aside(split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
     const output_range rows = aside_rows(t);
     const int64_t u0 = MAX(rows.first, t->held), end = rows.last;
+    magnitudes seen = *m;
     if (q->channels_last) {
         switch (q->parts) {
-        case 1: fill_aside_pixels(1, t, u0, end, x, m); break;
-        case 2: fill_aside_pixels(2, t, u0, end, x, m); break;
-        default: fill_aside_pixels(3, t, u0, end, x, m);
+        case 1: fill_aside_pixels(1, t, u0, end, x, &seen); break;
+        case 2: fill_aside_pixels(2, t, u0, end, x, &seen); break;
+        default: fill_aside_pixels(3, t, u0, end, x, &seen);
         }
     } else {
         switch (q->parts) {
-        case 1: fill_aside_planes(1, t, u0, end, x, m); break;
-        case 2: fill_aside_planes(2, t, u0, end, x, m); break;
-        default: fill_aside_planes(3, t, u0, end, x, m);
+        case 1: fill_aside_planes(1, t, u0, end, x, &seen); break;
+        case 2: fill_aside_planes(2, t, u0, end, x, &seen); break;
+        default: fill_aside_planes(3, t, u0, end, x, &seen);
         }
     }
+    *m = seen;
     t->held = MAX(u0, end);
 }
 

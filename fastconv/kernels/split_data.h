@@ -86,17 +86,20 @@ static void zero_gaps(const split_strip *t, int64_t runs, int64_t unit, char *pl
     zero_bytes(plane + unit * end, unit * (((t->images - 1) * q->image_rows + t->rows + q->span_y) * q->pitch + q->behind - end));
 }
 
+/* Pairs of two vectors to their places. */
+INLINE void store_pairs(const int parts, __m512 a, __m512 b, char *to, int64_t part_bytes, magnitudes *m) {
+    __m512i part[MOST_PARTS];
+    note_magnitudes(m, a), note_magnitudes(m, b);
+    split_pairs(parts, a, b, part);
+    UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + k * part_bytes, part[k]);
+}
+
 /* The channels of a pixel to its places in the planes of a slot, [chunk][part]: of 32 channels 16 are paired with the other 16. */
-INLINE void split_pixel(const int parts, const split_plan *q, const float *from, char *to, magnitudes *m) {
-    const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes;
-    for (int64_t c = 0; c < q->chunks; c++) {
-        const __m512 a = load_floats(from + c * TERMS, depth - c * TERMS);
-        const __m512 b = load_floats(from + c * TERMS + 16, depth - c * TERMS - 16);
-        __m512i part[MOST_PARTS];
-        note_magnitudes(m, a), note_magnitudes(m, b);
-        split_pairs(parts, a, b, part);
-        UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + c * chunk_bytes + k * part_bytes, part[k]);
-    }
+INLINE void split_pixel(const int parts, int64_t depth, const float *from, char *to, int64_t part_bytes, magnitudes *m) {
+    const int64_t whole = depth / TERMS * TERMS, left = depth - whole;
+    for (int64_t c = 0; c < whole; c += TERMS, to += parts * part_bytes)
+        store_pairs(parts, _mm512_loadu_ps(from + c), _mm512_loadu_ps(from + c + TILE), to, part_bytes, m);
+    if (left) store_pairs(parts, load_floats(from + whole, left), load_floats(from + whole + TILE, left - TILE), to, part_bytes, m);
 }
 
 /* Channels-last planes: [slot][chunk][part][pixel][32 channels]. */
@@ -110,7 +113,8 @@ INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float
         for (int64_t i = 0; i < runs; i++) {
             const float *from = x + (t->run[i].n * image + t->run[i].from) * q->o.src_c + t->group * depth;
             char *to = plane + t->run[i].to * TILE_ROW;
-            for (int64_t j = 0; j < t->run[i].count; j++, from += pixel_step, to += TILE_ROW) split_pixel(parts, q, from, to, m);
+            for (int64_t left = t->run[i].count; left > 0; left--, from += pixel_step, to += TILE_ROW)
+                split_pixel(parts, depth, from, to, part_bytes, m);
         }
         for (int64_t k = 0; k < q->chunks * parts; k++) zero_gaps(t, runs, TILE_ROW, plane + k * part_bytes);
     }
@@ -338,11 +342,13 @@ INLINE void fill_strip_parts(const int parts, const split_strip *t, const float 
 }
 
 static void fill_strip(const split_strip *t, const float *x, magnitudes *m) {
+    magnitudes seen = *m;
     switch (t->q->parts) {
-    case 1: fill_strip_parts(1, t, x, m); break;
-    case 2: fill_strip_parts(2, t, x, m); break;
-    default: fill_strip_parts(3, t, x, m);
+    case 1: fill_strip_parts(1, t, x, &seen); break;
+    case 2: fill_strip_parts(2, t, x, &seen); break;
+    default: fill_strip_parts(3, t, x, &seen);
     }
+    *m = seen;
 }
 
 #endif

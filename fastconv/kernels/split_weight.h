@@ -207,11 +207,13 @@ INLINE void fill_pairs_parts(const int parts, const split_strip *t, const float 
 
 static void fill_pairs(const split_strip *t, const float *x, int64_t begin, int64_t end, const float *zeros, const float **at, char *rows,
                        magnitudes *m) {
+    magnitudes seen = *m;
     switch (t->q->parts) {
-    case 1: fill_pairs_parts(1, t, x, begin, end, zeros, at, rows, m); break;
-    case 2: fill_pairs_parts(2, t, x, begin, end, zeros, at, rows, m); break;
-    default: fill_pairs_parts(3, t, x, begin, end, zeros, at, rows, m);
+    case 1: fill_pairs_parts(1, t, x, begin, end, zeros, at, rows, &seen); break;
+    case 2: fill_pairs_parts(2, t, x, begin, end, zeros, at, rows, &seen); break;
+    default: fill_pairs_parts(3, t, x, begin, end, zeros, at, rows, &seen);
     }
+    *m = seen;
 }
 
 /* -- gy ----------------------------------------------------------------------------------------------------------------------- */
@@ -263,11 +265,13 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
 
 static void fill_gradient(const split_strip *t, int64_t image_rows, const float *gy, int64_t begin, int64_t end, const float *const *at,
                           char *to, magnitudes *m) {
+    magnitudes seen = *m;
     switch (t->q->parts) {
-    case 1: fill_gradient_parts(1, t, image_rows, gy, begin, end, at, to, m); break;
-    case 2: fill_gradient_parts(2, t, image_rows, gy, begin, end, at, to, m); break;
-    default: fill_gradient_parts(3, t, image_rows, gy, begin, end, at, to, m);
+    case 1: fill_gradient_parts(1, t, image_rows, gy, begin, end, at, to, &seen); break;
+    case 2: fill_gradient_parts(2, t, image_rows, gy, begin, end, at, to, &seen); break;
+    default: fill_gradient_parts(3, t, image_rows, gy, begin, end, at, to, &seen);
     }
+    *m = seen;
 }
 
 /* -- Sums --------------------------------------------------------------------------------------------------------------------- */

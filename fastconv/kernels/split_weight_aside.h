@@ -107,14 +107,16 @@ INLINE void fill_gradient_aside(const int parts, const split_strip *t, const flo
 static void fill_weight_aside(const split_strip *t, const float *x, const float *gy, output_range channels, output_range filters,
                               char *gradients, magnitudes *of_x, magnitudes *of_gy) {
 #define FILL(parts)                                                                                                                  \
-    fill_pairs_aside(parts, t, x, channels.first, channels.last, of_x);                                                            \
-    fill_gradient_aside(parts, t, gy, filters.first, filters.last, gradients, of_gy)
+    fill_pairs_aside(parts, t, x, channels.first, channels.last, &in_x);                                                           \
+    fill_gradient_aside(parts, t, gy, filters.first, filters.last, gradients, &in_gy)
+    magnitudes in_x = *of_x, in_gy = *of_gy;
     switch (t->q->parts) {
     case 1: FILL(1); break;
     case 2: FILL(2); break;
     default: FILL(3);
     }
 #undef FILL
+    *of_x = in_x, *of_gy = in_gy;
 }
 
 /* Register tiles [begin, end) over a strip, as in `add_products`: the taps may take turns, a row each. `step`: one for each column. */
