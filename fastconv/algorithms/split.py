@@ -22,7 +22,7 @@ UNIT_RATE = 16
 BLOCK = 32
 _WEIGHTS_LIMIT = 2**31
 # Of millions of sums of n products of normal numbers, the largest error measured is 1.6 / sqrt(n) of the bound of one product.
-_SPREAD = 2.62
+_USUAL = 1.8
 
 
 class Split(Modelled):
@@ -90,17 +90,12 @@ class Split(Modelled):
         return self.product_error + (inside + behind) / 2
 
     def method_error(self, problem):
-        # Low bits give products errors of any sign. A pixel of a strided input gradient sums the taps of its phase only.
-        terms = max(1, sums.terms(problem))
-        if problem.direction == "input_grad":
-            kernel = problem.kernel_height, problem.kernel_width
-            phase = math.prod(max(1, size // stride) for size, stride in zip(kernel, problem.stride, strict=True))
-            terms = terms // problem.taps * phase
-        return self.usual_error(terms)
+        # Low bits give products errors of any sign.
+        return self.usual_error(sums.depth(problem) * math.prod(sums.axis_range(problem, axis)[0] for axis in (0, 1)))
 
     def usual_error(self, terms):
         """Error constant of a sum of so many products whose errors are independent."""
-        return self.product_error * min(1.0, _SPREAD / math.sqrt(terms))
+        return self.product_error * min(1.0, _USUAL / math.sqrt(max(1, terms)))
 
     def workspace(self, problem):
         direction = DIRECTIONS.index(problem.direction)

@@ -171,7 +171,7 @@ class Winograd(Modelled):
         gradient."""
         if problem.direction == "weight_grad":
             return self._tiles(problem)[0]
-        return (problem.in_channels if problem.direction == "forward" else problem.out_channels) // problem.groups
+        return sums.depth(problem)
 
     def _hidden_kernel(self, problem):
         """Kernel positions to those that meet the image at once: each tile transforms all of them, and the largest |x| conv |w|

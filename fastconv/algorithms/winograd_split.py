@@ -10,7 +10,7 @@ from ..kernels import cpu
 from ..memory import aligned_empty
 from ..problem import DIRECTIONS
 from ..threads import get_num_threads
-from . import machine, split
+from . import machine, split, sums
 from .winograd import Winograd
 
 __all__ = ["ALGORITHMS", "SplitRowWinograd", "SplitWinograd"]
@@ -37,8 +37,9 @@ class SplitWinograd(Winograd):
     exact_products = False
     # SQUARE_TILES or ROW_TILES of winograd_split_api.h.
     _tile_kind = 0
-    # On independent data, 1.4 times what sums of as many products are held to is the largest measured; along rows, 1.9 times.
-    _usual_growth = 1.5
+    # a, b, e: a + b ratio**e times the error of sums of as many products is usual on independent data at results that sum `ratio` times
+    # fewer than others of their tile.
+    _usual_growth = 1.45, 0.45, 1
 
     def __init__(self, products, m=2, tile="winograd2x2"):
         super().__init__(m, 3, error=8, usual_errors=(2, 4))
@@ -82,8 +83,14 @@ class SplitWinograd(Winograd):
         return super().error(problem) + _GROWTH * self._products.product_error * self._hidden_kernel(problem)
 
     def method_error(self, problem):
-        usual = self._products.usual_error(self._depth(problem) * problem.taps)
-        return self._usual_growth * usual * self._hidden_kernel(problem)
+        fewest, most = (math.prod(counts) for counts in zip(*(sums.axis_range(problem, axis) for axis in (0, 1)), strict=True))
+        return self._tiles_error(problem, most, most / fewest)
+
+    def _tiles_error(self, problem, products, ratio):
+        """`method_error`, if a tile sums so many products per channel, at a result that sums `ratio` times fewer."""
+        a, b, e = self._usual_growth
+        usual = self._products.usual_error(self._depth(problem) * products)
+        return (a + b * ratio**e) * usual * self._hidden_kernel(problem)
 
     def workspace(self, problem):
         own = cpu.kernels().winograd_split_workspace(problem.geometry, *self._form(problem), get_num_threads())
@@ -126,7 +133,7 @@ class SplitRowWinograd(SplitWinograd):
     """
 
     _tile_kind = 1
-    _usual_growth = 2
+    _usual_growth = 1.56, 0.74, 2
 
     def __init__(self, products):
         super().__init__(products, m=4, tile="winograd4x1")
@@ -140,6 +147,11 @@ class SplitRowWinograd(SplitWinograd):
     def error(self, problem):
         # A point sums over the kernel's rows as well.
         return super().error(problem) + (problem.kernel_height - 1) * self._depth(problem) / 2
+
+    def method_error(self, problem):
+        # Rows are summed, columns are in tiles.
+        (rows, _), (columns, most) = (sums.axis_range(problem, axis) for axis in (0, 1))
+        return self._tiles_error(problem, rows * most, most / columns)
 
     def _hidden_kernel(self, problem):
         size = problem.out_width if problem.direction == "input_grad" else problem.width

@@ -49,6 +49,35 @@ INLINE void fill_aside_pixels(const int parts, const split_strip *t, int64_t u0,
         }
 }
 
+/* The even and the odd columns of `rows` rows of an NCHW image, of `channels` channels: [2][channel][row][pitch], zeros where there are none.
+ * Between channels there are apart_floats; `second`: floats to the odd columns. */
+INLINE void part_columns(const split_plan *q, const float *from, int64_t channels, int64_t rows, float *to, int64_t second) {
+    const __m512i order = _mm512_set_epi32(15, 13, 11, 9, 7, 5, 3, 1, 14, 12, 10, 8, 6, 4, 2, 0);
+    const int64_t width = q->o.src_w, channel = q->o.src_h * width, step = q->p.step_h * width, pitch = q->pitch, plane = apart_floats(q);
+    for (int64_t i = 0; i < channels; i++)
+        for (int64_t r = 0; r < rows; r++) {
+            const float *row = from + i * channel + r * step;
+            float *even = to + i * plane + r * pitch, *odd = even + second;
+            for (int64_t j = 0; j < width; j += TILE) {
+                const __m512 both = _mm512_permutexvar_ps(order, load_floats(row + j, width - j));
+                _mm256_storeu_ps(even + j / 2, _mm512_castps512_ps256(both));
+                _mm256_storeu_ps(odd + j / 2, _mm512_extractf32x8_ps(both, 1));
+            }
+        }
+}
+
+/* Rows of a plane from u on that lie together, below `end`, and in the source. */
+INLINE int64_t rows_from(const split_plan *q, int64_t slot, int64_t u, int64_t end) {
+    return MIN(end, CEIL_DIV(q->o.src_h - q->slot_y[slot], q->p.step_h)) - u;
+}
+
+/* Whether no plane before this one is of the same rows of the source. */
+INLINE int begins_rows(const split_plan *q, int64_t slot) {
+    for (int64_t i = 0; i < slot; i++)
+        if (q->slot_y[i] == q->slot_y[slot]) return 0;
+    return 1;
+}
+
 /* Columns of a plane row of NCHW data, or of several that lie together in the source and in the plane; returns the rows. */
 INLINE int64_t aside_run(const split_plan *q, int64_t slot, int64_t u, int64_t end, int64_t *columns) {
     int64_t rows = 1;
@@ -57,11 +86,62 @@ INLINE int64_t aside_run(const split_plan *q, int64_t slot, int64_t u, int64_t e
     return rows;
 }
 
-/* The same of NCHW data. */
+/* NCHW pixels of several images, `count` of each, to places `pixel_bytes` apart, and one behind the other for each image. */
+INLINE void turn_images_apart(const int parts, const float *from, int64_t channels, int64_t channel, int64_t count, int64_t images, char *to,
+                              int64_t pixel_bytes, int64_t part_bytes, magnitudes *m) {
+    for (int64_t j = 0, pixel = 0, image = 0; j < images * count; j += TILE) {
+        vec_t_f32 row[MOST_PARTS][TILE];
+        const int64_t there = MIN(TILE, images * count - j);
+        turned_channels(parts, from + j, channels, channel, 1, there, row, m);
+        for (int64_t i = 0; i < there; i++) {
+            UNROLL for (int k = 0; k < parts; k++)
+                _mm512_store_si512(to + k * part_bytes + image * TILE_ROW + pixel * pixel_bytes, (__m512i)row[k][i]);
+            if (++pixel == count) pixel = 0, image++;
+        }
+    }
+}
+
+/* 32 channels of some images, `from` on, to the planes of one remainder of the rows; `to`: of the first plane. */
+INLINE void fill_apart_images(const int parts, const split_strip *t, int64_t slot, int64_t rows, const float *from, int64_t channels,
+                              int64_t images, char *to, magnitudes *m) {
+    const split_plan *q = t->q;
+    const int64_t count = rows * q->pitch, plane = apart_floats(q), part_bytes = q->plane * TILE_ROW;
+    for (int64_t b = 0; b < images; b++)
+        part_columns(q, from + b * q->o.src_c * q->o.src_h * q->o.src_w, channels, rows, t->row + b * count, TERMS * plane);
+    for (int64_t i = slot; i < q->planes; i++)
+        if (q->slot_y[i] == q->slot_y[slot])
+            turn_images_apart(parts, t->row + q->slot_x[i] * TERMS * plane, channels, plane, count, images,
+                              to + i * q->chunks * parts * part_bytes, q->aside * TILE_ROW, part_bytes, m);
+}
+
+/* The same of NCHW data whose columns are taken apart. */
+INLINE void fill_apart_planes(const int parts, const split_strip *t, int64_t u0, int64_t u1, const float *x, magnitudes *m) {
+    const split_plan *q = t->q;
+    const int64_t depth = q->o.depth, channel = q->o.src_h * q->o.src_w;
+    for (int64_t u = u0, end; u < u1; u = end) {
+        end = MIN(u1, u + q->held_rows - u % q->held_rows);
+        const int64_t together = CEIL_DIV(APART_PIXELS, (end - u) * q->pitch);
+        for (int64_t c0 = 0; c0 < depth; c0 += TERMS)
+            for (int64_t b = 0; b < t->images; b += together)
+                for (int64_t slot = 0; slot < q->planes; slot++) {
+                    const int64_t rows = rows_from(q, slot, u, end), y = u * q->p.step_h + q->slot_y[slot];
+                    if (!begins_rows(q, slot) || rows <= 0) continue;
+                    const float *from = x + ((t->n0 + b) * q->o.src_c + t->group * depth + c0) * channel + y * q->o.src_w;
+                    char *to = t->parts + (c0 / TERMS * parts * q->plane + aside_place(q, u, 0) + b) * TILE_ROW;
+                    fill_apart_images(parts, t, slot, rows, from, MIN(TERMS, depth - c0), MIN(together, t->images - b), to, m);
+                }
+    }
+}
+
+/* The same of other NCHW data. */
 INLINE void fill_aside_planes(const int parts, const split_strip *t, int64_t u0, int64_t u1, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w, step = q->p.step_w;
     const int64_t pixel_bytes = q->aside * TILE_ROW;
+    if (takes_columns_apart(q)) {
+        fill_apart_planes(parts, t, u0, u1, x, m);
+        return;
+    }
     for (int64_t slot = 0; slot < q->planes; slot++)
         for (int64_t u = u0, rows, count; u < u1; u += rows) {
             const int64_t y = u * q->p.step_h + q->slot_y[slot];

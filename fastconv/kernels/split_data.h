@@ -184,25 +184,29 @@ INLINE void fill_channel_planes(const int parts, const split_strip *t, const flo
     }
 }
 
-/* NCHW pixels of up to 32 channels, `step` floats apart, to rows of the channels of each pixel, paired as channels-last ones are. */
+/* 16 NCHW pixels of up to 32 channels, `step` floats apart, of which `count` are there: row[k][i] becomes part k of pixel i's channels,
+ * paired as channels-last ones are. */
+INLINE void turned_channels(const int parts, const float *from, int64_t channels, int64_t channel, int64_t step, int64_t count,
+                            vec_t_f32 row[MOST_PARTS][TILE], magnitudes *m) {
+    UNROLL for (int i = 0; i < TILE; i++) {
+        const __m512 a = load_every(from + i * channel, step, i < channels ? count : 0);
+        const __m512 b = load_every(from + (i + TILE) * channel, step, i + TILE < channels ? count : 0);
+        __m512i part[MOST_PARTS];
+        note_magnitudes(m, a), note_magnitudes(m, b);
+        split_pairs(parts, a, b, part);
+        UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)part[k];
+    }
+    UNROLL for (int k = 0; k < parts; k++) transpose_square_f32(row[k]);
+}
+
+/* The same of any number of pixels, to places `pixel_bytes` apart. */
 INLINE void turn_channels(const int parts, const float *from, int64_t channels, int64_t channel, int64_t step, int64_t count, char *to,
                           int64_t pixel_bytes, int64_t part_bytes, magnitudes *m) {
     for (int64_t j = 0; j < count; j += TILE) {
         vec_t_f32 row[MOST_PARTS][TILE];
-        UNROLL for (int i = 0; i < TILE; i++) {
-            const float *pixel = from + i * channel + j * step;
-            const __m512 a = load_every(pixel, step, i < channels ? count - j : 0);
-            const __m512 b = load_every(pixel + TILE * channel, step, i + TILE < channels ? count - j : 0);
-            __m512i part[MOST_PARTS];
-            note_magnitudes(m, a), note_magnitudes(m, b);
-            split_pairs(parts, a, b, part);
-            UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)part[k];
-        }
-        UNROLL for (int k = 0; k < parts; k++) {
-            transpose_square_f32(row[k]);
-            UNROLL for (int i = 0; i < TILE; i++)
-                if (j + i < count) _mm512_store_si512(to + k * part_bytes + (j + i) * pixel_bytes, (__m512i)row[k][i]);
-        }
+        turned_channels(parts, from + j * step, channels, channel, step, count - j, row, m);
+        UNROLL for (int k = 0; k < parts; k++) UNROLL for (int i = 0; i < TILE; i++)
+            if (j + i < count) _mm512_store_si512(to + k * part_bytes + (j + i) * pixel_bytes, (__m512i)row[k][i]);
     }
 }
 

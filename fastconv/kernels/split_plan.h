@@ -300,8 +300,19 @@ static int64_t split_compact_values(const split_plan *q) {
     return q->patches ? q->compact_y * q->compact_x * (q->lanes ? q->o.depth : 1) + 2 * TERMS : 0;
 }
 
-/* Floats of a source row whose pixels are taken apart by their remainder. */
+/* Whether the columns of images side by side are taken apart, even and odd ones, before they are split: rows of both are too short to fill
+ * vectors. */
+INLINE int takes_columns_apart(const split_plan *q) { return q->aside && !q->channels_last && q->p.step_w == 2; }
+
+/* So many pixels of several images at least are turned together. */
+enum { APART_PIXELS = 2 * TILE };
+
+/* Floats of the even or odd columns of a channel's rows, and behind them. */
+INLINE int64_t apart_floats(const split_plan *q) { return ROUND_UP(q->held_rows * q->pitch, TILE) + APART_PIXELS + TILE; }
+
+/* Floats of source rows whose pixels are taken apart by their remainder: one row, or those of 32 channels. */
 static int64_t split_row_floats(const split_plan *q) {
+    if (takes_columns_apart(q)) return 2 * TERMS * apart_floats(q);
     return q->lanes && q->patches ? 2 * (q->compact_x + 2 * TILE) : 0;
 }
 

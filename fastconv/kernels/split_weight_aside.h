@@ -18,7 +18,50 @@ INLINE void pair_images(const int parts, const float *from, int64_t image, int64
     split_pairs(parts, a, b, part);
 }
 
-/* Tiles [begin, end) of channels. */
+/* `count` pixels of 16 channels of a pair of images to the rows of `pair` in a pixel's tiles. `from`: of the first image's first channel. */
+INLINE void turn_images(const int parts, const float *from, int64_t image, int64_t channel, int64_t channels, int64_t pair, int64_t images,
+                        int64_t step, int64_t count, char *to, int64_t part_bytes, magnitudes *m) {
+    for (int64_t v = 0; v < count; v += TILE) {
+        vec_t_f32 row[MOST_PARTS][TILE];
+        UNROLL for (int i = 0; i < TILE; i++) {
+            __m512i part[MOST_PARTS];
+            pair_images(parts, from + i * channel + v * step, image, pair, images, step, i < channels ? count - v : 0, part, m);
+            UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)part[k];
+        }
+        UNROLL for (int k = 0; k < parts; k++) {
+            transpose_square_f32(row[k]);
+            UNROLL for (int i = 0; i < TILE; i++)
+                if (v + i < count) _mm512_store_si512(to + k * part_bytes + (v + i) * TILE_BYTES, (__m512i)row[k][i]);
+        }
+    }
+}
+
+/* Tiles [begin, end) of channels of NCHW data whose columns are taken apart. */
+INLINE void fill_pairs_apart(const int parts, const split_strip *t, const float *x, int64_t begin, int64_t end, magnitudes *m) {
+    const split_plan *q = t->q;
+    const int64_t part_bytes = pairs_part(q), tile_bytes = pair_tile_bytes(q), plane = apart_floats(q);
+    const int64_t channel = q->o.src_h * q->o.src_w, image = q->o.src_c * channel;
+    const output_range held = aside_rows(t);
+    for (int64_t slot = 0; slot < q->planes; slot++) {
+        const int64_t rows = rows_from(q, slot, held.first, held.last), y = held.first * q->p.step_h + q->slot_y[slot];
+        if (!begins_rows(q, slot) || rows <= 0) continue;
+        for (int64_t tile = begin; tile < end; tile++)
+            for (int64_t pair = 0; pair < SPLIT_BLOCK / 2; pair++) {
+                const int64_t channels = MIN(TILE, q->o.depth - tile * TILE), images = MIN(2, t->images - 2 * pair);
+                const float *from = x + (t->n0 + 2 * pair) * image + (t->group * q->o.depth + tile * TILE) * channel + y * q->o.src_w;
+                for (int64_t b = 0; b < images; b++)
+                    part_columns(q, from + b * image, channels, rows, t->row + b * TILE * plane, TERMS * plane);
+                for (int64_t i = slot; i < q->planes; i++) {
+                    if (q->slot_y[i] != q->slot_y[slot]) continue;
+                    char *to = t->parts + i * pairs_kind(q) + tile * tile_bytes + pair * TILE_ROW;
+                    turn_images(parts, t->row + q->slot_x[i] * TERMS * plane, TILE * plane, plane, channels, 0, images, 1,
+                                rows * q->pitch, to, part_bytes, m);
+                }
+            }
+    }
+}
+
+/* Tiles [begin, end) of channels of other data. */
 INLINE void fill_pairs_aside(const int parts, const split_strip *t, const float *x, int64_t begin, int64_t end, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t part_bytes = pairs_part(q), tile_bytes = pair_tile_bytes(q), step = q->p.step_w;
@@ -44,22 +87,8 @@ INLINE void fill_pairs_aside(const int parts, const split_strip *t, const float 
                     }
             for (int64_t tile = begin; tile < end && !q->channels_last; tile++)
                 for (int64_t pair = 0; pair < SPLIT_BLOCK / 2; pair++)
-                    for (int64_t v = 0; v < count; v += TILE) {
-                        vec_t_f32 row[MOST_PARTS][TILE];
-                        UNROLL for (int i = 0; i < TILE; i++) {
-                            const int64_t c = tile * TILE + i, there = c < q->o.depth ? count - v : 0;
-                            __m512i part[MOST_PARTS];
-                            pair_images(parts, from + c * channel + v * step, image, pair, t->images, step, there, part, m);
-                            UNROLL for (int k = 0; k < parts; k++) row[k][i] = (vec_t_f32)part[k];
-                        }
-                        UNROLL for (int k = 0; k < parts; k++) {
-                            transpose_square_f32(row[k]);
-                            UNROLL for (int i = 0; i < TILE; i++)
-                                if (v + i < count)
-                                    _mm512_store_si512(to + k * part_bytes + tile * tile_bytes + (v + i) * TILE_BYTES + pair * TILE_ROW,
-                                                       (__m512i)row[k][i]);
-                        }
-                    }
+                    turn_images(parts, from + tile * TILE * channel, image, channel, q->o.depth - tile * TILE, pair, t->images, step, count,
+                                to + tile * tile_bytes + pair * TILE_ROW, part_bytes, m);
         }
 }
 
@@ -107,7 +136,8 @@ INLINE void fill_gradient_aside(const int parts, const split_strip *t, const flo
 static void fill_weight_aside(const split_strip *t, const float *x, const float *gy, output_range channels, output_range filters,
                               char *gradients, magnitudes *of_x, magnitudes *of_gy) {
 #define FILL(parts)                                                                                                                  \
-    fill_pairs_aside(parts, t, x, channels.first, channels.last, &in_x);                                                           \
+    if (takes_columns_apart(t->q)) fill_pairs_apart(parts, t, x, channels.first, channels.last, &in_x);                            \
+    else fill_pairs_aside(parts, t, x, channels.first, channels.last, &in_x);                                                      \
     fill_gradient_aside(parts, t, gy, filters.first, filters.last, gradients, &in_gy)
     magnitudes in_x = *of_x, in_gy = *of_gy;
     switch (t->q->parts) {
