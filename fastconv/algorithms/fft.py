@@ -134,7 +134,7 @@ def _axis(problem, axis):
 
 
 def _error(problem, products):
-    """The error constant, from the numbers of products along both axes: as `sums.spread`, but as if all results had the fewest."""
+    """The error constant, from the numbers of products along both axes: as `sums.spread`, as if all results had the fewest."""
     depth = problem.batch if problem.direction == "weight_grad" else _channels(problem)[0]
     most = depth * math.prod(max(int(p.max()), 1) for p in products)
     fewest = max(depth, 1) * math.prod(int(p.min(where=p > 0, initial=p.max(initial=1))) or 1 for p in products)

@@ -34,7 +34,7 @@ def error(problem):
 
 @functools.lru_cache(maxsize=512)
 def axis_products(problem, axis):
-    """How many (input pixel, tap, output) triples share each pixel of the result along an axis: a read-only array of integers."""
+    """How many (input pixel, tap, output) triples share each pixel of the result along an axis: a read-only array."""
     size, out = (problem.height, problem.width)[axis], (problem.out_height, problem.out_width)[axis]
     taps = np.arange((problem.kernel_height, problem.kernel_width)[axis]) * problem.dilation[axis]
     pixels = np.arange(out)[:, None] * problem.stride[axis] + taps - problem.padding[axis][0]
@@ -67,4 +67,3 @@ def spread(problem):
     if products.size == 0 or not products.all() or not results.all():
         return 1.0
     return float(np.max(products.max() / products * (_TAIL * results) ** (1 / products)))
-

@@ -37,8 +37,8 @@ class SplitWinograd(Winograd):
     exact_products = False
     # SQUARE_TILES or ROW_TILES of winograd_split_api.h.
     _tile_kind = 0
-    # a, b, e: a + b ratio**e times the error of sums of as many products is usual on independent data at results that sum `ratio` times
-    # fewer than others of their tile.
+    # a, b, e: a + b ratio**e times the error of sums of as many products is usual on independent data, at results that sum
+    # `ratio` times fewer than others of their tile.
     _usual_growth = 1.45, 0.45, 1
 
     def __init__(self, products, m=2, tile="winograd2x2"):

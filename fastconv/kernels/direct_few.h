@@ -227,8 +227,8 @@ static void NAME(direct_few)(const NAME(direct_job) *job, int input_grad, char *
     for (int64_t i = 0; i < s->kh; i++)
         for (int64_t j = 0; j < s->kw; j++)
             for (int64_t c = 0; c < p.channels; c++) {
-                const int64_t tap = i * s->kw + j, x = j * s->dw;
-                at[lanes ? c * taps + tap : (input_grad ? taps - 1 - tap : tap) * s->c + c] = i * s->dh * p.row + (c * s->sw + x % s->sw) * p.width + x / s->sw;
+                const int64_t tap = i * s->kw + j, packed = input_grad ? taps - 1 - tap : tap, x = j * s->dw;
+                at[lanes ? c * taps + tap : packed * s->c + c] = i * s->dh * p.row + (c * s->sw + x % s->sw) * p.width + x / s->sw;
             }
     const int64_t strips = blocks_of(s->oh, p.rows);
 #pragma omp parallel for num_threads(threads) schedule(dynamic)

@@ -49,8 +49,8 @@ INLINE void fill_aside_pixels(const int parts, const split_strip *t, int64_t u0,
         }
 }
 
-/* The even and the odd columns of `rows` rows of an NCHW image, of `channels` channels: [2][channel][row][pitch], zeros where there are none.
- * Between channels there are apart_floats; `second`: floats to the odd columns. */
+/* The even and the odd columns of `rows` rows of an NCHW image, of `channels` channels: [2][channel][row][pitch], zeros where there are
+ * none. Between channels there are apart_floats; `second`: floats to the odd columns. */
 INLINE void part_columns(const split_plan *q, const float *from, int64_t channels, int64_t rows, float *to, int64_t second) {
     const __m512i order = _mm512_set_epi32(15, 13, 11, 9, 7, 5, 3, 1, 14, 12, 10, 8, 6, 4, 2, 0);
     const int64_t width = q->o.src_w, channel = q->o.src_h * width, step = q->p.step_h * width, pitch = q->pitch, plane = apart_floats(q);
@@ -87,8 +87,8 @@ INLINE int64_t aside_run(const split_plan *q, int64_t slot, int64_t u, int64_t e
 }
 
 /* NCHW pixels of several images, `count` of each, to places `pixel_bytes` apart, and one behind the other for each image. */
-INLINE void turn_images_apart(const int parts, const float *from, int64_t channels, int64_t channel, int64_t count, int64_t images, char *to,
-                              int64_t pixel_bytes, int64_t part_bytes, magnitudes *m) {
+INLINE void turn_images_apart(const int parts, const float *from, int64_t channels, int64_t channel, int64_t count, int64_t images,
+                              char *to, int64_t pixel_bytes, int64_t part_bytes, magnitudes *m) {
     for (int64_t j = 0, pixel = 0, image = 0; j < images * count; j += TILE) {
         vec_t_f32 row[MOST_PARTS][TILE];
         const int64_t there = MIN(TILE, images * count - j);

@@ -18,7 +18,7 @@ INLINE void pair_images(const int parts, const float *from, int64_t image, int64
     split_pairs(parts, a, b, part);
 }
 
-/* `count` pixels of 16 channels of a pair of images to the rows of `pair` in a pixel's tiles. `from`: of the first image's first channel. */
+/* `count` pixels of 16 channels of a pair of images to the pair's rows of each pixel's tile. `from`: of the first image's first channel. */
 INLINE void turn_images(const int parts, const float *from, int64_t image, int64_t channel, int64_t channels, int64_t pair, int64_t images,
                         int64_t step, int64_t count, char *to, int64_t part_bytes, magnitudes *m) {
     for (int64_t v = 0; v < count; v += TILE) {

@@ -12,8 +12,8 @@ from problems import DIRECTIONS, problem
 
 # Sums of few products, some of which are small by chance.
 FEW_PRODUCTS = [
-    "8x1x8x8,16x3x3,p1", "2x1x96x96,12x3x3", "1x16x112x112,1x3x3,p1", "4x2x56x56,64x3x3,p1", "8x3x32x32,32x3x3,p1", "1x6x6x6,4x3x3",
-    "8x16x8x8,1x3x3,s2,p1", "8x16x8x8,4x3x3,s2,p1", "4x64x8x8,16x3x3,s2,p1",
+    "8x1x8x8,16x3x3,p1", "2x1x96x96,12x3x3", "1x16x112x112,1x3x3,p1", "4x2x56x56,64x3x3,p1", "8x3x32x32,32x3x3,p1",
+    "1x6x6x6,4x3x3", "8x16x8x8,1x3x3,s2,p1", "8x16x8x8,4x3x3,s2,p1", "4x64x8x8,16x3x3,s2,p1",
     "8x1x32x32,16x5x5,p2", "1x1x96x96,96x5x5", "8x2x8x8,16x5x5,p2", "4x6x14x14,16x5x5",
     "2x64x6x6,16x5x5,p0x2", "1x4x6x6,24x5x5,p1", "1x16x4x4,24x3x3,p1", "1x24x4x4,24x3x3",
     "4x24x28x28,2x1x3,p0x1", "8x3x32x56,1x3x1,p1x0", "4x1x6x6,24x5x1,p2x0",
