@@ -4,6 +4,7 @@ Index pages list their pages as links, for readers of the repository; the same l
 which is not listed is a warning. Links that leave docs/ lead to the pages that the site has in their place.
 """
 
+import pathlib
 import re
 
 # Files beside docs/, as links name them, and their pages.
@@ -23,7 +24,7 @@ def setup(app):
 
 def prepare(app, page, source):
     """Completes the source of a page that is Markdown."""
-    if app.env.doc2path(page).endswith(".md"):
+    if pathlib.PurePath(app.env.doc2path(page)).suffix == ".md":
         source[0] = completed(source[0], is_index=page.rpartition("/")[2] == "index")
 
 
