@@ -54,8 +54,6 @@ _SPILL_SECONDS = 1 / 25e9  # one byte of the data's spectra that leaves the seco
 # Error constant where all results have equally many products; about four times the largest measured on normal, uniform and
 # constant data, and on channels whose scales range over a factor of 1000.
 _ERROR = 10.0
-# Makes a sum of few products that is small by chance (see `_error`) unlikely to exceed the bound.
-_ERROR_TAIL = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +100,7 @@ class _Plan:
         lines = [_twiddles(tiling.first_h, tiling.last_h), _twiddles(tiling.first_w, tiling.last_w)]
         self.twiddle = np.concatenate(lines).astype(problem.dtype)
         products = sums.axis_products(problem, 0), sums.axis_products(problem, 1)
-        self.error = _error(problem, products)
+        self.error = _error(problem)
         # Results to which no product contributes are stored as zeros: a transform would leave rounding errors there.
         used = np.concatenate(products) > 0
         self.used = None if used.all() else used.astype(np.uint8)
@@ -133,13 +131,11 @@ def _axis(problem, axis):
     return size, padding, extent, interleaved
 
 
-def _error(problem, products):
-    """The error constant, from the numbers of products along both axes: as `sums.spread`, as if all results had the fewest."""
-    depth = problem.batch if problem.direction == "weight_grad" else _channels(problem)[0]
-    most = depth * math.prod(max(int(p.max()), 1) for p in products)
-    fewest = max(depth, 1) * math.prod(int(p.min(where=p > 0, initial=p.max(initial=1))) or 1 for p in products)
+def _error(problem):
+    """The error constant: as `sums.spread`, as if all results had the fewest products."""
+    fewest, most = (math.prod(counts) for counts in zip(*(sums.axis_range(problem, axis) for axis in (0, 1)), strict=True))
     results = max(math.prod(problem.result_shape), 1)
-    return _ERROR * max(most / fewest, 1) * (_ERROR_TAIL * results) ** (1 / fewest)
+    return _ERROR * most / fewest * (sums.TAIL * results) ** (1 / (max(sums.depth(problem), 1) * fewest))
 
 
 def _axis_choices(source, padding, extent, outputs):

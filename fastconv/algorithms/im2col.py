@@ -14,7 +14,7 @@ import numpy as np
 
 from ..kernels import cpu
 from ..threads import get_num_threads, single_threaded_blas
-from . import machine
+from . import machine, sums
 from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "Im2col"]
@@ -93,14 +93,10 @@ class Im2col(Modelled):
     def error(self, problem):
         # n rounded operations in any order are within n eps / 2 (Higham 2002, section 3.1). BLAS sums in blocks as a rule, but
         # not when a matrix is a vector: nothing smaller holds.
-        terms = problem.w_shape[1] * problem.taps
         if problem.direction == "input_grad":
-            filters = problem.out_channels // problem.groups
             # GEMM sums over the filters, col2im over the taps.
-            terms = min(filters * problem.taps, filters + problem.taps)
-        elif problem.direction == "weight_grad":
-            terms = problem.batch * problem.out_height * problem.out_width
-        return terms / 2 + 2
+            return min(sums.terms(problem), sums.depth(problem) + problem.taps) / 2 + 2
+        return sums.error(problem)
 
     def pack_terms(self, problem):
         if problem.memory_format == "nchw" and not (problem.direction == "input_grad" and _is_dense(problem)):

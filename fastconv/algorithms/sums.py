@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 
-__all__ = ["axis_products", "axis_range", "depth", "error", "spread", "terms"]
+__all__ = ["TAIL", "axis_products", "axis_range", "depth", "error", "spread", "terms"]
 
 # Makes a sum that is small by chance (see `spread`) unlikely to be smaller still.
-_TAIL = 64
+TAIL = 64
 
 
 def depth(problem):
@@ -66,4 +66,4 @@ def spread(problem):
     results = math.prod(problem.result_shape[:2]) * np.outer(of_rows, of_columns).astype(float)
     if products.size == 0 or not products.all() or not results.all():
         return 1.0
-    return float(np.max(products.max() / products * (_TAIL * results) ** (1 / products)))
+    return float(np.max(products.max() / products * (TAIL * results) ** (1 / products)))

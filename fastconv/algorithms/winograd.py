@@ -28,8 +28,9 @@ class Winograd(Modelled):
         Kernel size.
     error : float
         The published error constant.
-    usual_errors : (float, float)
-        The error constants on independent data of one channel, and of a weight gradient of one tile; see `method_error`.
+    usual_errors : (float, float), optional
+        The error constants on independent data of one channel, and of a weight gradient of one tile; see `method_error`, of
+        which a subclass without them has one of its own.
     fused : bool
         Whether the filters are transformed as they are used instead of packed: in training, where they change with every step,
         and where few tiles share so many filters that reading them transformed takes long.
@@ -42,7 +43,7 @@ class Winograd(Modelled):
     fused_block_tiles = 112
     gradient_block_tiles = 96, 256
 
-    def __init__(self, m, r, error, usual_errors, fused=False):
+    def __init__(self, m, r, error, usual_errors=None, fused=False):
         self.name = f"winograd{m}x{m}" + ("" if r == 3 else f"_{r}x{r}") + ("_fused" if fused else "")
         self.m, self.r, self.fused = m, r, fused
         self._error, self._usual_errors = error, usual_errors

@@ -42,7 +42,7 @@ class SplitWinograd(Winograd):
     _usual_growth = 1.45, 0.45, 1
 
     def __init__(self, products, m=2, tile="winograd2x2"):
-        super().__init__(m, 3, error=8, usual_errors=(2, 4))
+        super().__init__(m, 3, error=8)
         self.name = f"{tile}_{products.name.removeprefix('split_')}"
         self._products = products
 

@@ -23,8 +23,8 @@ typedef struct {
 /* Of nothing but ones. */
 #define MAGNITUDE_ONE ((magnitude_range){2u * 0x3f800000u, 2u * 0x3f800000u - 1})
 
-/* They are noted into a variable of the function that loops: through a pointer, each store of a vector might change them, and the next note
- * would wait for the last. */
+/* Where a loop does little else, they are noted into a variable of its function: through a pointer, each store of a vector might change
+ * them, and the next note would wait for the last. */
 INLINE magnitudes no_magnitudes(void) { return (magnitudes){_mm512_setzero_si512(), _mm512_set1_epi32(-1)}; }
 
 INLINE void note_magnitudes(magnitudes *m, __m512 v) {

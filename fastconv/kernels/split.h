@@ -140,7 +140,6 @@ static void pack_phase(const geometry *s, const split_plan *q, int backward, con
     const int64_t member_step = s->k / s->g * filter;
     int32_t *offset = (int32_t *)scratch;
     int64_t begin, end;
-    magnitudes seen = *m;
     for (int64_t i = 0; i < q->bundle && !packs_whole_channels(q, backward, taps); i++)
         term_offsets(s, q, backward, i, offset + i * q->steps * TERMS);
     share(q->groups * panels, index, count, &begin, &end);
@@ -150,10 +149,9 @@ static void pack_phase(const geometry *s, const split_plan *q, int backward, con
         char *to = packed + i * q->steps * q->parts * 2 * TILE_BYTES;
 #define PACK(parts)                                                                                                                \
     if (packs_whole_channels(q, backward, taps))                                                                                  \
-        pack_channels(parts, q, from + j * column_step, backward, taps, channel_step, column_step, columns, (float *)scratch, to,  \
-                      &seen);                                                                                                      \
+        pack_channels(parts, q, from + j * column_step, backward, taps, channel_step, column_step, columns, (float *)scratch, to, m); \
     else                                                                                                                          \
-        pack_panel(parts, q, from, member_step, column_step, j, columns, offset, to, &seen)
+        pack_panel(parts, q, from, member_step, column_step, j, columns, offset, to, m)
         switch (q->parts) {
         case 1: PACK(1); break;
         case 2: PACK(2); break;
@@ -161,7 +159,6 @@ static void pack_phase(const geometry *s, const split_plan *q, int backward, con
         }
 #undef PACK
     }
-    *m = seen;
 }
 
 enum {

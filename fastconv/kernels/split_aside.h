@@ -114,7 +114,7 @@ INLINE void fill_apart_images(const int parts, const split_strip *t, int64_t slo
                               to + i * q->chunks * parts * part_bytes, q->aside * TILE_ROW, part_bytes, m);
 }
 
-/* The same of NCHW data whose columns are taken apart. */
+/* Rows [u0, u1) of the planes of NCHW data whose columns are taken apart. */
 INLINE void fill_apart_planes(const int parts, const split_strip *t, int64_t u0, int64_t u1, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t depth = q->o.depth, channel = q->o.src_h * q->o.src_w;
@@ -133,7 +133,7 @@ INLINE void fill_apart_planes(const int parts, const split_strip *t, int64_t u0,
     }
 }
 
-/* The same of other NCHW data. */
+/* The same of all NCHW data. */
 INLINE void fill_aside_planes(const int parts, const split_strip *t, int64_t u0, int64_t u1, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w, step = q->p.step_w;
@@ -162,21 +162,19 @@ static void fill_aside(split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
     const output_range rows = aside_rows(t);
     const int64_t u0 = MAX(rows.first, t->held), end = rows.last;
-    magnitudes seen = *m;
     if (q->channels_last) {
         switch (q->parts) {
-        case 1: fill_aside_pixels(1, t, u0, end, x, &seen); break;
-        case 2: fill_aside_pixels(2, t, u0, end, x, &seen); break;
-        default: fill_aside_pixels(3, t, u0, end, x, &seen);
+        case 1: fill_aside_pixels(1, t, u0, end, x, m); break;
+        case 2: fill_aside_pixels(2, t, u0, end, x, m); break;
+        default: fill_aside_pixels(3, t, u0, end, x, m);
         }
     } else {
         switch (q->parts) {
-        case 1: fill_aside_planes(1, t, u0, end, x, &seen); break;
-        case 2: fill_aside_planes(2, t, u0, end, x, &seen); break;
-        default: fill_aside_planes(3, t, u0, end, x, &seen);
+        case 1: fill_aside_planes(1, t, u0, end, x, m); break;
+        case 2: fill_aside_planes(2, t, u0, end, x, m); break;
+        default: fill_aside_planes(3, t, u0, end, x, m);
         }
     }
-    *m = seen;
     t->held = MAX(u0, end);
 }
 

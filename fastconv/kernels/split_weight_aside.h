@@ -61,13 +61,17 @@ INLINE void fill_pairs_apart(const int parts, const split_strip *t, const float 
     }
 }
 
-/* Tiles [begin, end) of channels of other data. */
+/* Tiles [begin, end) of channels of all data. */
 INLINE void fill_pairs_aside(const int parts, const split_strip *t, const float *x, int64_t begin, int64_t end, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t part_bytes = pairs_part(q), tile_bytes = pair_tile_bytes(q), step = q->p.step_w;
     const int64_t channel = q->channels_last ? 1 : q->o.src_h * q->o.src_w, pixel = q->channels_last ? q->o.src_c : 1;
     const int64_t image = q->o.src_c * q->o.src_h * q->o.src_w;
     const output_range held = aside_rows(t);
+    if (takes_columns_apart(q)) {
+        fill_pairs_apart(parts, t, x, begin, end, m);
+        return;
+    }
     for (int64_t slot = 0; slot < q->planes; slot++)
         for (int64_t u = held.first, rows, count; u < held.last; u += rows) {
             const int64_t y = u * q->p.step_h + q->slot_y[slot];
@@ -136,17 +140,14 @@ INLINE void fill_gradient_aside(const int parts, const split_strip *t, const flo
 static void fill_weight_aside(const split_strip *t, const float *x, const float *gy, output_range channels, output_range filters,
                               char *gradients, magnitudes *of_x, magnitudes *of_gy) {
 #define FILL(parts)                                                                                                                  \
-    if (takes_columns_apart(t->q)) fill_pairs_apart(parts, t, x, channels.first, channels.last, &in_x);                            \
-    else fill_pairs_aside(parts, t, x, channels.first, channels.last, &in_x);                                                      \
-    fill_gradient_aside(parts, t, gy, filters.first, filters.last, gradients, &in_gy)
-    magnitudes in_x = *of_x, in_gy = *of_gy;
+    fill_pairs_aside(parts, t, x, channels.first, channels.last, of_x);                                                            \
+    fill_gradient_aside(parts, t, gy, filters.first, filters.last, gradients, of_gy)
     switch (t->q->parts) {
     case 1: FILL(1); break;
     case 2: FILL(2); break;
     default: FILL(3);
     }
 #undef FILL
-    *of_x = in_x, *of_gy = in_gy;
 }
 
 /* Register tiles [begin, end) over a strip, as in `add_products`: the taps may take turns, a row each. `step`: one for each column. */
