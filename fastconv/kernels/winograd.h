@@ -195,6 +195,10 @@ INLINE void team_barrier(team t) {
     for (int64_t row = (rows) * (index) / (count); row < (rows) * ((index) + 1) / (count); row++)                                     \
         for (int64_t i = 0; i < (length); i += CACHE_LINE / sizeof(*(from))) __builtin_prefetch((from) + row * (step) + i, write);
 
+/* Elements of a plane that are asked for between the tiles before, its part of a block: longer runs the hardware notices itself. */
+enum { SHORT_RUN_BYTES = 4096 };
+#define SHORT_RUN(count, array) ((count) * (int64_t)sizeof(*(array)) <= SHORT_RUN_BYTES ? (count) : 0)
+
 /* Instances of a function template over (points, outputs): F(2,3), F(4,3), F(6,3), F(2,5), F(4,5). */
 #define EACH_TILE(X) X(1, 2, 3) X(2, 4, 3) X(3, 6, 3) X(2, 2, 5) X(3, 4, 5)
 /* The same over (outputs, taps) for rows and columns, all of as many points. (F(2,7) was no faster than FFT.) */
@@ -527,19 +531,42 @@ static void NAME(wino_data_nhwc)(const NAME(wino_tile) *tile, const wino_plan *p
     }
 }
 
+/* `rows` whole rows of VL NCHW planes, VL pixels at a time wherever a row ends; rows of the strip begin `width` pixels apart. */
+static void NAME(turn_rows)(const REAL *planes, int64_t plane, int64_t rows, int64_t w, REAL *strip, int64_t width) {
+    const int64_t count = rows * w;
+    for (int64_t j = 0, column = 0; j < count; j += VL) {
+        vec r[SIMD_BYTES / sizeof(REAL)];
+        if (count - j >= VL) {
+            UNROLL for (int q = 0; q < VL; q++) r[q] = NAME(load)(planes + q * plane + j);
+        } else {
+            UNROLL for (int q = 0; q < VL; q++) r[q] = NAME(load_part)(planes + q * plane + j, count - j);
+        }
+        NAME(transpose_square)(r);
+        UNROLL for (int q = 0; q < VL; q++) {
+            if (q < count - j) *(vec *)strip = r[q];
+            strip += VL;
+            if (++column == w) column = 0, strip += (width - w) * VL;
+        }
+    }
+}
+
 /* Rows [y, y + height) x columns [x, x + width) of `lanes` NCHW planes, zero outside: strip[row][pixel][VL]. */
 static void NAME(fill_strip)(const REAL *planes, int64_t lanes, int64_t h, int64_t w, int64_t y, int64_t height, int64_t x, int64_t width,
                              REAL *strip) {
     const int64_t lo = MIN(MAX(0, -x), width), hi = MAX(lo, MIN(width, w - x));
+    const int64_t top = MIN(MAX(0, -y), height), bottom = MAX(top, MIN(height, h - y));
+    const int together = hi - lo == w && w % VL && lanes >= VL; /* rows whose ends would leave lanes empty */
+    if (together) NAME(turn_rows)(planes + (y + top) * w, h * w, bottom - top, w, strip + (top * width + lo) * VL, width);
     for (int64_t i = 0; i < height; i++, strip += width * VL) {
-        if (y + i < 0 || y + i >= h) {
+        if (i < top || i >= bottom) {
             memset(strip, 0, width * VL * sizeof(REAL));
             continue;
         }
         memset(strip, 0, lo * VL * sizeof(REAL));
+        memset(strip + hi * VL, 0, (width - hi) * VL * sizeof(REAL));
+        if (together) continue;
         if (lanes < VL) memset(strip + lo * VL, 0, (hi - lo) * VL * sizeof(REAL));
         NAME(transpose)(planes + (y + i) * w + x + lo, h * w, lanes, hi - lo, strip + lo * VL, VL);
-        memset(strip + hi * VL, 0, (width - hi) * VL * sizeof(REAL));
     }
 }
 
@@ -558,16 +585,23 @@ static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, c
         return;
     }
     const int64_t height = ((rows - 1) * p->step_h + p->size_h) * p->dh, width = ((columns - 1) * p->step_w + p->size_w) * p->dw;
+    const int64_t y = b->ty0 * p->step_h * p->dh - p->top, x0 = b->tx0 * p->step_w * p->dw - p->left;
+    const int64_t top = MAX(0, y), run = SHORT_RUN((MIN(p->src_h, y + height) - top) * p->src_w, x);
+    const int64_t tiles = rows * columns * p->area;
     share(CEIL_DIV(p->depth, VL), t.index, t.count, &begin, &end);
     for (int64_t c = begin * VL; c < MIN(p->depth, end * VL); c += VL)
         for (int64_t n = b->n0; n < b->n1; n++) {
+            const int64_t lanes = MIN(VL, p->depth - c), more = n + 1 < b->n1;
             const REAL *planes = x + (n * p->src_c + group * p->depth + c) * plane;
-            NAME(fill_strip)(planes, MIN(VL, p->depth - c), p->src_h, p->src_w, b->ty0 * p->step_h * p->dh - p->top, height,
-                             b->tx0 * p->step_w * p->dw - p->left, width, strip);
-            REAL *to = v + (n - b->n0) * rows * columns * p->area * p->v_step + v_channel(p, c);
+            const REAL *next = planes + (more ? p->src_c : VL - (n - b->n0) * p->src_c) * plane + top * p->src_w;
+            REAL *to = v + (n - b->n0) * tiles * p->v_step + v_channel(p, c);
+            NAME(fill_strip)(planes, lanes, p->src_h, p->src_w, y, height, x0, width, strip);
+            int64_t done = 0;
             EACH_TILE_OF(rows, columns, width, p->step_h, p->step_w) {
                 tile->data(strip + place * VL, p->dh * width * VL, p->dw * VL, VL, to, p->v_plane);
                 to += p->v_step;
+                FETCH_ROWS(next, plane, more ? lanes : MIN(VL, p->depth - c - VL), run, done, tiles, 0)
+                done++;
             }
         }
 }
@@ -620,6 +654,8 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
     }
     const int64_t y0 = b->ty0 * p->mh * p->dh, x0 = b->tx0 * p->mw * p->dw, width = columns * p->mw * p->dw;
     const int64_t high = MIN(rows * p->mh * p->dh, p->dst_h - y0), wide = MIN(width, p->dst_w - x0);
+    const int64_t together = width == p->dst_w ? high : 1; /* rows that lie together in the strip and in the planes */
+    const int64_t tiles = rows * columns * p->area, run = SHORT_RUN(high * p->dst_w, out);
     share(CEIL_DIV(p->columns, VL), t.index, t.count, &begin, &end);
     for (int64_t k = begin * VL; k < MIN(p->columns, end * VL); k += VL) {
         /* Whole vectors are stored to the strip, so the bias is read as whole vectors: from a padded copy. */
@@ -627,14 +663,17 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
         if (bias) *(vec *)padded = NAME(load_n)(bias + k, p->columns - k);
         const REAL *from = m + k;
         for (int64_t n = b->n0; n < b->n1; n++) {
+            REAL *to = out + (n * p->dst_c + group * p->columns + k) * plane + y0 * p->dst_w + x0;
+            int64_t done = 0;
             EACH_TILE_OF(rows, columns, width, p->mh, p->mw) {
                 tile->result(from, p->m_plane, bias ? padded : NULL, activation, slope, strip + place * VL, p->dh * width * VL,
                              p->dw * VL, p->mh, p->mw, VL);
                 from += p->m_step;
+                FETCH_ROWS(to, plane, MIN(VL, p->columns - k), run, done, tiles, 1)
+                done++;
             }
-            REAL *to = out + (n * p->dst_c + group * p->columns + k) * plane + y0 * p->dst_w + x0;
-            for (int64_t i = 0; i < high; i++)
-                NAME(transpose)(strip + i * width * VL, VL, wide, MIN(VL, p->columns - k), to + i * p->dst_w, plane);
+            for (int64_t i = 0; i < high; i += together)
+                NAME(transpose)(strip + i * width * VL, VL, together * wide, MIN(VL, p->columns - k), to + i * p->dst_w, plane);
         }
     }
 }
@@ -860,7 +899,8 @@ static int64_t NAME(wino_fused_workspace)(const geometry *s, int direction, int 
 static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_plan *p, const wino_block *b, int channels_last,
                                        const REAL *gy, int64_t group, REAL *strip, REAL *z, int64_t z_plane, team t) {
     const int64_t rows = b->ty1 - b->ty0, columns = b->tx1 - b->tx0, plane = p->dst_h * p->dst_w, vectors = CEIL_DIV(p->columns, NR) * 2;
-    const int64_t width = columns * p->mw * p->dw;
+    const int64_t width = columns * p->mw * p->dw, y = b->ty0 * p->mh * p->dh, tiles = rows * columns * p->area;
+    const int64_t run = SHORT_RUN((MIN(p->dst_h, y + rows * p->mh * p->dh) - y) * p->dst_w, gy);
     vec g[MAX_POINTS * MAX_POINTS];
     int64_t begin, end;
     share(vectors, t.index, t.count, &begin, &end);
@@ -881,14 +921,19 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
             continue;
         }
         for (int64_t n = b->n0; n < b->n1; n++) {
-            NAME(fill_strip)(gy + (n * p->dst_c + channel) * plane, lanes, p->dst_h, p->dst_w, b->ty0 * p->mh * p->dh,
-                             rows * p->mh * p->dh, b->tx0 * p->mw * p->dw, width, strip);
+            const int64_t more = n + 1 < b->n1;
+            const REAL *planes = gy + (n * p->dst_c + channel) * plane;
+            const REAL *next = planes + (more ? p->dst_c : VL - (n - b->n0) * p->dst_c) * plane + y * p->dst_w;
+            NAME(fill_strip)(planes, lanes, p->dst_h, p->dst_w, y, rows * p->mh * p->dh, b->tx0 * p->mw * p->dw, width, strip);
+            int64_t done = 0;
             EACH_TILE_OF(rows, columns, width, p->mh, p->mw) {
                 for (int a = 0; a < p->mh; a++)
                     for (int c = 0; c < p->mw; c++)
                         g[a * p->mw + c] = *(const vec *)(strip + (place + a * p->dh * width + c * p->dw) * VL);
                 tile->gradient(g, to, z_plane);
                 to += NR;
+                FETCH_ROWS(next, plane, more ? lanes : MIN(VL, p->columns - (k + 1) * VL), run, done, tiles, 0)
+                done++;
             }
         }
     }
