@@ -55,6 +55,10 @@ static NAME(dw_block) NAME(dw_block_of)(const geometry *g, const REAL *image, in
     return b;
 }
 
+/* Bytes to prefetch ahead: in each of several planes; of pixels a page, which the hardware's prefetchers do not cross. */
+#define DW_PLANE_AHEAD 1024
+#define DW_AHEAD 4096
+
 /* NCHW: pixels [begin, end) of the planes, counted over the whole plane, become vectors at `to`; behind each row's last pixel
  * `gap` elements are skipped. `begin` is the first pixel of a row. */
 static void NAME(dw_bring_planes)(const NAME(dw_block) *b, int64_t begin, int64_t end, REAL *to, int64_t gap) {
@@ -63,7 +67,11 @@ static void NAME(dw_bring_planes)(const NAME(dw_block) *b, int64_t begin, int64_
         vec v[SIMD_BYTES / sizeof(REAL)];
         int64_t count = MIN(end - q, VL);
         if (b->lanes == VL && count == VL) {
-            UNROLL for (int l = 0; l < VL; l++) v[l] = NAME(load)(b->image + b->lane[l] + q);
+            UNROLL for (int l = 0; l < VL; l++) {
+                const REAL *from = b->image + b->lane[l] + q;
+                __builtin_prefetch((const void *)((uintptr_t)from + DW_PLANE_AHEAD));
+                v[l] = NAME(load)(from);
+            }
         } else {
             UNROLL for (int l = 0; l < VL; l++)
                 v[l] = l < b->lanes ? NAME(load_n)(b->image + b->lane[l] + q, count) : (vec){0};
@@ -86,9 +94,6 @@ static void NAME(dw_bring_planes)(const NAME(dw_block) *b, int64_t begin, int64_
         }
     }
 }
-
-/* Bytes to prefetch ahead: a page, which the hardware's prefetchers do not cross. */
-#define DW_AHEAD 4096
 
 /* NHWC: the pixels of one row for `blocks` neighbouring blocks; the last has `lanes` lanes. */
 INLINE void NAME(dw_bring_pixels)(const REAL *from, int64_t step, int64_t width, REAL *to, int64_t block_pitch, const int blocks,

@@ -7,6 +7,10 @@
  */
 #if defined(__AVX512F__)
 
+/* Bytes of the source rows of a tile, by stride, from which on the rows of the next tile are asked for ahead of time: the hardware follows
+ * so many rows only while they lie close together. */
+#define DW_FAR_BYTES 1664
+
 /* X(kernel, its columns at a time, stride, output rows of a tile) */
 #define DW_PLANES(X) X(3, 3, 1, 7) X(3, 3, 2, 4) X(5, 1, 1, 14) X(7, 1, 1, 14)
 #define DW_MOST 14 /* output rows, and weights at a time */
@@ -119,6 +123,7 @@ INLINE void NAME(dw_planes_rows)(const NAME(dw_planes) *a, const REAL *source, i
     /* Elements that may be read before the rows' first and from their last on. */
     const int64_t before = plane + (rows ? __builtin_ctz(rows) : 0) * width - a->source;
     const int64_t behind = a->source_end - (plane + (rows ? 31 - __builtin_clz(rows) : 0) * width);
+    const int far = ((R - 1) * S + K) * width * (int64_t)sizeof(REAL) > S * DW_FAR_BYTES;
     vec odd[DW_MOST];
     for (int64_t q = 0; q < out_width; q += VL) {
         const int shifted = q + VL > out_width && out_width > VL;
@@ -132,6 +137,10 @@ INLINE void NAME(dw_planes_rows)(const NAME(dw_planes) *a, const REAL *source, i
         vec acc[DW_MOST];
         UNROLL for (int i = 0; i < R; i++)
             acc[i] = products ? NAME(load_n)(gy + (r + i) * out_width + q, lanes) : NAME(splat)(bias);
+        if (far) {
+            UNROLL for (int s = K - S; s < (R - 1) * S + K; s++)
+                UNROLL for (int j = 0; j < S; j++) __builtin_prefetch(plane + (s + R * S) * width + column + j * VL);
+        }
         const int last = q > 0, border = (q == 0 || q + VL == out_width) && a->border[last];
         const NAME(dw_mask) *inside = a->inside[last];
         if (before + column < 0 || behind - column < (VL - 1) * S + K)
@@ -324,6 +333,7 @@ static void NAME(dw_planes_weight_grad)(const geometry *g, const REAL *x, const 
 }
 
 #undef DW_PLANES
+#undef DW_FAR_BYTES
 #undef DW_SPREAD_ROWS
 #undef DW_MOST
 #endif
