@@ -35,14 +35,15 @@ typedef struct {
     int64_t ahead;                 /* pixels, that are asked for behind a tile; less than 0: none */
 } point_plan;
 
-static point_plan plan_points(const operands *o, int64_t item) {
+static point_plan plan_points(const operands *o, int64_t n, int64_t item) {
     const int64_t lanes = SIMD_BYTES / item;
     point_plan p = {.plane = o->src_h * o->src_w, .blocks = blocks_of(o->columns, WINDOW_ROWS), .channels = POINT_CHANNELS};
-    const int far = o->src_c * p.plane * item > STREAMED_RESULT, streams = far && p.blocks == 1;
+    const int64_t image = o->src_c * p.plane * item;
+    const int streams = image > STREAMED_RESULT && p.blocks == 1;
     if (streams) p.channels = STREAM_CHANNELS;
     p.vectors = CEIL_DIV(p.plane, lanes);
     p.parts = blocks_of(p.vectors, streams ? STREAM_VECTORS : POINT_VECTORS);
-    p.ahead = streams ? STREAM_AHEAD / item : far ? 0 : -1;
+    p.ahead = streams ? STREAM_AHEAD / item : n * image > STREAMED_RESULT ? 0 : -1;
     return p;
 }
 #endif
@@ -79,7 +80,7 @@ static void NAME(point_item)(const NAME(direct_job) *job, const point_plan *p, i
 
 static void NAME(direct_points)(const NAME(direct_job) *job, int threads) {
     const geometry *s = job->s;
-    const point_plan p = plan_points(&job->o, sizeof(REAL));
+    const point_plan p = plan_points(&job->o, s->n, sizeof(REAL));
     /* Few blocks of pixels: the threads share the filters instead. */
     const int64_t items = s->n * s->g * p.parts, chunks = items % threads && items < 8 * threads ? MIN(p.blocks, threads) : 1;
     int64_t at[POINT_CHANNELS];
