@@ -22,8 +22,9 @@
  * hidden. */
 #define NARROW_BYTES MIN(32, SIMD_BYTES)
 #define NARROW_GROUPS (GEMM_MR < 8 ? 2 : 1)
-/* Of `window_lanes`: half the rows and twice the columns of the others, fewer and longer runs of an image's planes. */
-enum { WINDOW_ROWS = GEMM_MR / 2, WINDOW_VECTORS = 4 };
+/* Of `window_lanes`: half the rows and twice the columns of the others, fewer and longer runs of an image's planes. Of 32 registers 7 rows
+ * would leave none for the broadcast. */
+enum { WINDOW_ROWS = GEMM_MR < 8 ? 3 : 6, WINDOW_VECTORS = 4 };
 /* Of `channels`: filters, half a vector of them at most and fewer than `narrow` has lanes for, and pixels whose sums fill a vector. */
 enum { MOST_CHANNEL_FILTERS = 7 };
 #define CHANNEL_PIXELS(lanes, filters) MIN(GEMM_MR, (lanes) / (filters))

@@ -137,7 +137,7 @@ INLINE void NAME(window_lanes_tile)(const int rows, const int vectors, const REA
             const vec b = NAME(load)(x + at[p] + (j < vectors - 1 ? j * VL : last));
             UNROLL for (int i = 0; i < rows; i++) acc[i][j] += v[i] * b;
         }
-#else /* broadcasts are operands in memory */
+#else
         vec b[WINDOW_VECTORS];
         UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load)(x + at[p] + (j < vectors - 1 ? j * VL : last));
         UNROLL for (int i = 0; i < rows; i++) {
@@ -404,7 +404,7 @@ INLINE void NAME(narrow_row_tile)(const int rows, const int groups, int64_t colu
 /* A real kernel for every number of rows: a tail must not run at scalar speed. */
 #if GEMM_MR == 14
 #define EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define EACH_WINDOW_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_WINDOW_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define EACH_WINDOW_PAIR_COUNT(X) X(1) X(2) X(3)
 #else
 #define EACH_ROW_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6)
