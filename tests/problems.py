@@ -24,6 +24,7 @@ EVERYWHERE = {
     "1x1, vectors that overlap": "2x20x14x14,9x1x1",
     "kernel is the padded image": "2x5x4x3,7x6x5,p1",
     "tiles do not divide": "1x16x13x11,17x3x3,p1",
+    "rows of whole tiles": "2x17x8x12,35x3x3,p1",
     "several blocks of tiles": "2x16x30x29,16x3x3,p1",
     "stride 2": "2x16x9x9,17x3x3,s2,p1",
     "stride 2x1": "1x17x9x8,16x3x3,s2x1,p1",
@@ -52,6 +53,7 @@ EVERYWHERE = {
 MORE = {
     "16 channels": "1x16x8x8,16x3x3,p1",
     "35 to 64 channels": "3x35x6x6,64x3x3,p1",
+    "rows of whole tiles, stride 2": "2x17x14x24,35x3x3,s2,p1",
     "64 to 1 channels": "1x64x5x5,1x3x3,p1",
     "1x1, 64 channels": "1x64x9x9,64x1x1",
     "1x1 with padding": "2x3x4x5,16x1x1,p1",

@@ -87,7 +87,7 @@ def _weight_grad_terms(problem):
 # Pixels of the panels between which the filters are read again, about.
 _PANEL_PIXELS = 64
 # Of the tiles that read pixels in place: filters, and channels at a time (kernels/direct_points.h).
-_POINT_ROWS = TILE_ROWS // 2
+_POINT_ROWS = 6
 _POINT_CHANNELS = 128
 
 ALGORITHMS = [ImplicitGemm()]
