@@ -230,14 +230,9 @@ static void split_row_nchw(const row_split *q, row_data *data, const float *x, i
             if (lanes > 0) fill_strip_f32(x + (c + h * TILE) * plane, lanes, q->src_h, q->src_w, y, 1, -q->left, width, h ? second : line);
             else memset(second, 0, width * TILE * sizeof(float));
         }
-        const int last = c + TERMS >= q->depth;
-        const float *next = x + (last ? 0 : c + TERMS) * plane + (y + last) * q->src_w;
-        const int64_t ahead = MIN(TERMS, last ? q->depth : q->depth - c - TERMS);
-        for (int64_t tx = 0; tx < q->tiles; tx++) {
+        for (int64_t tx = 0; tx < q->tiles; tx++)
             data(line + tx * ROW_OUTPUTS * TILE, second + tx * ROW_OUTPUTS * TILE, TILE, TERMS, tx == 0 || tx == q->tiles - 1,
                  v + tx * TILE_ROW, q->v_point, q->v_part, m);
-            FETCH_ROWS(next, plane, ahead, q->src_w, tx, q->tiles, 0)
-        }
     }
 }
 
