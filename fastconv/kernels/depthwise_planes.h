@@ -7,8 +7,8 @@
  */
 #if defined(__AVX512F__)
 
-/* Bytes of the source rows of a tile, by stride, from which on the rows of the next tile are asked for ahead of time: the hardware follows
- * so many rows only while they lie close together. */
+/* Where the source rows of a tile take more than so many bytes, times the stride, the next tile's are asked for ahead of time: the hardware
+ * follows so many rows only while they lie close together. */
 #define DW_FAR_BYTES 1664
 
 /* X(kernel, its columns at a time, stride, output rows of a tile) */
