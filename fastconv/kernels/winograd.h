@@ -195,8 +195,8 @@ INLINE void team_barrier(team t) {
     for (int64_t row = (rows) * (index) / (count); row < (rows) * ((index) + 1) / (count); row++)                                     \
         for (int64_t i = 0; i < (length); i += CACHE_LINE / sizeof(*(from))) __builtin_prefetch((from) + row * (step) + i, write);
 
-/* How many of the `count` elements that a block has of a plane are asked for while the tiles before are computed: all, or none, since longer
- * runs are noticed by the hardware. */
+/* How many of the `count` elements that a block has of a plane are asked for while the tiles before are computed: all, or none, since the
+ * hardware notices longer runs itself. */
 enum { SHORT_RUN_BYTES = 4096 };
 #define SHORT_RUN(count, array) ((count) * (int64_t)sizeof(*(array)) <= SHORT_RUN_BYTES ? (count) : 0)
 
