@@ -30,6 +30,14 @@ def test_scikit_learns_checks_pass():
     assert {check["status"] for check in found} <= {"passed", "xfail", "skipped"}
 
 
+def test_scores_belong_to_their_samples(digits):
+    x, y, x_test, _ = digits
+    classifier = CNNClassifier(**FAST).fit(x, y)
+    order = np.random.default_rng(0).permutation(len(x_test))
+    scores = classifier.decision_function(x_test)
+    np.testing.assert_allclose(classifier.decision_function(x_test[order]), scores[order], rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "names", [list("abcdefghij"), [f"n{i}" for i in range(10)], list(range(-5, 5)), [float(i) for i in range(10)]]
 )
