@@ -10,8 +10,10 @@ import fastconv as fc
 from fastconv.training import CNNClassifier
 
 EXPECTED_FAILURES = {
-    "check_methods_subset_invariance": "float32 sums of a sample alone and in a batch differ by 5e-7, allowed is 1e-7",
-    "check_methods_sample_order_invariance": "with some of OpenBLAS's kernels so do those in another place of a batch",
+    "check_methods_subset_invariance": "float32 sums of a sample alone and in a batch differ by 5e-7, allowed is 1e-7"
+}
+EXPECTED_BY_PLACE = {
+    "check_methods_sample_order_invariance": "the BLAS at work here rounds by a row's place in a matrix: sums differ by 1e-7"
 }
 FAST = {"epochs": 3, "batch_size": 32, "random_state": 0}
 
@@ -22,9 +24,17 @@ def digits():
     return x[:400], y[:400], x[400:], y[400:]
 
 
+def blas_rounds_by_place():
+    """Whether the same row has another product elsewhere in a matrix: so with OpenBLAS's kernels for AVX2, not for AVX-512."""
+    rng = np.random.default_rng(0)
+    a, b, order = rng.random((20, 192), np.float32), rng.random((192, 32), np.float32), rng.permutation(20)
+    return not np.array_equal(a[order] @ b, (a @ b)[order])
+
+
 def test_scikit_learns_checks_pass():
+    expected = EXPECTED_FAILURES | (EXPECTED_BY_PLACE if blas_rounds_by_place() else {})
     found = check_estimator(
-        CNNClassifier(epochs=10, batch_size=16, random_state=0), expected_failed_checks=EXPECTED_FAILURES, on_skip=None
+        CNNClassifier(epochs=10, batch_size=16, random_state=0), expected_failed_checks=expected, on_skip=None
     )
     assert sum(check["status"] == "passed" for check in found) > 40
     assert {check["status"] for check in found} <= {"passed", "xfail", "skipped"}
