@@ -59,42 +59,6 @@ static NAME(dw_block) NAME(dw_block_of)(const geometry *g, const REAL *image, in
 #define DW_PLANE_AHEAD 1024
 #define DW_AHEAD 4096
 
-/* NCHW: pixels [begin, end) of the planes, counted over the whole plane, become vectors at `to`; behind each row's last pixel
- * `gap` elements are skipped. `begin` is the first pixel of a row. */
-static void NAME(dw_bring_planes)(const NAME(dw_block) *b, int64_t begin, int64_t end, REAL *to, int64_t gap) {
-    int64_t column = 0;
-    for (int64_t q = begin; q < end; q += VL) {
-        vec v[SIMD_BYTES / sizeof(REAL)];
-        int64_t count = MIN(end - q, VL);
-        if (b->lanes == VL && count == VL) {
-            UNROLL for (int l = 0; l < VL; l++) {
-                const REAL *from = b->image + b->lane[l] + q;
-                __builtin_prefetch((const void *)((uintptr_t)from + DW_PLANE_AHEAD));
-                v[l] = NAME(load)(from);
-            }
-        } else {
-            UNROLL for (int l = 0; l < VL; l++)
-                v[l] = l < b->lanes ? NAME(load_n)(b->image + b->lane[l] + q, count) : (vec){0};
-        }
-        NAME(transpose_square)(v);
-        if (column + count <= b->width && count == VL) {
-            UNROLL for (int k = 0; k < VL; k++) *(vec *)(to + k * VL) = v[k];
-            to += VL * VL;
-            column += VL;
-            if (column == b->width) column = 0, to += gap;
-        } else {
-            UNROLL for (int k = 0; k < VL; k++) {
-                if (k < count) {
-                    *(vec *)to = v[k];
-                    int last = ++column == b->width;
-                    to += last ? VL + gap : VL;
-                    column = last ? 0 : column;
-                }
-            }
-        }
-    }
-}
-
 /* NHWC: the pixels of one row for `blocks` neighbouring blocks; the last has `lanes` lanes. */
 INLINE void NAME(dw_bring_pixels)(const REAL *from, int64_t step, int64_t width, REAL *to, int64_t block_pitch, const int blocks,
                                   int64_t lanes) {
@@ -113,7 +77,8 @@ static void NAME(dw_bring_rows)(const NAME(dw_block) *blocks, int count, int64_t
     for (int i = 0; i < count && (step == 1 || !blocks->adjacent); i++, to += block_pitch) {
         const NAME(dw_block) *b = blocks + i;
         if (step == 1) {
-            NAME(dw_bring_planes)(b, begin * width, end * width, to, pitch - width * VL);
+            NAME(turn_rows)(b->image + begin * width, b->lane, b->lanes, (end - begin) * width, width, to, pitch - width * VL,
+                            DW_PLANE_AHEAD);
             continue;
         }
         for (int64_t r = begin; r < end; r++)

@@ -107,6 +107,41 @@ static __attribute__((unused)) void NAME(transpose)(const REAL *a, int64_t a_ste
         }
 }
 
+/* `count` pixels of VL planes of rows of `width`, from the first of a row on, to a vector each: VL at a time, wherever a row ends. Plane l
+ * begins at image[lane[l]]; of those behind the first `lanes` come zeros. Behind each row `gap` elements are left out. What lies `ahead`
+ * bytes behind in each plane is asked for, unless that is 0. */
+static __attribute__((unused, noinline)) void NAME(turn_rows)(const REAL *image, const int64_t *lane, int64_t lanes, int64_t count,
+                                                              int64_t width, REAL *to, int64_t gap, int64_t ahead) {
+    int64_t column = 0;
+    for (int64_t q = 0; q < count; q += VL) {
+        vec v[SIMD_BYTES / sizeof(REAL)];
+        const int64_t some = MIN(count - q, VL);
+        if (lanes == VL && some == VL) {
+            UNROLL for (int l = 0; l < VL; l++) {
+                const REAL *from = image + lane[l] + q;
+                if (ahead) __builtin_prefetch((const void *)((uintptr_t)from + ahead));
+                v[l] = NAME(load)(from);
+            }
+        } else {
+            UNROLL for (int l = 0; l < VL; l++) v[l] = l < lanes ? NAME(load_n)(image + lane[l] + q, some) : (vec){0};
+        }
+        NAME(transpose_square)(v);
+        if (column + some <= width && some == VL) {
+            UNROLL for (int k = 0; k < VL; k++) *(vec *)(to + k * VL) = v[k];
+            to += VL * VL, column += VL;
+            if (column == width) column = 0, to += gap;
+            continue;
+        }
+        UNROLL for (int k = 0; k < VL; k++) {
+            if (k == some) break;
+            *(vec *)to = v[k];
+            const int last = ++column == width;
+            to += last ? VL + gap : VL;
+            column = last ? 0 : column;
+        }
+    }
+}
+
 /* to[k] = from[2 k] for k < count; nothing behind the last of them is read. */
 INLINE void NAME(pick_even)(const REAL *from, int64_t count, REAL *to) {
     for (int64_t k = 0; k < count; k += VL) {

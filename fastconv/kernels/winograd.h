@@ -532,32 +532,17 @@ static void NAME(wino_data_nhwc)(const NAME(wino_tile) *tile, const wino_plan *p
     }
 }
 
-/* `rows` whole rows of VL NCHW planes, VL pixels at a time wherever a row ends; rows of the strip begin `width` pixels apart. */
-static void NAME(turn_rows)(const REAL *planes, int64_t plane, int64_t rows, int64_t w, REAL *strip, int64_t width) {
-    const int64_t count = rows * w;
-    for (int64_t j = 0, column = 0; j < count; j += VL) {
-        vec r[SIMD_BYTES / sizeof(REAL)];
-        if (count - j >= VL) {
-            UNROLL for (int q = 0; q < VL; q++) r[q] = NAME(load)(planes + q * plane + j);
-        } else {
-            UNROLL for (int q = 0; q < VL; q++) r[q] = NAME(load_part)(planes + q * plane + j, count - j);
-        }
-        NAME(transpose_square)(r);
-        UNROLL for (int q = 0; q < VL; q++) {
-            if (q < count - j) *(vec *)strip = r[q];
-            strip += VL;
-            if (++column == w) column = 0, strip += (width - w) * VL;
-        }
-    }
-}
-
 /* Rows [y, y + height) x columns [x, x + width) of `lanes` NCHW planes, zero outside: strip[row][pixel][VL]. */
 static void NAME(fill_strip)(const REAL *planes, int64_t lanes, int64_t h, int64_t w, int64_t y, int64_t height, int64_t x, int64_t width,
                              REAL *strip) {
     const int64_t lo = MIN(MAX(0, -x), width), hi = MAX(lo, MIN(width, w - x));
     const int64_t top = MIN(MAX(0, -y), height), bottom = MAX(top, MIN(height, h - y));
     const int together = hi - lo == w && w % VL && lanes >= VL; /* rows whose ends would leave lanes empty */
-    if (together) NAME(turn_rows)(planes + (y + top) * w, h * w, bottom - top, w, strip + (top * width + lo) * VL, width);
+    if (together) {
+        int64_t lane[SIMD_BYTES / sizeof(REAL)];
+        for (int l = 0; l < VL; l++) lane[l] = l * h * w;
+        NAME(turn_rows)(planes + (y + top) * w, lane, VL, (bottom - top) * w, w, strip + (top * width + lo) * VL, (width - w) * VL, 0);
+    }
     for (int64_t i = 0; i < height; i++, strip += width * VL) {
         if (i < top || i >= bottom) {
             memset(strip, 0, width * VL * sizeof(REAL));
@@ -569,6 +554,15 @@ static void NAME(fill_strip)(const REAL *planes, int64_t lanes, int64_t h, int64
         if (lanes < VL) memset(strip + lo * VL, 0, (hi - lo) * VL * sizeof(REAL));
         NAME(transpose)(planes + (y + i) * w + x + lo, h * w, lanes, hi - lo, strip + lo * VL, VL);
     }
+}
+
+/* The planes that are read behind those of a vector of channels of image n: of the next image of the block, or of the next channels of its
+ * first. lanes: channels of the vector; replaced if the next vector, with at most `left`, has others. */
+static const REAL *NAME(next_planes)(const REAL *planes, int64_t plane, int64_t channels, const wino_block *b, int64_t n, int64_t left,
+                                     int64_t *lanes) {
+    if (n + 1 < b->n1) return planes + channels * plane;
+    *lanes = MIN(VL, left);
+    return planes + (VL - (n - b->n0) * channels) * plane;
 }
 
 /* All of a block's tiles into V. */
@@ -592,16 +586,17 @@ static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, c
     share(CEIL_DIV(p->depth, VL), t.index, t.count, &begin, &end);
     for (int64_t c = begin * VL; c < MIN(p->depth, end * VL); c += VL)
         for (int64_t n = b->n0; n < b->n1; n++) {
-            const int64_t lanes = MIN(VL, p->depth - c), more = n + 1 < b->n1;
+            const int64_t lanes = MIN(VL, p->depth - c);
             const REAL *planes = x + (n * p->src_c + group * p->depth + c) * plane;
-            const REAL *next = planes + (more ? p->src_c : VL - (n - b->n0) * p->src_c) * plane + top * p->src_w;
+            int64_t next_lanes = lanes;
+            const REAL *next = NAME(next_planes)(planes, plane, p->src_c, b, n, p->depth - c - VL, &next_lanes) + top * p->src_w;
             REAL *to = v + (n - b->n0) * tiles * p->v_step + v_channel(p, c);
             NAME(fill_strip)(planes, lanes, p->src_h, p->src_w, y, height, x0, width, strip);
             int64_t done = 0;
             EACH_TILE_OF(rows, columns, width, p->step_h, p->step_w) {
                 tile->data(strip + place * VL, p->dh * width * VL, p->dw * VL, VL, to, p->v_plane);
                 to += p->v_step;
-                FETCH_ROWS(next, plane, more ? lanes : MIN(VL, p->depth - c - VL), run, done, tiles, 0)
+                FETCH_ROWS(next, plane, next_lanes, run, done, tiles, 0)
                 done++;
             }
         }
@@ -922,9 +917,9 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
             continue;
         }
         for (int64_t n = b->n0; n < b->n1; n++) {
-            const int64_t more = n + 1 < b->n1;
             const REAL *planes = gy + (n * p->dst_c + channel) * plane;
-            const REAL *next = planes + (more ? p->dst_c : VL - (n - b->n0) * p->dst_c) * plane + y * p->dst_w;
+            int64_t next_lanes = lanes;
+            const REAL *next = NAME(next_planes)(planes, plane, p->dst_c, b, n, p->columns - (k + 1) * VL, &next_lanes) + y * p->dst_w;
             NAME(fill_strip)(planes, lanes, p->dst_h, p->dst_w, y, rows * p->mh * p->dh, b->tx0 * p->mw * p->dw, width, strip);
             int64_t done = 0;
             EACH_TILE_OF(rows, columns, width, p->mh, p->mw) {
@@ -933,7 +928,7 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
                         g[a * p->mw + c] = *(const vec *)(strip + (place + a * p->dh * width + c * p->dw) * VL);
                 tile->gradient(g, to, z_plane);
                 to += NR;
-                FETCH_ROWS(next, plane, more ? lanes : MIN(VL, p->columns - (k + 1) * VL), run, done, tiles, 0)
+                FETCH_ROWS(next, plane, next_lanes, run, done, tiles, 0)
                 done++;
             }
         }
