@@ -24,7 +24,7 @@ static split_sizes sizes_of(const geometry *s, int backward, int parts, int thre
     for (int64_t i = 0; tables && i < operands_of(s, backward).phases; i++) {
         const split_plan q = plan_split(s, backward, parts, i, threads, tables);
         z.packed += q.groups * phase_weight_bytes(&q);
-        z.pack_scratch = MAX(z.pack_scratch, pack_scratch_bytes(&q, backward, s->kh * s->kw));
+        z.pack_scratch = MAX(z.pack_scratch, pack_scratch_bytes(s, &q, backward));
         z.steps = MAX(z.steps, round_steps(&q) * (int64_t)sizeof(tile_step));
         z.strip = MAX(z.strip, split_strip_bytes(&q));
         z.runs = MAX(z.runs, split_plane_rows(&q) * (int64_t)sizeof(held_run));
@@ -43,7 +43,8 @@ static int64_t strips_packed_bytes(const geometry *s, int backward, int parts) {
 }
 
 static int64_t strips_pack_workspace(const geometry *s, int backward, int parts, int threads) {
-    return threads * (CACHE_LINE + split_tables_bytes(s) + ROUND_UP(sizes_of(s, backward, parts, 1).pack_scratch, CACHE_LINE));
+    return threads * (CACHE_LINE + split_tables_bytes(s) + tiles_bytes(s) +
+                      ROUND_UP(sizes_of(s, backward, parts, 1).pack_scratch, CACHE_LINE));
 }
 
 static void strips_pack(const geometry *s, int backward, int parts, const float *w, char *packed, void *workspace, int threads) {
@@ -54,11 +55,16 @@ static void strips_pack(const geometry *s, int backward, int parts, const float 
         magnitude_range *range = (magnitude_range *)aligned_take(&p, sizeof(*range));
         char *tables = aligned_take(&p, split_tables_bytes(s));
         magnitudes m = no_magnitudes();
+        tap_tiles *tiles = memset(aligned_take(&p, tiles_bytes(s)), 0, tiles_bytes(s));
+        split_plan some = {.steps = 0}; /* of the phases that are packed together */
         for (int64_t i = 0; i < operands_of(s, backward).phases; i++) {
             const split_plan q = plan_split(s, backward, parts, i, 1, tables);
-            pack_phase(s, &q, backward, w, to, p, thread_index(), team_size(), &m);
+            if (!q.steps) continue;
+            if (packs_channels(s, &q, backward)) place_taps(&q, to, tiles), some = q;
+            else pack_by_terms(s, &q, backward, w, to, (int32_t *)p, thread_index(), team_size(), &m);
             to += q.groups * phase_weight_bytes(&q);
         }
+        if (some.steps) pack_by_channels(s, &some, backward, w, tiles, (float *)p, thread_index(), team_size(), &m);
         *range = range_of(&m);
 #pragma omp barrier
 #pragma omp master

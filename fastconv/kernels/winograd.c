@@ -36,9 +36,8 @@ int winograd_split_run(const geometry *s, int tile, int direction, int parts, co
 int winograd_has_few_channels(const geometry *s, int direction, int m) { return winograd_few_suits(s, direction, m); }
 
 int64_t winograd_packed_size(const geometry *s, int direction, int m, int is_double) {
-    const int64_t nr = 2 * SIMD_BYTES / (is_double ? 8 : 4);
     const int64_t depth = (direction ? s->k : s->c) / s->g, columns = (direction ? s->c : s->k) / s->g;
-    return s->g * wino_points(s, m) * depth * ROUND_UP(columns, nr);
+    return s->g * wino_points(s, m) * wino_u_plane(depth, columns, is_double ? sizeof(double) : sizeof(float));
 }
 
 void winograd_pack(const geometry *s, int direction, int m, int is_double, const void *w, void *packed, int threads) {

@@ -36,6 +36,7 @@ typedef struct {
     int64_t blocks_h, blocks_w, blocks;     /* per image; in all */
     int64_t tiles;                          /* of a block, at most; interleaved ones counted one by one */
     int64_t v_step, v_plane, m_step, m_plane; /* from tile to tile and from point to point of V and M */
+    int64_t u_plane;                        /* from point to point of U, where that is packed */
     int64_t chunk, v_chunk;                 /* channels that lie together in V, and from one such chunk to the next */
     int few_weights;                        /* whose sums are added fast */
 } wino_plan;
@@ -51,6 +52,11 @@ INLINE int64_t factor_of(const wino_plan *p, int64_t point) {
 /* The points of an axis whose products have this factor; products of a tile that share one, at most. */
 #define EACH_POINT_OF(p, factor, i) for (int64_t i = factor; i < ((factor) == p->factors - 1 ? p->points : (factor) + 1); i++)
 enum { MAX_SHARING = (STRIDED_POINTS - STRIDED_FACTORS + 1) * (STRIDED_POINTS - STRIDED_FACTORS + 1) };
+
+/* Elements of packed filters from point to point, a cache line more than they are. */
+INLINE int64_t wino_u_plane(int64_t depth, int64_t columns, int64_t item) {
+    return depth * ROUND_UP(columns, 2 * SIMD_BYTES / item) + CACHE_LINE / item;
+}
 
 INLINE int64_t v_channel(const wino_plan *p, int64_t c) { return c / p->chunk * p->v_chunk + c % p->chunk; }
 
@@ -142,6 +148,7 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
         p.chunk = p.v_step = MIN(ROUND_UP(p.depth, lanes), fits ? wide : wide / 2), p.m_step = panel;
     }
     /* A cache line between planes keeps the points of one tile out of one another's cache sets. */
+    p.u_plane = wino_u_plane(p.depth, p.columns, item);
     p.v_plane = p.tiles * p.v_step + lanes, p.m_plane = p.tiles * p.m_step + lanes;
     p.v_chunk = p.all_points * p.v_plane;
     return p;
@@ -624,8 +631,8 @@ static void NAME(wino_multiply)(const wino_plan *p, int64_t tiles, const REAL *v
     share(p->all_points * panels, t.index, t.count, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         const int64_t point = i / panels, j = i % panels * NR;
-        NAME(wino_product)(tiles, v + point * p->v_plane, p->v_step, p->depth, u + i * p->depth * NR, m + point * p->m_plane + j, p->m_step,
-                           p->columns - j, 0);
+        NAME(wino_product)(tiles, v + point * p->v_plane, p->v_step, p->depth, u + point * p->u_plane + j * p->depth,
+                           m + point * p->m_plane + j, p->m_step, p->columns - j, 0);
     }
 }
 
@@ -697,12 +704,12 @@ static int64_t NAME(wino_workspace)(const geometry *s, int direction, int m, int
 
 static void NAME(wino_block_run)(const NAME(wino_tile) *tile, const wino_plan *p, int64_t index, int channels_last, const REAL *x,
                                  const REAL *u, const REAL *bias, int activation, REAL slope, REAL *out, REAL *strip, REAL *v, team t) {
-    const int64_t group = index % p->groups, panels = CEIL_DIV(p->columns, NR);
+    const int64_t group = index % p->groups;
     const wino_block b = block_at(p, index / p->groups);
     REAL *m = v + p->all_points * p->v_plane;
     NAME(wino_gather)(tile, p, &b, channels_last, x, group, strip, v, t);
     team_barrier(t);
-    NAME(wino_multiply)(p, b.tiles, v, u + group * p->all_points * panels * p->depth * NR, m, t);
+    NAME(wino_multiply)(p, b.tiles, v, u + group * p->all_points * p->u_plane, m, t);
     team_barrier(t);
     NAME(wino_scatter)(tile, p, &b, channels_last, m, bias, activation, slope, out, group, strip, t);
     team_barrier(t);
@@ -755,6 +762,12 @@ static void NAME(wino_read_weights)(const NAME(wino_weights) *at, const REAL *w,
         /* Too short a run for the hardware to notice. */
         for (int64_t i = 0; i < filters * taps; i += CACHE_LINE / sizeof(REAL))
             __builtin_prefetch(w + (c + FETCHED_CHANNELS) * at->channel + i);
+        if (taps == 9 && taps <= VL && at->filter == taps && filters == VL) {
+            vec r[SIMD_BYTES / sizeof(REAL)];
+            NAME(turn_short_rows)(9, w + c * at->channel, r);
+            UNROLL for (int t = 0; t < 9; t++) lanes[(c + 1) * 9 - 1 - t] = r[t];
+            continue;
+        }
         NAME(transpose)(w + c * at->channel, at->filter, filters, taps, (REAL *)(lanes + (c + 1) * taps - 1), -VL);
     }
 }
@@ -775,10 +788,12 @@ static void NAME(wino_filters)(const NAME(wino_tile) *tile, const NAME(wino_weig
     }
 }
 
-/* U[group][point][panel][channel][NR] from OIHW weights; for the input gradient flipped, channels exchanged. */
+/* U[group][point][panel][channel][NR], a cache line more from point to point, from OIHW weights; for the input gradient flipped, channels
+ * exchanged. */
 static void NAME(wino_pack)(const geometry *s, int direction, int m, const REAL *w, REAL *u, int threads) {
     const int64_t points = wino_points(s, m), depth = (direction ? s->k : s->c) / s->g, columns = (direction ? s->c : s->k) / s->g;
-    const int64_t panels = CEIL_DIV(columns, NR), plane = panels * depth * NR, weights = depth * columns * s->kh * s->kw;
+    const int64_t panels = CEIL_DIV(columns, NR), plane = wino_u_plane(depth, columns, sizeof(REAL));
+    const int64_t weights = depth * columns * s->kh * s->kw;
     const int streamed = s->g * points * plane * (int64_t)sizeof(REAL) > STREAMED_BYTES;
     const NAME(wino_tile) tile = NAME(wino_tile_of)(m, (int)MAX(s->kh, s->kw), s, direction);
     const NAME(wino_weights) at = NAME(wino_weights_of)(s, direction);

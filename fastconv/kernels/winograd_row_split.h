@@ -57,7 +57,7 @@ static row_split plan_row_split(const geometry *s, int direction, int parts, int
     }
     q.chunks = CEIL_DIV(q.depth, TERMS), q.panels = CEIL_DIV(q.columns, SPLIT_FILTERS);
     q.tiles = CEIL_DIV(q.dst_w, ROW_OUTPUTS);
-    q.step = 2 * parts * TILE_BYTES, q.point = q.chunks * q.taps * q.step, q.panel = ROW_POINTS * q.point;
+    q.step = 2 * parts * TILE_BYTES, q.panel = ROW_POINTS * (q.point = q.chunks * q.taps * q.step + CACHE_LINE);
     const int64_t filters = q.panels * q.panel, row = q.chunks * ROW_POINTS * parts * q.tiles * TILE_ROW;
     const int few = filters <= ROW_FEW_BYTES;
     const int64_t budget = few ? ROW_V_BYTES : ROW_MOST_BYTES;
@@ -99,8 +99,8 @@ INLINE void row_split_filters(const int parts, const row_split *q, const float *
             if (there > 0 && filters > 0) wino_read_weights_f32(&q->at, w, filters, there, kernel[h]);
             for (int64_t i = 0; i < TILE * q->at.taps; i++) note_magnitudes(m, (__m512)kernel[h][i]);
         }
-        for (int64_t i = 0; i < TILE; i++)
-            for (int64_t tap = 0; tap < q->taps; tap++) {
+        for (int64_t tap = 0; tap < q->taps; tap++) /* whole tiles: few at a time, which the hardware follows */
+            for (int64_t i = 0; i < TILE; i++) {
                 vec_t_f32 o[2][MAX_POINTS];
                 UNROLL for (int h = 0; h < 2; h++)
                     wino_kernel_f32(ROW_PAIRS, ROW_KERNEL, kernel[h] + i * q->at.taps + tap * ROW_KERNEL, o[h]);

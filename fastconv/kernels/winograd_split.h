@@ -65,7 +65,7 @@ static split_wino plan_winograd_split(const geometry *s, int direction, int part
 
 /* -- filters ------------------------------------------------------------------------------------------------------------- */
 
-enum { SPLIT_U_PLANE = TERMS * SPLIT_FILTERS };
+enum { SPLIT_U_PLANE = TERMS * SPLIT_FILTERS + TILE }; /* a cache line more, as V has */
 
 /* Transformed filters of 32 channels at u[point][channel][32] into tiles, [point][part][2], points `step` bytes apart: channel i is paired
  * with i + 16, as the data is. */
