@@ -463,6 +463,15 @@ static NAME(tile_plan) NAME(plan_tile)(const fft_tiling *t, const REAL *twiddle)
     return p;
 }
 
+/* Elements of packed filters from row to row of their spectra: a pixel more than they are, since multiples of a page all fall into one set of
+ * the first-level cache. */
+INLINE int64_t NAME(fft_u_row)(const fft_op *op) { return (CEIL_DIV(op->co, VL) * op->ci + 1) * PIXEL; }
+
+static int64_t NAME(packed_size)(const fft_op *op, const fft_tiling *t) {
+    const int64_t points = (t->tw / 2 + 1) * t->th;
+    return points * (t->lanewise ? CEIL_DIV(op->groups * op->co, VL) * op->ci * PIXEL : op->groups * NAME(fft_u_row)(op));
+}
+
 /* Spectra of the filters. Per group, dense: U[column][row][filter vector][channel], lane by lane:
  * U[filter vector][channel][column][row], each a complex pixel. */
 static void NAME(pack)(const fft_op *op, const fft_tiling *t, const REAL *twiddle, const REAL *w, REAL *packed, REAL *scratch,
@@ -473,7 +482,9 @@ static void NAME(pack)(const fft_op *op, const fft_tiling *t, const REAL *twiddl
     const int64_t bands = t->lanewise ? 1 : op->groups;
     const REAL scale = (REAL)(0.5 / ((double)t->th * t->tw));
     const int64_t plane = columns * p.pitch * PIXEL, each = FFT_LINES * MAX(t->th, t->tw) * VL + FFT_CHANNELS * plane;
-    const int64_t blocks = CEIL_DIV(op->ci, FFT_CHANNELS), step = t->lanewise ? PIXEL : vectors * op->ci * PIXEL;
+    const int64_t blocks = CEIL_DIV(op->ci, FFT_CHANNELS), step = t->lanewise ? PIXEL : NAME(fft_u_row)(op);
+    const int64_t next = t->lanewise ? spectrum : PIXEL; /* from channel to channel */
+    const int streamed = NAME(packed_size)(op, t) * (int64_t)sizeof(REAL) > STREAMED_BYTES;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t item = 0; item < bands * vectors * blocks; item++) {
         const int64_t q0 = item % blocks * FFT_CHANNELS, v = item / blocks % vectors, g = item / blocks / vectors;
@@ -484,12 +495,24 @@ static void NAME(pack)(const fft_op *op, const fft_tiling *t, const REAL *twiddl
             fft_weight_lanes(&lanes, op, g * op->co + v * VL, MIN(VL, outputs - v * VL), q0 + q);
             NAME(rows_in)(&p, w, &op->taps, &lanes, op->tap_rows, op->tap_cols, 1, scale, r + q * plane, lines);
         }
-        for (int64_t k = 0; k < columns; k++)
-            for (int64_t q = 0; q < n; q++) {
-                REAL *to = packed + (t->lanewise ? (v * op->ci + q0 + q) * spectrum + k * th * PIXEL
-                                                 : (((g * columns + k) * th * vectors + v) * op->ci + q0 + q) * PIXEL);
-                NAME(transform_pixels)(&p.h, 1, r + q * plane + k * p.pitch * PIXEL, PIXEL, to, step, lines);
-            }
+        for (int64_t k = 0; k < columns; k++) {
+            REAL *column = r + k * p.pitch * PIXEL;
+            REAL *to = packed + (t->lanewise ? (v * op->ci + q0) * spectrum + k * th * PIXEL
+                                             : (g * columns + k) * th * step + (v * op->ci + q0) * PIXEL);
+            for (int64_t q = 0; q < n; q++)
+                NAME(transform_pixels)(&p.h, 1, column + q * plane, PIXEL, column + q * plane, PIXEL, lines);
+            for (int64_t f = 0; f < th; f++, to += step)
+                for (int64_t q = 0; q < n; q++) {
+                    const REAL *from = column + q * plane + f * PIXEL;
+                    REAL *pixel = to + q * next;
+                    if (streamed) {
+                        NAME(stream)(pixel, *(const vec *)from), NAME(stream)(pixel + VL, *(const vec *)(from + VL));
+                    } else {
+                        *(vec *)pixel = *(const vec *)from, *(vec *)(pixel + VL) = *(const vec *)(from + VL);
+                    }
+                }
+        }
+        if (streamed) stream_fence();
     }
 }
 
@@ -562,7 +585,7 @@ static void NAME(convolve_dense)(const fft_op *op, const fft_tiling *t, const RE
                                                    x + i * x_tile + v * column, PIXEL, lines);
                     for (int64_t f = 0; f < th; f++)
                         for (int64_t v = 0; v < kv; v++) {
-                            const REAL *u = packed + (((g * p.columns + k) * th + f) * kv + v) * op->ci * PIXEL;
+                            const REAL *u = packed + ((g * p.columns + k) * th + f) * NAME(fft_u_row)(op) + v * op->ci * PIXEL;
                             for (int64_t c = 0; c < op->ci;) {
                                 const int64_t n = MIN(op->ci - c, FFT_SUM), whole = n / VL;
                                 const NAME(gemm_shape) s = {whole ? whole : 1, whole ? VL : n,  x_tile, column, 1,
@@ -651,7 +674,7 @@ static void NAME(correlate_dense)(const fft_op *op, const fft_tiling *t, const R
         REAL *xc = lines + FFT_LINES * MAX(t->th, t->tw) * VL, *yc = xc + t->block * x_tile;
         for (int64_t g = 0; g < op->groups; g++)
             for (int64_t v0 = 0; v0 < kv; v0 += fb) {
-                const int64_t nv = MIN(fb, kv - v0), row = nv * op->ci * PIXEL;
+                const int64_t nv = MIN(fb, kv - v0), row = (nv * op->ci + 1) * PIXEL;
                 for (int64_t t0 = 0; t0 < tiles; t0 += t->block) {
                     const int64_t nt = MIN(t->block, tiles - t0);
 #pragma omp for schedule(dynamic)
@@ -693,10 +716,15 @@ static void NAME(correlate_dense)(const fft_op *op, const fft_tiling *t, const R
                 for (int64_t item = 0; item < nv * channel_blocks; item++) {
                     const int64_t c0 = item % channel_blocks * FFT_CHANNELS, v = item / channel_blocks, k0 = (v0 + v) * VL;
                     const int64_t n = MIN(FFT_CHANNELS, op->ci - c0);
-                    for (int64_t k = 0; k < p.columns; k++)
+                    for (int64_t k = 0; k < p.columns; k++) {
+                        const REAL *from = sums + k * th * row + (v * op->ci + c0) * PIXEL;
+                        REAL *to = xc + k * column;
+                        for (int64_t f = 0; f < th; f++)
+                            for (int64_t c = 0; c < n; c++)
+                                memcpy(to + c * plane + f * PIXEL, from + f * row + c * PIXEL, PIXEL * sizeof(REAL));
                         for (int64_t c = 0; c < n; c++)
-                            NAME(transform_pixels)(&p.h, 1, sums + k * th * row + (v * op->ci + c0 + c) * PIXEL, row,
-                                                   xc + c * plane + k * column, PIXEL, lines);
+                            NAME(transform_pixels)(&p.h, 1, to + c * plane, PIXEL, to + c * plane, PIXEL, lines);
+                    }
                     fft_lanes lanes;
                     for (int64_t c = 0; c < n; c++) {
                         fft_weight_lanes(&lanes, op, g * op->co + k0, MIN(VL, op->co - k0), c0 + c);
@@ -711,9 +739,7 @@ static void NAME(correlate_dense)(const fft_op *op, const fft_tiling *t, const R
 
 int64_t NAME(fft_packed_size)(const geometry *g, const fft_tiling *t, int direction) {
     const fft_op op = fft_op_of(g, t, direction, NULL);
-    const int64_t spectrum = (t->tw / 2 + 1) * t->th * PIXEL;
-    const int64_t vectors = t->lanewise ? CEIL_DIV(op.groups * op.co, VL) : op.groups * CEIL_DIV(op.co, VL);
-    return vectors * op.ci * spectrum;
+    return NAME(packed_size)(&op, t);
 }
 
 /* Elements of scratch; the same sums as in the functions above. */
@@ -724,7 +750,7 @@ int64_t NAME(fft_workspace)(const geometry *g, const fft_tiling *t, int directio
     if (t->lanewise) return threads * (lines + 2 * pitch * PIXEL + (op.ci + (direction == WEIGHT_GRAD ? 2 : 0)) * plane);
     const int64_t fb = direction == WEIGHT_GRAD ? MIN(t->filter_block, kv) : kv;
     int64_t each = t->block * (FFT_ODD(cv * pitch) + FFT_ODD(fb * pitch)) * PIXEL, shared = t->block * (cv + fb) * plane;
-    if (direction == WEIGHT_GRAD) each = MAX(each, FFT_CHANNELS * plane), shared += columns * t->th * fb * op.ci * PIXEL;
+    if (direction == WEIGHT_GRAD) each = MAX(each, FFT_CHANNELS * plane), shared += columns * t->th * (fb * op.ci + 1) * PIXEL;
     return threads * (lines + each) + shared;
 }
 

@@ -66,9 +66,8 @@ INLINE int64_t v_channel(const wino_plan *p, int64_t c) { return c / p->chunk * 
 /* Channels of which the filters are transformed together, at most, and the cache they share with V and M. */
 enum { MAX_FUSED_CHUNK = 64, FUSED_CACHE_BYTES = 768 * 1024 };
 
-/* Channels of weights transposed together, a whole number of vectors; channels asked for ahead; and from which size on transformed filters
- * do not stay in a cache until they are used. */
-enum { FILTER_CHANNELS = 16, FETCHED_CHANNELS = 8, STREAMED_BYTES = 12 << 20 };
+/* Channels of weights transposed together, a whole number of vectors; and channels asked for ahead. */
+enum { FILTER_CHANNELS = 16, FETCHED_CHANNELS = 8 };
 
 /* When threads have blocks of their own: from so many for each on they differ little in work; and so many bytes of the weight gradient's
  * sums are added fast. */
