@@ -105,14 +105,16 @@ class Im2col(Modelled):
 
     def pack(self, problem, w):
         k, c, kh, kw = problem.w_shape
-        grouped = w.reshape(problem.groups, k // problem.groups, c, kh * kw)
-        if problem.memory_format == "nchw":
-            if problem.direction == "input_grad" and _is_dense(problem):
-                return np.ascontiguousarray(grouped.transpose(0, 2, 1, 3))
+        filters, taps = k // problem.groups, kh * kw
+        grouped = w.reshape(problem.groups, filters, c, taps)
+        dense = _is_dense(problem)
+        if problem.memory_format == "nchw" and not (problem.direction == "input_grad" and dense):
             return w
-        if problem.direction == "forward":
-            return np.ascontiguousarray(grouped.transpose(0, 3, 2, 1))
-        if _is_dense(problem):
+        if problem.memory_format == "nchw" or problem.direction == "forward":
+            turned = np.empty((problem.groups, c, taps, filters), w.dtype)
+            cpu.kernels().swap_axes(w, turned, problem.groups, filters, c * taps, get_num_threads())
+            return np.ascontiguousarray(turned.transpose(0, 2, 1, 3))
+        if dense:
             return w
         step = _chunk(problem)
         chunks = [grouped[:, :, i : i + step].transpose(0, 1, 3, 2).reshape(problem.groups, -1) for i in range(0, c, step)]

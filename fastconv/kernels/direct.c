@@ -37,7 +37,8 @@ int64_t direct_packed_size(const geometry *s, int input_grad, int pixel_lanes, i
 
 int64_t direct_pack_workspace(const geometry *s) {
     const int64_t taps = s->kh * s->kw;
-    return taps * (int64_t)(sizeof(tap) + sizeof(tap_place)) + (MAX(taps, PACK_LANES) + 1) * SIMD_BYTES;
+    const int64_t row = MAX(2 * SIMD_BYTES, ROUND_UP(GEMM_MR * (int64_t)sizeof(double), SIMD_BYTES));
+    return taps * (int64_t)(sizeof(tap) + sizeof(tap_place) + sizeof(int64_t)) + MAX(PACK_CHANNELS * taps, PACK_LANES) * row + SIMD_BYTES;
 }
 
 void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *w, void *packed, void *workspace) {

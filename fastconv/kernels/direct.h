@@ -17,7 +17,8 @@
 #include "taps.h"
 
 enum {
-    PACK_LANES = 64,              /* taps of filters that are transposed together */
+    PACK_LANES = 128,             /* taps of filters that are transposed together, */
+    PACK_CHANNELS = 4,            /* and channels at least */
     BLOCK_PIXELS = 8 * GEMM_MR,   /* pixels for which a panel of filters is used before the next is read */
     BLOCK_BYTES = 256 * 1024,     /* that they take at most, a quarter of a second-level cache */
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
@@ -34,9 +35,9 @@ typedef struct {
     int32_t first, length;
 } run;
 
-/* Where a tap of the kernel lies in the packed filters: in the first panel of its phase, and from panel to panel. */
+/* Where the packed filters of a tap's phase begin, how many taps that has, and which of them it is. */
 typedef struct {
-    int64_t first, panel;
+    int64_t first, taps, index;
 } tap_place;
 
 /* Blocks of at most `size` that differ by at most one. */
@@ -180,35 +181,88 @@ static int64_t padded_bias_bytes(const geometry *s, const operands *o, int64_t i
 
 /* -- packing --------------------------------------------------------------------------------------------------------- */
 
-/* [tap][channel][NR] for panel u: from each source channel the taps of VL filters, transposed to lanes. `lanes` is scratch for
- * MAX(taps, PACK_LANES) vectors. */
-static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, int64_t g, int64_t j0, int64_t u, const tap_place *place,
-                             const operands *o, REAL *packed, REAL *lanes) {
-    const int64_t cg = s->c / s->g, kg = s->k / s->g, taps = s->kh * s->kw;
-    /* Elements from filter to filter and from channel to channel. */
-    const int64_t filter = input_grad ? taps : cg * taps, channel = input_grad ? cg * taps : taps;
-    const REAL *from = w + g * kg * cg * taps + j0 * filter;
-    const int64_t count = MIN(NR, o->columns - j0);
-    if (count < NR)
-        for (int64_t t = 0; t < taps; t++) memset(packed + place[t].first + u * place[t].panel, 0, o->depth * NR * sizeof(REAL));
-    if (taps == 1) { /* 1x1: filters x channels as they are, or the other way round */
-        REAL *to = packed + place->first + u * place->panel;
-        if (channel == 1) NAME(transpose)(from, filter, count, o->depth, to, NR);
-        else
-            for (int64_t c = 0; c < o->depth; c++) memcpy(to + c * NR, from + c * channel, count * sizeof(REAL));
+/* Elements of a row of filters that are transposed together. */
+#define PACK_ROW MAX(NR, ROUND_UP(GEMM_MR, VL))
+
+/* The taps of `channels` channels of `count` filters as rows of filters, by channel and tap, PACK_ROW apart. */
+static void NAME(turn_filters)(const REAL *from, int64_t filter, int64_t count, int64_t channel, int64_t channels, int64_t taps,
+                               REAL *lanes) {
+    if (channel == taps) { /* which follow one another */
+        NAME(transpose)(from, filter, count, channels * taps, lanes, PACK_ROW);
         return;
     }
-    /* Channels whose taps follow one another are transposed together. */
-    const int64_t together = channel == taps ? MAX(1, PACK_LANES / taps) : 1;
-    for (int64_t c = 0; c < o->depth; c += together)
-        for (int64_t j = 0; j < count; j += VL) {
-            const int64_t channels = MIN(together, o->depth - c);
-            NAME(transpose)(from + j * filter + c * channel, filter, MIN(VL, count - j), channels * taps, lanes, VL);
-            for (int64_t i = 0; i < channels; i++)
-                for (int64_t t = 0; t < taps; t++)
-                    NAME(store_n)(packed + place[t].first + u * place[t].panel + (c + i) * NR + j,
-                                  *(const vec *)(lanes + (i * taps + t) * VL), count - j);
+    for (int64_t i = 0; i < channels; i++, from += channel, lanes += taps * PACK_ROW) {
+        if (taps != 9 || filter != 9 || VL < 9) {
+            NAME(transpose)(from, filter, count, taps, lanes, PACK_ROW);
+            continue;
         }
+        for (int64_t k = 0; k < count; k += VL) {
+            vec r[SIMD_BYTES / sizeof(REAL)];
+            NAME(turn_short_rows)(9, from + k * 9, MIN(VL, count - k), r);
+            UNROLL for (int t = 0; t < 9; t++) *(vec *)(lanes + t * PACK_ROW + k) = r[t];
+        }
+    }
+}
+
+/* All channels of `count` filters, from the first weight of the first of them on: for each tap a row of filters at to[at[tap]], and `step`
+ * behind it that of the next channel. Taps may lie whole pages apart, so several channels of each are written in turn. */
+static void NAME(pack_rows)(const geometry *s, int input_grad, const REAL *from, int64_t depth, int64_t count, REAL *to, const int64_t *at,
+                            int64_t step, REAL *lanes) {
+    const int64_t taps = s->kh * s->kw, whole = s->c / s->g * taps, together = MAX(PACK_CHANNELS, PACK_LANES / taps);
+    const int64_t filter = input_grad ? taps : whole, channel = input_grad ? whole : taps;
+    for (int64_t c = 0, channels; c < depth; c += channels) {
+        channels = MIN(together, depth - c);
+        NAME(turn_filters)(from + c * channel, filter, count, channel, channels, taps, lanes);
+        for (int64_t t = 0; t < taps; t++)
+            for (int64_t i = 0; i < channels; i++)
+                for (int64_t k = 0; k < count; k += VL)
+                    NAME(store_n)(to + at[t] + (c + i) * step + k, *(const vec *)(lanes + (i * taps + t) * PACK_ROW + k), count - k);
+    }
+}
+
+/* Rows of filters of a 1x1 kernel: filters x channels turned round, or as they are. */
+static void NAME(pack_points)(int input_grad, const REAL *from, int64_t filters, int64_t depth, int64_t count, REAL *to, int64_t step) {
+    if (!input_grad) NAME(transpose)(from, depth, count, depth, to, step);
+    for (int64_t c = 0; input_grad && c < depth; c++) memcpy(to + c * step, from + c * filters, count * sizeof(REAL));
+}
+
+/* What packing needs: places of the taps, where a block's taps go, rows of filters. */
+typedef struct {
+    tap_place *place;
+    int64_t *at;
+    REAL *lanes;
+} NAME(pack_scratch);
+
+static NAME(pack_scratch) NAME(pack_scratch_of)(const geometry *s, int input_grad, int64_t depth, int64_t width, tap *storage) {
+    const int64_t taps = s->kh * s->kw, phases = operands_of(s, input_grad).phases;
+    NAME(pack_scratch) r = {.place = (tap_place *)(storage + taps)};
+    r.at = (int64_t *)(r.place + taps);
+    r.lanes = (REAL *)ROUND_UP((intptr_t)(r.at + taps), SIMD_BYTES);
+    int64_t first = 0;
+    for (int64_t f = 0; f < phases; f++) {
+        const phase p = make_phase(s, input_grad, f, storage);
+        for (int64_t t = 0; t < p.taps; t++) r.place[p.tap[t].index] = (tap_place){first, p.taps, t};
+        first += p.taps * depth * width;
+    }
+    return r;
+}
+
+/* Panel u of the filters. */
+static void NAME(pack_panel)(const geometry *s, int input_grad, const REAL *w, const filter_layout *l, const operands *o, int64_t u,
+                             REAL *packed, const NAME(pack_scratch) *r) {
+    const int64_t taps = s->kh * s->kw, group = u / l->panels * l->together, groups = MIN(l->together, s->g - group);
+    const int64_t j = u % l->panels * l->width, count = l->kind == WIDE ? MIN(NR, o->columns - j) : o->columns;
+    const int filled = groups * count == l->width;
+    for (int64_t t = 0; t < taps; t++) {
+        const tap_place *p = r->place + t;
+        r->at[t] = p->first + (u * p->taps + p->index) * l->depth * l->width;
+        if (!filled) memset(packed + r->at[t], 0, l->depth * l->width * sizeof(REAL));
+    }
+    for (int64_t g = 0; g < groups; g++) {
+        const REAL *from = w + weight_index(s, input_grad, group + g, j, 0, 0);
+        if (taps == 1) NAME(pack_points)(input_grad, from, o->columns, o->depth, count, packed + r->at[0] + g * l->lanes, l->width);
+        else NAME(pack_rows)(s, input_grad, from, o->depth, count, packed + g * l->lanes, r->at, l->width, r->lanes);
+    }
 }
 
 static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const void *weights, void *to, tap *storage) {
@@ -216,63 +270,36 @@ static void NAME(direct_pack_filters)(const geometry *s, int input_grad, const v
     REAL *packed = to;
     const operands o = operands_of(s, input_grad);
     const filter_layout l = layout_of(&o, s->g, sizeof(REAL));
-    const int64_t taps = s->kh * s->kw;
-    tap_place *place = (tap_place *)(storage + taps);
-    REAL *lanes = (REAL *)ROUND_UP((intptr_t)(place + taps), SIMD_BYTES), *start = packed;
-    for (int64_t f = 0; f < o.phases; f++) {
+    for (int64_t f = 0; l.kind == CHANNELS && f < o.phases; f++) {
         const phase p = make_phase(s, input_grad, f, storage);
-        if (l.kind == WIDE) {
-            const int64_t panel = p.taps * o.depth * NR;
-            for (int64_t t = 0; t < p.taps; t++) place[p.tap[t].index] = (tap_place){packed - start + t * o.depth * NR, panel};
-            packed += panels_of(&l, s->g) * panel;
-            continue;
-        }
-        for (int64_t i = 0; l.kind == CHANNELS && i < p.taps * l.depth * l.width; i++) {
+        for (int64_t i = 0; i < p.taps * l.depth * l.width; i++) {
             const int64_t t = i / (l.depth * l.width), c = i / (VL * l.width) * VL % l.depth + i % VL, j = i / VL % l.width;
             *packed++ = c < o.depth ? w[weight_index(s, input_grad, 0, j, c, p.tap[t].index)] : 0;
         }
-        for (int64_t u = 0; l.kind != CHANNELS && u < panels_of(&l, s->g); u++)
-            for (int64_t t = 0; t < p.taps; t++)
-                for (int64_t c = 0; c < o.depth; c++)
-                    for (int64_t j = 0; j < l.width; j++) {
-                        const int64_t part = j / l.lanes, column = j % l.lanes, g = u * l.together + part;
-                        const int empty = part >= l.together || g >= s->g || column >= o.columns;
-                        *packed++ = empty ? 0 : w[weight_index(s, input_grad, g, column, c, p.tap[t].index)];
-                    }
     }
-    if (l.kind != WIDE) return;
-    for (int64_t u = 0; u < panels_of(&l, s->g); u++)
-        NAME(pack_panel)(s, input_grad, w, u / l.panels, u % l.panels * NR, u, place, &o, start, lanes);
+    if (l.kind == CHANNELS) return;
+    const NAME(pack_scratch) r = NAME(pack_scratch_of)(s, input_grad, l.depth, panels_of(&l, s->g) * l.width, storage);
+    for (int64_t u = 0; u < panels_of(&l, s->g); u++) NAME(pack_panel)(s, input_grad, w, &l, &o, u, packed, &r);
 }
 
 /* Blocks of at most `most` filters; `planes`: [channel][tap] in place of [tap][channel], taps in the order of the pixels they read. */
 static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, int64_t most, int planes, const void *weights, void *to,
                                      tap *storage) {
-    const REAL *w = weights;
     REAL *packed = to;
     const operands o = operands_of(s, input_grad);
-    const int64_t blocks = blocks_of(o.columns, most);
-    for (int64_t f = 0; f < o.phases; f++) {
-        const phase p = make_phase(s, input_grad, f, storage);
-        for (int64_t g = 0; g < s->g; g++)
-            for (int64_t b = 0; b < blocks; b++) {
-                const int64_t j0 = o.columns * b / blocks, j1 = o.columns * (b + 1) / blocks;
-                const int64_t filter = input_grad ? s->kh * s->kw : o.depth * s->kh * s->kw;
-                if (p.taps == 1 && s->kh * s->kw == 1) { /* filters x channels turned round, or as they are */
-                    const REAL *from = w + weight_index(s, input_grad, g, j0, 0, 0);
-                    if (!input_grad) NAME(transpose)(from, filter, j1 - j0, o.depth, packed, j1 - j0);
-                    for (int64_t c = 0; input_grad && c < o.depth; c++)
-                        memcpy(packed + c * (j1 - j0), from + c * o.columns, (j1 - j0) * sizeof(REAL));
-                    packed += (j1 - j0) * o.depth;
-                    continue;
-                }
-                for (int64_t i = 0; i < p.taps * o.depth; i++) {
-                    const int64_t c = planes ? i / p.taps : i % o.depth, u = planes ? i % p.taps : i / o.depth;
-                    const int64_t t = planes && input_grad ? p.taps - 1 - u : u;
-                    const REAL *from = w + weight_index(s, input_grad, g, j0, c, p.tap[t].index);
-                    for (int64_t j = 0; j < j1 - j0; j++) *packed++ = from[j * filter];
-                }
-            }
+    const int64_t blocks = blocks_of(o.columns, most), taps = s->kh * s->kw;
+    const NAME(pack_scratch) r = NAME(pack_scratch_of)(s, input_grad, o.depth, s->g * o.columns, storage);
+    for (int64_t i = 0; i < s->g * blocks; i++) {
+        const int64_t g = i / blocks, b = i % blocks, j = o.columns * b / blocks, count = o.columns * (b + 1) / blocks - j;
+        const REAL *from = (const REAL *)weights + weight_index(s, input_grad, g, j, 0, 0);
+        REAL *of_block = packed + (g * o.columns + j) * taps * o.depth;
+        for (int64_t t = 0; t < taps; t++) {
+            const tap_place *p = r.place + t;
+            r.at[t] = p->first + (g * o.columns + j) * p->taps * o.depth + p->index * o.depth * count;
+            if (planes) r.at[t] = (of_block - packed) + (input_grad ? taps - 1 - t : t) * count;
+        }
+        if (taps == 1) NAME(pack_points)(input_grad, from, o.columns, o.depth, count, of_block, count);
+        else NAME(pack_rows)(s, input_grad, from, o.depth, count, packed, r.at, planes ? taps * count : count, r.lanes);
     }
 }
 

@@ -463,8 +463,8 @@ static NAME(tile_plan) NAME(plan_tile)(const fft_tiling *t, const REAL *twiddle)
     return p;
 }
 
-/* Elements of packed filters from row to row of their spectra: a pixel more than they are, since multiples of a page all fall into one set of
- * the first-level cache. */
+/* Elements of packed filters from row to row of their spectra: a pixel more than they are, since multiples of a page all fall into one set
+ * of the first-level cache. */
 INLINE int64_t NAME(fft_u_row)(const fft_op *op) { return (CEIL_DIV(op->co, VL) * op->ci + 1) * PIXEL; }
 
 static int64_t NAME(packed_size)(const fft_op *op, const fft_tiling *t) {
@@ -499,17 +499,15 @@ static void NAME(pack)(const fft_op *op, const fft_tiling *t, const REAL *twiddl
             REAL *column = r + k * p.pitch * PIXEL;
             REAL *to = packed + (t->lanewise ? (v * op->ci + q0) * spectrum + k * th * PIXEL
                                              : (g * columns + k) * th * step + (v * op->ci + q0) * PIXEL);
-            for (int64_t q = 0; q < n; q++)
-                NAME(transform_pixels)(&p.h, 1, column + q * plane, PIXEL, column + q * plane, PIXEL, lines);
-            for (int64_t f = 0; f < th; f++, to += step)
+            for (int64_t q = 0; q < n; q++) {
+                REAL *from = column + q * plane;
+                NAME(transform_pixels)(&p.h, 1, from, PIXEL, streamed ? from : to + q * next, streamed ? PIXEL : step, lines);
+            }
+            for (int64_t f = 0; streamed && f < th; f++, to += step) /* in the order of memory */
                 for (int64_t q = 0; q < n; q++) {
                     const REAL *from = column + q * plane + f * PIXEL;
-                    REAL *pixel = to + q * next;
-                    if (streamed) {
-                        NAME(stream)(pixel, *(const vec *)from), NAME(stream)(pixel + VL, *(const vec *)(from + VL));
-                    } else {
-                        *(vec *)pixel = *(const vec *)from, *(vec *)(pixel + VL) = *(const vec *)(from + VL);
-                    }
+                    NAME(stream)(to + q * next, *(const vec *)from);
+                    NAME(stream)(to + q * next + VL, *(const vec *)(from + VL));
                 }
         }
         if (streamed) stream_fence();

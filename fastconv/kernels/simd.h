@@ -69,7 +69,7 @@ INLINE char *aligned_take(char **p, int64_t bytes) {
 
 /* Filters of more bytes than this, made for all products and then read once for each, do not stay in a cache until they are read, and are
  * stored past the caches. */
-enum { STREAMED_BYTES = 24 << 20 };
+enum { STREAMED_BYTES = 22 << 20 };
 
 /* After stores past the caches, before other threads are told of them. */
 INLINE void stream_fence(void) {

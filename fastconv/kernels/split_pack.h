@@ -68,8 +68,8 @@ INLINE void read_channels(const float *from, int backward, int64_t together, int
 INLINE void pack_taps(const int parts, const int taps, const float *a, const float *b, const tap_tiles *tiles, int64_t panel,
                       int64_t chunk, int64_t row, magnitudes *m) {
     vec_t_f32 ra[TILE], rb[TILE];
-    turn_short_rows_f32(taps, a, ra);
-    turn_short_rows_f32(taps, b, rb);
+    turn_short_rows_f32(taps, a, TILE, ra);
+    turn_short_rows_f32(taps, b, TILE, rb);
     UNROLL for (int t = 0; t < taps; t++)
         if (tiles[t].first)
             store_pairs(parts, (__m512)ra[t], (__m512)rb[t], tiles[t].first + panel * tiles[t].panel + chunk * tiles[t].chunk + row,

@@ -52,9 +52,10 @@ enum { FEW_ROWS = 4 };
 /* VL x VL values in registers: log2(VL) rounds of exchanging halves. */
 INLINE void NAME(transpose_square)(vec *r) { STAGES(STAGE) }
 
-/* VL rows of n values each, one behind the other, to columns r[0] .. r[n - 1]; n is a constant, at most VL. */
-INLINE void NAME(turn_short_rows)(const int n, const REAL *rows, vec *r) {
-    UNROLL for (int q = 0; q < VL; q++) r[q] = (VL - q) * n >= VL ? NAME(load)(rows + q * n) : NAME(load_n)(rows + q * n, n);
+/* `count` <= VL rows of n values each, one behind the other, to columns r[0] .. r[n - 1]; n is a constant, at most VL. */
+INLINE void NAME(turn_short_rows)(const int n, const REAL *rows, int64_t count, vec *r) {
+    UNROLL for (int q = 0; q < VL; q++)
+        r[q] = (count - q) * n >= VL ? NAME(load)(rows + q * n) : q < count ? NAME(load_n)(rows + q * n, n) : (vec){0};
     NAME(transpose_square)(r);
 }
 
