@@ -184,24 +184,26 @@ static int64_t padded_bias_bytes(const geometry *s, const operands *o, int64_t i
 /* Elements of a row of filters that are transposed together. */
 #define PACK_ROW MAX(NR, ROUND_UP(GEMM_MR, VL))
 
-/* The taps of `channels` channels of `count` filters as rows of filters, by channel and tap, PACK_ROW apart. */
+/* The taps of `channels` channels of `count` filters as rows of filters, by channel and tap, PACK_ROW apart; vectors are stored whole. */
 static void NAME(turn_filters)(const REAL *from, int64_t filter, int64_t count, int64_t channel, int64_t channels, int64_t taps,
                                REAL *lanes) {
-    if (channel == taps) { /* which follow one another */
-        NAME(transpose)(from, filter, count, channels * taps, lanes, PACK_ROW);
-        return;
-    }
-    for (int64_t i = 0; i < channels; i++, from += channel, lanes += taps * PACK_ROW) {
-        if (taps != 9 || filter != 9 || VL < 9) {
-            NAME(transpose)(from, filter, count, taps, lanes, PACK_ROW);
-            continue;
-        }
+    const int64_t columns = channel == taps ? channels * taps : taps; /* that follow one another */
+    for (int64_t i = 0; i < channels * taps; i += columns, from += channel, lanes += columns * PACK_ROW)
         for (int64_t k = 0; k < count; k += VL) {
-            vec r[SIMD_BYTES / sizeof(REAL)];
-            NAME(turn_short_rows)(9, from + k * 9, MIN(VL, count - k), r);
-            UNROLL for (int t = 0; t < 9; t++) *(vec *)(lanes + t * PACK_ROW + k) = r[t];
+            const REAL *rows = from + k * filter;
+            if (VL <= FEW_ROWS && channel != taps) { /* faster one by one */
+                for (int64_t j = 0; j < columns; j++)
+                    for (int64_t q = 0; q < MIN(VL, count - k); q++) lanes[j * PACK_ROW + k + q] = rows[q * filter + j];
+                continue;
+            }
+            if (filter == columns && NAME(turn_taps)(columns, rows, MIN(VL, count - k), lanes + k, PACK_ROW)) continue;
+            for (int64_t j = 0; j < columns; j += VL) {
+                vec r[SIMD_BYTES / sizeof(REAL)];
+                UNROLL for (int q = 0; q < VL; q++) r[q] = k + q < count ? NAME(load_n)(rows + q * filter + j, columns - j) : (vec){0};
+                NAME(transpose_square)(r);
+                UNROLL for (int q = 0; q < VL; q++) if (q < columns - j) *(vec *)(lanes + (j + q) * PACK_ROW + k) = r[q];
+            }
         }
-    }
 }
 
 /* All channels of `count` filters, from the first weight of the first of them on: for each tap a row of filters at to[at[tap]], and `step`
@@ -214,9 +216,13 @@ static void NAME(pack_rows)(const geometry *s, int input_grad, const REAL *from,
         channels = MIN(together, depth - c);
         NAME(turn_filters)(from + c * channel, filter, count, channel, channels, taps, lanes);
         for (int64_t t = 0; t < taps; t++)
-            for (int64_t i = 0; i < channels; i++)
-                for (int64_t k = 0; k < count; k += VL)
-                    NAME(store_n)(to + at[t] + (c + i) * step + k, *(const vec *)(lanes + (i * taps + t) * PACK_ROW + k), count - k);
+            for (int64_t i = 0; i < channels; i++) {
+                const REAL *row = lanes + (i * taps + t) * PACK_ROW;
+                /* Whole vectors where what they overwrite is of the tap's next channels, which are written after. */
+                const int64_t whole_row = ROUND_UP(count, VL);
+                const int64_t room = step == count && (depth - c - i) * count >= whole_row ? whole_row : count;
+                for (int64_t k = 0; k < count; k += VL) NAME(store_n)(to + at[t] + (c + i) * step + k, *(const vec *)(row + k), room - k);
+            }
     }
 }
 

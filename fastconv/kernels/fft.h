@@ -463,13 +463,16 @@ static NAME(tile_plan) NAME(plan_tile)(const fft_tiling *t, const REAL *twiddle)
     return p;
 }
 
-/* Elements of packed filters from row to row of their spectra: a pixel more than they are, since multiples of a page all fall into one set
- * of the first-level cache. */
-INLINE int64_t NAME(fft_u_row)(const fft_op *op) { return (CEIL_DIV(op->co, VL) * op->ci + 1) * PIXEL; }
+/* Elements from row to row of the spectra of so many filter vectors and channels: a cache line more than they are, or a pixel, since
+ * multiples of a page all fall into one set of the first-level cache. */
+INLINE int64_t NAME(fft_u_row)(int64_t vectors, int64_t channels) {
+    return vectors * channels * PIXEL + MAX(PIXEL, CACHE_LINE / (int64_t)sizeof(REAL));
+}
 
 static int64_t NAME(packed_size)(const fft_op *op, const fft_tiling *t) {
     const int64_t points = (t->tw / 2 + 1) * t->th;
-    return points * (t->lanewise ? CEIL_DIV(op->groups * op->co, VL) * op->ci * PIXEL : op->groups * NAME(fft_u_row)(op));
+    if (t->lanewise) return points * CEIL_DIV(op->groups * op->co, VL) * op->ci * PIXEL;
+    return points * op->groups * NAME(fft_u_row)(CEIL_DIV(op->co, VL), op->ci);
 }
 
 /* Spectra of the filters. Per group, dense: U[column][row][filter vector][channel], lane by lane:
@@ -482,9 +485,10 @@ static void NAME(pack)(const fft_op *op, const fft_tiling *t, const REAL *twiddl
     const int64_t bands = t->lanewise ? 1 : op->groups;
     const REAL scale = (REAL)(0.5 / ((double)t->th * t->tw));
     const int64_t plane = columns * p.pitch * PIXEL, each = FFT_LINES * MAX(t->th, t->tw) * VL + FFT_CHANNELS * plane;
-    const int64_t blocks = CEIL_DIV(op->ci, FFT_CHANNELS), step = t->lanewise ? PIXEL : NAME(fft_u_row)(op);
+    const int64_t blocks = CEIL_DIV(op->ci, FFT_CHANNELS), step = t->lanewise ? PIXEL : NAME(fft_u_row)(vectors, op->ci);
     const int64_t next = t->lanewise ? spectrum : PIXEL; /* from channel to channel */
-    const int streamed = NAME(packed_size)(op, t) * (int64_t)sizeof(REAL) > STREAMED_BYTES;
+    /* Small vectors are not faster past the caches. */
+    const int streamed = SIMD_BYTES >= 32 && NAME(packed_size)(op, t) * (int64_t)sizeof(REAL) > STREAMED_BYTES;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t item = 0; item < bands * vectors * blocks; item++) {
         const int64_t q0 = item % blocks * FFT_CHANNELS, v = item / blocks % vectors, g = item / blocks / vectors;
@@ -583,7 +587,7 @@ static void NAME(convolve_dense)(const fft_op *op, const fft_tiling *t, const RE
                                                    x + i * x_tile + v * column, PIXEL, lines);
                     for (int64_t f = 0; f < th; f++)
                         for (int64_t v = 0; v < kv; v++) {
-                            const REAL *u = packed + ((g * p.columns + k) * th + f) * NAME(fft_u_row)(op) + v * op->ci * PIXEL;
+                            const REAL *u = packed + ((g * p.columns + k) * th + f) * NAME(fft_u_row)(kv, op->ci) + v * op->ci * PIXEL;
                             for (int64_t c = 0; c < op->ci;) {
                                 const int64_t n = MIN(op->ci - c, FFT_SUM), whole = n / VL;
                                 const NAME(gemm_shape) s = {whole ? whole : 1, whole ? VL : n,  x_tile, column, 1,
@@ -672,7 +676,7 @@ static void NAME(correlate_dense)(const fft_op *op, const fft_tiling *t, const R
         REAL *xc = lines + FFT_LINES * MAX(t->th, t->tw) * VL, *yc = xc + t->block * x_tile;
         for (int64_t g = 0; g < op->groups; g++)
             for (int64_t v0 = 0; v0 < kv; v0 += fb) {
-                const int64_t nv = MIN(fb, kv - v0), row = (nv * op->ci + 1) * PIXEL;
+                const int64_t nv = MIN(fb, kv - v0), row = NAME(fft_u_row)(nv, op->ci);
                 for (int64_t t0 = 0; t0 < tiles; t0 += t->block) {
                     const int64_t nt = MIN(t->block, tiles - t0);
 #pragma omp for schedule(dynamic)
@@ -748,7 +752,7 @@ int64_t NAME(fft_workspace)(const geometry *g, const fft_tiling *t, int directio
     if (t->lanewise) return threads * (lines + 2 * pitch * PIXEL + (op.ci + (direction == WEIGHT_GRAD ? 2 : 0)) * plane);
     const int64_t fb = direction == WEIGHT_GRAD ? MIN(t->filter_block, kv) : kv;
     int64_t each = t->block * (FFT_ODD(cv * pitch) + FFT_ODD(fb * pitch)) * PIXEL, shared = t->block * (cv + fb) * plane;
-    if (direction == WEIGHT_GRAD) each = MAX(each, FFT_CHANNELS * plane), shared += columns * t->th * (fb * op.ci + 1) * PIXEL;
+    if (direction == WEIGHT_GRAD) each = MAX(each, FFT_CHANNELS * plane), shared += columns * t->th * NAME(fft_u_row)(fb, op.ci);
     return threads * (lines + each) + shared;
 }
 

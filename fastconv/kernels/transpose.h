@@ -59,6 +59,20 @@ INLINE void NAME(turn_short_rows)(const int n, const REAL *rows, int64_t count, 
     NAME(transpose_square)(r);
 }
 
+/* The same for 3, 5, 7 or 9 values, if they fit a vector: column t to the vector at to + t step. Returns whether it is done. */
+INLINE int NAME(turn_taps)(int64_t n, const REAL *rows, int64_t count, REAL *to, int64_t step) {
+    vec r[SIMD_BYTES / sizeof(REAL)];
+#define CASE(N)                                                                    \
+    case N:                                                                        \
+        if (N > VL) return 0;                                                      \
+        NAME(turn_short_rows)(N, rows, count, r);                                  \
+        UNROLL for (int t = 0; t < MIN(N, VL); t++) *(vec *)(to + t * step) = r[t]; \
+        return 1;
+    switch (n) { CASE(3) CASE(5) CASE(7) CASE(9) }
+#undef CASE
+    return 0;
+}
+
 /* Lane l of the result: the sum of the lanes of r[l], l < VL; r is overwritten. */
 INLINE vec NAME(sum_lanes)(vec *r) {
     STAGES(SUM_STAGE)

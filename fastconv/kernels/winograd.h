@@ -761,13 +761,9 @@ static void NAME(wino_read_weights)(const NAME(wino_weights) *at, const REAL *w,
         /* Too short a run for the hardware to notice. */
         for (int64_t i = 0; i < filters * taps; i += CACHE_LINE / sizeof(REAL))
             __builtin_prefetch(w + (c + FETCHED_CHANNELS) * at->channel + i);
-        if (taps == 9 && taps <= VL && at->filter == taps) {
-            vec r[SIMD_BYTES / sizeof(REAL)];
-            NAME(turn_short_rows)(9, w + c * at->channel, filters, r);
-            UNROLL for (int t = 0; t < 9; t++) lanes[(c + 1) * 9 - 1 - t] = r[t];
-            continue;
-        }
-        NAME(transpose)(w + c * at->channel, at->filter, filters, taps, (REAL *)(lanes + (c + 1) * taps - 1), -VL);
+        REAL *last = (REAL *)(lanes + (c + 1) * taps - 1);
+        if (at->filter != taps || !NAME(turn_taps)(taps, w + c * at->channel, filters, last, -VL))
+            NAME(transpose)(w + c * at->channel, at->filter, filters, taps, last, -VL);
     }
 }
 
