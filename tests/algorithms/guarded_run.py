@@ -2,14 +2,16 @@
 
     guarded_run.py ISA ALGORITHM CASES        CASES: "all" or "everywhere"
 
-Inputs stand on read-only pages, each array directly behind or directly before a page without access. Started by
-test_guard_pages.py in a process of its own; the last line printed tells the run during which it died.
+Inputs stand on read-only pages, each array directly behind or directly before a page without access, and so do packed weights and what
+packing needs. Started by test_guard_pages.py in a process of its own; the last line printed tells the run during which it died.
 """
 
+import contextlib
 import ctypes
 import itertools
 import mmap
 import sys
+from unittest import mock
 
 import numpy as np
 
@@ -69,6 +71,7 @@ class GuardedCall:
 
     def __init__(self):
         self._pages = {name: GuardedPages() for name in ("first", "second", "bias", "out", "workspace")}
+        self._packed = []
 
     def input(self, name, a, memory_format, at_end):
         array = in_format(self._pages[name].place(a.nbytes, at_end).view(a.dtype), a.shape, memory_format)
@@ -76,6 +79,25 @@ class GuardedCall:
         self._pages[name].make_read_only()
         array.flags.writeable = False
         return array
+
+    def pack(self, algorithm, p, w, at_end):
+        used = 0
+
+        def guarded_empty(size, dtype):
+            nonlocal used
+            if used == len(self._packed):
+                self._packed.append(GuardedPages())
+            used += 1
+            return self._packed[used - 1].place(size * np.dtype(dtype).itemsize, at_end, ALIGNMENT).view(dtype)
+
+        with contextlib.ExitStack() as stack:
+            for name, module in list(sys.modules.items()):
+                if name.startswith("fastconv.algorithms.") and hasattr(module, "aligned_empty"):
+                    stack.enter_context(mock.patch.object(module, "aligned_empty", guarded_empty))
+            packed = algorithm.pack(p, w)
+        for pages in self._packed[:used]:
+            pages.assert_untouched_outside()
+        return packed
 
     def run(self, algorithm, p, at_end):
         data = operands(p)
@@ -85,7 +107,7 @@ class GuardedCall:
             second = self.input("second", data["gy"], p.memory_format, at_end)
         else:
             first = self.input("first", data["x" if p.direction == "forward" else "gy"], p.memory_format, at_end)
-            second = algorithm.pack(p, self.input("second", data["w"], "nchw", at_end))
+            second = self.pack(algorithm, p, self.input("second", data["w"], "nchw", at_end), at_end)
             if p.direction == "forward":
                 bias = self.input("bias", data["bias"], "nchw", at_end)
         nbytes = int(np.prod(p.result_shape)) * p.itemsize
