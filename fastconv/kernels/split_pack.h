@@ -38,7 +38,7 @@ typedef struct {
 } tap_tiles;
 
 static void place_taps(const split_plan *q, char *packed, tap_tiles *tiles) {
-    for (int64_t t = 0; t < q->p.taps && q->steps; t++)
+    for (int64_t t = 0; t < q->p.taps; t++)
         tiles[q->p.tap[t].index] = (tap_tiles){packed + t * q->parts * 2 * TILE_BYTES, q->steps * q->parts * 2 * TILE_BYTES,
                                                q->p.taps * q->parts * 2 * TILE_BYTES};
 }
