@@ -2,8 +2,9 @@
 
     guarded_run.py ISA ALGORITHM CASES        CASES: "all" or "everywhere"
 
-Inputs stand on read-only pages, each array directly behind or directly before a page without access, and so do packed weights and what
-packing needs. Started by test_guard_pages.py in a process of its own; the last line printed tells the run during which it died.
+Inputs stand on read-only pages, each array directly behind or directly before a page without access, and so do packed weights
+and what packing needs. Started by test_guard_pages.py in a process of its own; the last line printed tells the run during which
+it died.
 """
 
 import contextlib
