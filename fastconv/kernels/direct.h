@@ -298,13 +298,13 @@ static void NAME(direct_pack_pixels)(const geometry *s, int input_grad, int64_t 
     for (int64_t i = 0; i < s->g * blocks; i++) {
         const int64_t g = i / blocks, b = i % blocks, j = o.columns * b / blocks, count = o.columns * (b + 1) / blocks - j;
         const REAL *from = (const REAL *)weights + weight_index(s, input_grad, g, j, 0, 0);
-        REAL *of_block = packed + (g * o.columns + j) * taps * o.depth;
+        const int64_t before = (g * o.columns + j) * o.depth; /* elements of a tap in the blocks before */
         for (int64_t t = 0; t < taps; t++) {
             const tap_place *p = r.place + t;
-            r.at[t] = p->first + (g * o.columns + j) * p->taps * o.depth + p->index * o.depth * count;
-            if (planes) r.at[t] = (of_block - packed) + (input_grad ? taps - 1 - t : t) * count;
+            r.at[t] = planes ? before * taps + (input_grad ? taps - 1 - t : t) * count
+                             : p->first + before * p->taps + p->index * o.depth * count;
         }
-        if (taps == 1) NAME(pack_points)(input_grad, from, o.columns, o.depth, count, of_block, count);
+        if (taps == 1) NAME(pack_points)(input_grad, from, o.columns, o.depth, count, packed + before, count);
         else NAME(pack_rows)(s, input_grad, from, o.depth, count, packed, r.at, planes ? taps * count : count, r.lanes);
     }
 }

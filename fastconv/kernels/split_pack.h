@@ -59,21 +59,10 @@ INLINE void read_channels(const float *from, int backward, int64_t together, int
     for (int64_t i = 0; backward && columns && i < channels; i++, from += channel_step) {
         for (int64_t ahead = 0; ahead < columns * taps; ahead += TILE) /* too short a run for the hardware to notice */
             __builtin_prefetch(from + PACK_AHEAD * channel_step + ahead);
-        if (taps == 1) store_f32(filters + i * TILE, load_n_f32(from, columns));
-        else transpose_f32(from, taps, columns, taps, filters + i * taps * TILE, TILE);
+        float *of_channel = filters + i * taps * TILE;
+        if (taps == 1) store_f32(of_channel, load_n_f32(from, columns));
+        else if (!turn_taps_f32(taps, from, columns, of_channel, TILE)) transpose_f32(from, taps, columns, taps, of_channel, TILE);
     }
-}
-
-/* The taps of 16 filters of two channels, whose values are paired, to their tiles. */
-INLINE void pack_taps(const int parts, const int taps, const float *a, const float *b, const tap_tiles *tiles, int64_t panel,
-                      int64_t chunk, int64_t row, magnitudes *m) {
-    vec_t_f32 ra[TILE], rb[TILE];
-    turn_short_rows_f32(taps, a, TILE, ra);
-    turn_short_rows_f32(taps, b, TILE, rb);
-    UNROLL for (int t = 0; t < taps; t++)
-        if (tiles[t].first)
-            store_pairs(parts, (__m512)ra[t], (__m512)rb[t], tiles[t].first + panel * tiles[t].panel + chunk * tiles[t].chunk + row,
-                        2 * TILE_BYTES, m);
 }
 
 /* 32 channels of a panel of filters. `filters`: vectors of 16 filters each, of both channels of pairs, by tap. Forward 32 channels of 16
@@ -85,15 +74,6 @@ INLINE void pack_channels(const int parts, const split_plan *q, const float *w, 
     const float *from = w + panel / panels * step->group + j * step->column + c * step->channel;
     for (int64_t pair = 0; pair < TILE; pair += together)
         for (int64_t second = 0; second < 2; second++) {
-            const float *a = from + second * TILE * step->column + pair * step->channel, *b = a + TILE * step->channel;
-            if (backward && taps == 9 && j + (second + 1) * TILE <= q->o.columns && c + TILE + pair < q->o.depth) {
-                for (int64_t ahead = 0; ahead < TILE * taps; ahead += TILE) {
-                    __builtin_prefetch(a + PACK_AHEAD * step->channel + ahead);
-                    __builtin_prefetch(b + PACK_AHEAD * step->channel + ahead);
-                }
-                pack_taps(parts, 9, a, b, tiles, panel, chunk, (second * TILE + pair) * TILE_ROW, m);
-                continue;
-            }
             for (int64_t h = 0; h < 2; h++) {
                 const int64_t first = h * TILE + pair;
                 read_channels(from + second * TILE * step->column + first * step->channel, backward, together, taps, step->channel,

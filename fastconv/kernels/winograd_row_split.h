@@ -57,7 +57,7 @@ static row_split plan_row_split(const geometry *s, int direction, int parts, int
     }
     q.chunks = CEIL_DIV(q.depth, TERMS), q.panels = CEIL_DIV(q.columns, SPLIT_FILTERS);
     q.tiles = CEIL_DIV(q.dst_w, ROW_OUTPUTS);
-    q.step = 2 * parts * TILE_BYTES, q.panel = ROW_POINTS * (q.point = q.chunks * q.taps * q.step + CACHE_LINE);
+    q.step = 2 * parts * TILE_BYTES, q.point = q.chunks * q.taps * q.step + CACHE_LINE, q.panel = ROW_POINTS * q.point;
     const int64_t filters = q.panels * q.panel, row = q.chunks * ROW_POINTS * parts * q.tiles * TILE_ROW;
     const int few = filters <= ROW_FEW_BYTES;
     const int64_t budget = few ? ROW_V_BYTES : ROW_MOST_BYTES;
