@@ -23,6 +23,7 @@ enum {
     BLOCK_BYTES = 256 * 1024,     /* that they take at most, a quarter of a second-level cache */
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
+    PLANES_AHEAD = 8,             /* of NCHW images that are copied to panels, asked for */
     SMALL_FILTERS = 8 * 1024,     /* which stay in the first-level cache while tiles pass by */
     GROUPS_FILTERS = 128 * 1024,  /* of groups, which stay in the second-level cache while tiles pass by */
     STREAMED_RESULT = 1 << 20,    /* input gradients beyond a second-level cache, which are stored past the caches */
@@ -559,12 +560,16 @@ static void NAME(pack_panels)(const NAME(direct_job) *job, const phase *p, int64
     const operands *o = &job->o;
     const int64_t number = CEIL_DIV(count, NR), size = p->taps * o->depth * NR;
     const int64_t plane = o->src_h * o->src_w;
+    const int once = p->taps == 1 && p->step_w == 1; /* each plane is read once, a few lines of a page of its own */
     for (int64_t k = 0; k < number; k++)
         for (int64_t t = 0; t < p->taps; t++)
             found[k * p->taps + t] =
                 NAME(find_runs)(job, p, p->tap + t, first + k * NR, MIN(NR, count - k * NR), runs + (k * p->taps + t) * NR);
     for (int64_t c = 0; c < o->depth; c++) {
         const REAL *from = job->x + (group * o->depth + c) * plane;
+        if (once && *found && c + PLANES_AHEAD < o->depth)
+            for (int64_t i = 0; i < count; i += CACHE_LINE / sizeof(REAL))
+                __builtin_prefetch(from + PLANES_AHEAD * plane + runs->source + i);
         for (int64_t k = 0; k < number; k++)
             for (int64_t t = 0; t < p->taps; t++) {
                 const run *r = runs + (k * p->taps + t) * NR;

@@ -134,7 +134,7 @@ INLINE void NAME(window_lanes_tile)(const int rows, const int vectors, const REA
         vec v[WINDOW_ROWS];
         UNROLL for (int i = 0; i < rows; i++) v[i] = NAME(splat)(a[i]);
         UNROLL for (int j = 0; j < vectors; j++) {
-            const vec b = NAME(load)(x + at[p] + (j < vectors - 1 ? j * VL : last));
+            const vec b = NAME(load_held)(x + at[p] + (j < vectors - 1 ? j * VL : last));
             UNROLL for (int i = 0; i < rows; i++) acc[i][j] += v[i] * b;
         }
 #else
@@ -155,7 +155,7 @@ INLINE void NAME(window_pair_steps)(const int filters, const int vectors, const 
                                     vec acc[WINDOW_ROWS][WINDOW_VECTORS]) {
     for (int64_t p = begin; p < end; p++) {
         vec b[WINDOW_VECTORS];
-        UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load)(x + at[first ? p : p - kw] + (j < vectors - 1 ? j * VL : last));
+        UNROLL for (int j = 0; j < vectors; j++) b[j] = NAME(load_held)(x + at[first ? p : p - kw] + (j < vectors - 1 ? j * VL : last));
         UNROLL for (int i = 0; i < filters; i++) {
             const vec v = first ? NAME(splat)(a[p * filters + i]) : (vec){0};
             const vec w = second ? NAME(splat)(a[(p - kw) * filters + i]) : (vec){0};
@@ -187,7 +187,7 @@ INLINE void NAME(channels_step)(const int pixels, const int filters, const REAL 
     vec w[MOST_CHANNEL_FILTERS];
     UNROLL for (int j = 0; j < filters; j++) w[j] = *(const vec *)(b + j * VL);
     UNROLL for (int i = 0; i < pixels; i++) {
-        const vec x = count == VL ? NAME(load)(p[i] + c) : NAME(load_part)(p[i] + c, count);
+        const vec x = count == VL ? NAME(load_held)(p[i] + c) : NAME(load_part)(p[i] + c, count);
         UNROLL for (int j = 0; j < filters; j++) acc[i * filters + j] += x * w[j];
     }
 }

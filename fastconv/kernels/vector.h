@@ -25,6 +25,14 @@ INLINE vec NAME(permute)(vec v, NAME(ivec_t) index) {
 
 INLINE vec NAME(load)(const REAL *p) { return *(const NAME(uvec_t) *)p; }
 INLINE void NAME(store)(REAL *p, vec v) { *(NAME(uvec_t) *)p = v; }
+/* The same, read once: with 16 registers GCC otherwise reads memory anew for many uses of a vector, and loads become the limit. */
+INLINE vec NAME(load_held)(const REAL *p) {
+    vec v = NAME(load)(p);
+#if defined(__AVX__) && !defined(__AVX512F__)
+    __asm__("" : "+x"(v));
+#endif
+    return v;
+}
 INLINE vec NAME(splat)(REAL s) { return s - (vec){0}; }
 
 INLINE vec NAME(sqrt)(vec v) {

@@ -206,6 +206,9 @@ INLINE void team_barrier(team t) {
 enum { SHORT_RUN_BYTES = 4096 };
 #define SHORT_RUN(count, array) ((count) * (int64_t)sizeof(*(array)) <= SHORT_RUN_BYTES ? (count) : 0)
 
+/* Channels-last results that no second-level cache holds. */
+enum { FAR_RESULT_BYTES = 1 << 20 };
+
 /* Instances of a function template over (points, outputs): F(2,3), F(4,3), F(6,3), F(2,5), F(4,5). */
 #define EACH_TILE(X) X(1, 2, 3) X(2, 4, 3) X(3, 6, 3) X(2, 2, 5) X(3, 4, 5)
 /* The same over (outputs, taps) for rows and columns, all of as many points. (F(2,7) was no faster than FFT.) */
@@ -643,14 +646,20 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
     int64_t begin, end;
     if (bias) bias += group * p->columns;
     if (channels_last) {
+        const int far = p->area == 1 && p->n * plane * p->dst_c * (int64_t)sizeof(REAL) > FAR_RESULT_BYTES;
         share(b->tiles, t.index, t.count, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
             const wino_place at = place_of(p, b, i);
             const int64_t high = MIN(p->mh, CEIL_DIV(p->dst_h - at.y, p->dh)), wide = MIN(p->mw, CEIL_DIV(p->dst_w - at.x, p->dw));
             REAL *to = out + ((at.n * p->dst_h + at.y) * p->dst_w + at.x) * p->dst_c + group * p->columns;
-            for (int64_t k = 0; k < p->columns; k += VL)
+            const int ahead = far && at.x + 2 * p->mw <= p->dst_w;
+            for (int64_t k = 0; k < p->columns; k += VL) {
+                if (ahead && k * (int64_t)sizeof(REAL) % CACHE_LINE == 0) /* a line of each pixel of the next tile is asked for */
+                    for (int64_t y = 0; y < high; y++)
+                        for (int64_t j = 0; j < p->mw; j++) __builtin_prefetch(to + k + (y * p->dst_w + p->mw + j) * p->dst_c, 1);
                 tile->result(m + i * p->m_step + k, p->m_plane, bias ? bias + k : NULL, activation, slope, to + k,
                              p->dh * p->dst_w * p->dst_c, p->dw * p->dst_c, high, wide, p->columns - k);
+            }
         }
         return;
     }
