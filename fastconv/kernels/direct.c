@@ -10,19 +10,24 @@ static int few_planes(const geometry *s, int input_grad, int is_double) {
     return has_few_channels(s, input_grad, item) && few_lanes(&f, item);
 }
 
-/* Channels-last patches that tile a row, as a ViT's stem has them: the values of a kernel row lie together, so they are channels of a
- * kernel of one column. Packed filters are the same, unless channels are in the lanes. */
-static geometry merged_patches(const geometry *s, int input_grad, int is_double) {
+/* The same convolution of fewer, longer runs of pixels. Where every output is of the pixel in its place, an image is one row. Channels-last
+ * patches that tile a row, as a ViT's stem has them: the values of a kernel row lie together, so they are channels of a kernel of one
+ * column. Packed filters are the same, unless channels are in the lanes. */
+static geometry merged(const geometry *s, int input_grad, int is_double) {
     const int64_t item = is_double ? 8 : 4;
     geometry m = *s;
+    if (is_pointwise(s)) {
+        m.h = m.oh = 1, m.w = m.ow = s->h * s->w;
+        return m;
+    }
     if (input_grad || !s->channels_last || s->g > 1 || s->sw != s->kw || s->dw > 1 || s->pl || s->w != s->ow * s->kw) return m;
     m.c = s->c * s->kw, m.w = s->ow, m.kw = m.sw = 1;
-    const operands apart = operands_of(s, 0), merged = operands_of(&m, 0);
-    return layout_of(&apart, 1, item).kind == CHANNELS || layout_of(&merged, 1, item).kind == CHANNELS ? *s : m;
+    const operands apart = operands_of(s, 0), together = operands_of(&m, 0);
+    return layout_of(&apart, 1, item).kind == CHANNELS || layout_of(&together, 1, item).kind == CHANNELS ? *s : m;
 }
 
 int direct_has_few_channels(const geometry *s, int input_grad, int is_double) {
-    const geometry m = merged_patches(s, input_grad, is_double);
+    const geometry m = merged(s, input_grad, is_double);
     return has_few_channels(&m, input_grad, is_double ? 8 : 4);
 }
 
@@ -52,13 +57,13 @@ void direct_pack(const geometry *s, int input_grad, int pixel_lanes, int is_doub
 }
 
 int64_t direct_workspace(const geometry *s, int input_grad, int pixel_lanes, int is_double, int threads) {
-    const geometry m = merged_patches(s, input_grad, is_double);
+    const geometry m = merged(s, input_grad, is_double);
     return (is_double ? direct_workspace_f64 : direct_workspace_f32)(&m, input_grad, pixel_lanes, threads);
 }
 
 void direct_run(const geometry *s, int input_grad, int pixel_lanes, int is_double, const void *x, const void *packed,
                 const void *bias, int activation, double slope, void *out, void *workspace, int threads) {
-    const geometry m = merged_patches(s, input_grad, is_double);
+    const geometry m = merged(s, input_grad, is_double);
     if (is_double)
         direct_run_f64(&m, input_grad, pixel_lanes, x, packed, bias, activation, slope, out, workspace, threads);
     else

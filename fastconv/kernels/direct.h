@@ -23,7 +23,7 @@ enum {
     BLOCK_BYTES = 256 * 1024,     /* that they take at most, a quarter of a second-level cache */
     MAX_POINTERS = 1 << 14,       /* of a block: 128 KB */
     PANEL_BYTES = 256 * 1024,     /* patches held at a time with pixels in the lanes: a quarter to half of a second-level cache */
-    PLANES_AHEAD = 8,             /* of NCHW images that are copied to panels, asked for */
+    PLANES_AHEAD = 8,             /* of NCHW images that are copied to panels for a 1x1 kernel, asked for */
     SMALL_FILTERS = 8 * 1024,     /* which stay in the first-level cache while tiles pass by */
     GROUPS_FILTERS = 128 * 1024,  /* of groups, which stay in the second-level cache while tiles pass by */
     STREAMED_RESULT = 1 << 20,    /* input gradients beyond a second-level cache, which are stored past the caches */
@@ -553,24 +553,15 @@ static int NAME(find_runs)(const NAME(direct_job) *job, const phase *p, const ta
     return found;
 }
 
-/* Patches of outputs [first, first + count) of one group, a panel of NR after another: [tap][channel][NR]. Channel by channel, so that
- * what is read of a plane lies together. */
-static void NAME(pack_panels)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, int64_t count, REAL *panels,
-                              run *runs, int32_t *found) {
+/* Panels [k0, k1) of one group, of runs of a plane's values and zeros between them. Channel by channel, so that what is read of a plane lies
+ * together. */
+static void NAME(pack_runs)(const NAME(direct_job) *job, const phase *p, const REAL *x, int64_t k0, int64_t k1, REAL *panels,
+                            const run *runs, const int32_t *found) {
     const operands *o = &job->o;
-    const int64_t number = CEIL_DIV(count, NR), size = p->taps * o->depth * NR;
-    const int64_t plane = o->src_h * o->src_w;
-    const int once = p->taps == 1 && p->step_w == 1; /* each plane is read once, a few lines of a page of its own */
-    for (int64_t k = 0; k < number; k++)
-        for (int64_t t = 0; t < p->taps; t++)
-            found[k * p->taps + t] =
-                NAME(find_runs)(job, p, p->tap + t, first + k * NR, MIN(NR, count - k * NR), runs + (k * p->taps + t) * NR);
+    const int64_t size = p->taps * o->depth * NR, plane = o->src_h * o->src_w;
     for (int64_t c = 0; c < o->depth; c++) {
-        const REAL *from = job->x + (group * o->depth + c) * plane;
-        if (once && *found && c + PLANES_AHEAD < o->depth)
-            for (int64_t i = 0; i < count; i += CACHE_LINE / sizeof(REAL))
-                __builtin_prefetch(from + PLANES_AHEAD * plane + runs->source + i);
-        for (int64_t k = 0; k < number; k++)
+        const REAL *from = x + c * plane;
+        for (int64_t k = k0; k < k1; k++)
             for (int64_t t = 0; t < p->taps; t++) {
                 const run *r = runs + (k * p->taps + t) * NR;
                 const int32_t parts = found[k * p->taps + t];
@@ -594,6 +585,41 @@ static void NAME(pack_panels)(const NAME(direct_job) *job, const phase *p, int64
                     NAME(store_n)(b + i, NAME(load_n)(a + i, r[m].length - i), r[m].length - i);
                 }
             }
+    }
+}
+
+/* `number` panels of pixels that follow one another, of a 1x1 kernel: a few lines of each plane, which is in pages of its own. */
+static void NAME(pack_line)(const REAL *from, int64_t plane, int64_t depth, int64_t number, REAL *panels) {
+    for (int64_t c = 0; c < depth; c++, from += plane, panels += NR) {
+        for (int64_t i = 0; i < number * NR && c + PLANES_AHEAD < depth; i += CACHE_LINE / sizeof(REAL))
+            __builtin_prefetch(from + PLANES_AHEAD * plane + i);
+        for (int64_t k = 0; k < number; k++) {
+            const vec v0 = NAME(load)(from + k * NR), v1 = NAME(load)(from + k * NR + VL);
+            *(vec *)(panels + k * depth * NR) = v0, *(vec *)(panels + k * depth * NR + VL) = v1;
+        }
+    }
+}
+
+/* Patches of outputs [first, first + count) of one group, a panel of NR after another: [tap][channel][NR]. */
+static void NAME(pack_panels)(const NAME(direct_job) *job, const phase *p, int64_t group, int64_t first, int64_t count, REAL *panels,
+                              run *runs, int32_t *found) {
+    const operands *o = &job->o;
+    const int64_t number = CEIL_DIV(count, NR), plane = o->src_h * o->src_w;
+    const REAL *x = job->x + group * o->depth * plane;
+    for (int64_t k = 0; k < number; k++)
+        for (int64_t t = 0; t < p->taps; t++)
+            found[k * p->taps + t] =
+                NAME(find_runs)(job, p, p->tap + t, first + k * NR, MIN(NR, count - k * NR), runs + (k * p->taps + t) * NR);
+    if (p->taps > 1 || p->step_w > 1) {
+        NAME(pack_runs)(job, p, x, 0, number, panels, runs, found);
+        return;
+    }
+    for (int64_t k = 0, end; k < number; k = end) {
+        const int64_t source = runs[k * NR].source;
+        for (end = k; end < number && found[end] == 1 && runs[end * NR].length == NR && runs[end * NR].source == source + (end - k) * NR;)
+            end++;
+        if (end > k) NAME(pack_line)(x + source, plane, o->depth, end - k, panels + k * o->depth * NR);
+        else NAME(pack_runs)(job, p, x, k, ++end, panels, runs, found);
     }
 }
 
