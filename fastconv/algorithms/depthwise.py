@@ -13,7 +13,7 @@ import numpy as np
 from ..kernels import cpu
 from ..problem import DIRECTIONS
 from ..threads import get_num_threads
-from . import machine
+from . import machine, sums
 from .modelled import Modelled
 
 __all__ = ["ALGORITHMS", "Depthwise"]
@@ -34,12 +34,9 @@ class Depthwise(Modelled):
         return cpu.kernels().depthwise_workspace(problem.geometry, direction, problem.itemsize, get_num_threads())
 
     def error(self, problem):
-        # A chain of n rounded additions and products is within n + 1 units of eps / 2 (Higham 2002, section 3.1); eps suffices.
-        if problem.direction == "forward":
-            return problem.taps + 2
-        if problem.direction == "input_grad":
-            return problem.taps * (problem.out_channels // problem.in_channels) + 2
-        return cpu.kernels().depthwise_chain(problem.geometry, problem.itemsize) + 2
+        if problem.direction == "weight_grad":
+            return cpu.kernels().depthwise_chain(problem.geometry, problem.itemsize) / 2 + 2
+        return sums.error(problem)
 
     def pack(self, problem, w):
         return np.ascontiguousarray(w.reshape(problem.out_channels, problem.taps).T)
