@@ -32,6 +32,7 @@ INLINE void NAME(dw_taps)(vec *acc, const REAL *x, const REAL *w, const int PX, 
     vec wj[8];
     DW_UNROLL for (int j = 0; j < J; j++) wj[j] = *(const vec *)(w + j * VL);
     DW_UNROLL for (int s = 0; s < (PX - 1) * SW + J; s++) {
+        /* Beside 8 sums and more weights than 3 no register is left. */
         const vec v = J == 3 ? NAME(load_held)(x + s * VL) : *(const vec *)(x + s * VL);
         DW_UNROLL for (int p = 0; p < PX; p++)
             if (s - p * SW >= 0 && s - p * SW < J) acc[p] += v * wj[s - p * SW];

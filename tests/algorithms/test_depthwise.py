@@ -67,6 +67,13 @@ def test_sums_over_many_strips_and_images_are_within_the_bound(isa, depthwise, m
     assert_close(depthwise, p, run(depthwise, p, operands(p)))
 
 
+@pytest.mark.parametrize("memory_format", MEMORY_FORMATS)
+@pytest.mark.parametrize("text", ("1x120x28x28,120x5x5,p2,g120", "1x256x28x28,256x3x3,s2,p1,g256"))
+def test_no_weight_gradient_promises_less_than_direct(isa, depthwise, text, memory_format):
+    p = problem(text, "weight_grad", "float32", memory_format)
+    assert depthwise.error(p) <= algorithms.get("direct").error(p) + 1
+
+
 def test_more_input_channels_per_filter_are_refused(depthwise):
     assert "2" in depthwise.supports(problem("1x8x6x6,8x3x3,g4"))
     assert depthwise.supports(problem("1x8x6x6,16x3x3,g8")) is None
