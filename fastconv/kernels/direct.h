@@ -553,8 +553,8 @@ static int NAME(find_runs)(const NAME(direct_job) *job, const phase *p, const ta
     return found;
 }
 
-/* Panels [k0, k1) of one group, of runs of a plane's values and zeros between them. Channel by channel, so that what is read of a plane lies
- * together. */
+/* Panels [k0, k1) of one group, of runs of a plane's values and zeros between them. Channel by channel, so that what is read of a plane
+ * lies together. */
 static void NAME(pack_runs)(const NAME(direct_job) *job, const phase *p, const REAL *x, int64_t k0, int64_t k1, REAL *panels,
                             const run *runs, const int32_t *found) {
     const operands *o = &job->o;
