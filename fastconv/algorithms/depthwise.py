@@ -35,7 +35,7 @@ class Depthwise(Modelled):
 
     def error(self, problem):
         if problem.direction == "weight_grad":
-            return cpu.kernels().depthwise_chain(problem.geometry, problem.itemsize) / 2 + 2
+            return sums.rounding(cpu.kernels().depthwise_chain(problem.geometry, problem.itemsize))
         return sums.error(problem)
 
     def pack(self, problem, w):

@@ -148,7 +148,7 @@ def _few_channels_shape(problem):
 
 
 def _tiles_rows(problem):
-    """Whether patches tile the rows of channels-last images: a kernel row is one tap (`merged_patches` of kernels/direct.c)."""
+    """Whether patches tile the rows of channels-last images: a kernel row is one tap (`merged` of kernels/direct.c)."""
     kernel, stride = problem.kernel_width, problem.stride[1]
     return problem.memory_format == "nhwc" and kernel == stride > 1 and problem.width == problem.out_width * kernel
 

@@ -91,11 +91,10 @@ class Im2col(Modelled):
         return _blocks(problem, get_num_threads()).bytes
 
     def error(self, problem):
-        # n rounded operations in any order are within n eps / 2 (Higham 2002, section 3.1). BLAS sums in blocks as a rule, but
-        # not when a matrix is a vector: nothing smaller holds.
+        # BLAS sums in blocks as a rule, but not when a matrix is a vector: nothing smaller than the bound of one chain holds.
         if problem.direction == "input_grad":
             # GEMM sums over the filters, col2im over the taps.
-            return min(sums.terms(problem), sums.depth(problem) + problem.taps) / 2 + 2
+            return sums.rounding(min(sums.terms(problem), sums.depth(problem) + problem.taps))
         return sums.error(problem)
 
     def pack_terms(self, problem):

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-__all__ = ["TAIL", "axis_products", "axis_range", "depth", "error", "spread", "terms"]
+__all__ = ["TAIL", "axis_products", "axis_range", "depth", "error", "rounding", "spread", "terms"]
 
 # Makes a sum that is small by chance (see `spread`) unlikely to be smaller still.
 TAIL = 64
@@ -27,9 +27,14 @@ def terms(problem):
     return depth(problem) * problem.taps
 
 
+def rounding(operations):
+    """Error constant of so many rounded operations behind one another: n eps / 2 for n of them (Higham 2002, section 3.1)."""
+    return operations / 2 + 2
+
+
 def error(problem):
-    """Error constant of adding the products of one result: n eps / 2 for n of them (Higham, section 3.1)."""
-    return terms(problem) / 2 + 2
+    """Error constant of adding the products of one result, in any order."""
+    return rounding(terms(problem))
 
 
 @functools.lru_cache(maxsize=512)

@@ -24,8 +24,7 @@ INLINE vec NAME(permute)(vec v, NAME(ivec_t) index) {
 }
 
 INLINE vec NAME(load)(const REAL *p) { return *(const NAME(uvec_t) *)p; }
-INLINE void NAME(store)(REAL *p, vec v) { *(NAME(uvec_t) *)p = v; }
-/* The same, read once: with 16 registers GCC otherwise reads memory anew for many uses of a vector, and loads become the limit. */
+/* The same into a register: of 16, GCC otherwise has none left and reads memory anew for each of many uses, so that loads are the limit. */
 INLINE vec NAME(load_held)(const REAL *p) {
     vec v = NAME(load)(p);
 #if defined(__AVX__) && !defined(__AVX512F__)
@@ -33,6 +32,7 @@ INLINE vec NAME(load_held)(const REAL *p) {
 #endif
     return v;
 }
+INLINE void NAME(store)(REAL *p, vec v) { *(NAME(uvec_t) *)p = v; }
 INLINE vec NAME(splat)(REAL s) { return s - (vec){0}; }
 
 INLINE vec NAME(sqrt)(vec v) {

@@ -654,9 +654,10 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
             REAL *to = out + ((at.n * p->dst_h + at.y) * p->dst_w + at.x) * p->dst_c + group * p->columns;
             const int ahead = far && at.x + 2 * p->mw <= p->dst_w;
             for (int64_t k = 0; k < p->columns; k += VL) {
-                if (ahead && k * (int64_t)sizeof(REAL) % CACHE_LINE == 0) /* a line of each pixel of the next tile is asked for */
-                    for (int64_t y = 0; y < high; y++)
-                        for (int64_t j = 0; j < p->mw; j++) __builtin_prefetch(to + k + (y * p->dst_w + p->mw + j) * p->dst_c, 1);
+                const REAL *next = to + k + p->mw * p->dst_c;
+                /* A line of each pixel of the next tile. */
+                for (int64_t y = 0; ahead && k * (int64_t)sizeof(REAL) % CACHE_LINE == 0 && y < high; y++)
+                    FETCH_ROWS(next + y * p->dst_w * p->dst_c, p->dst_c, p->mw, 1, 0, 1, 1)
                 tile->result(m + i * p->m_step + k, p->m_plane, bias ? bias + k : NULL, activation, slope, to + k,
                              p->dh * p->dst_w * p->dst_c, p->dw * p->dst_c, high, wide, p->columns - k);
             }
