@@ -18,6 +18,8 @@ FACTOR ?= 1.1
 # Files or folders of tests, all unless some are named.
 TESTS ?=
 CHECK := build/dist-check
+# On every processor, up to eight; tests of one problem, which are held to the same results of the oracle, mostly in the same process.
+PYTEST = pytest -W error -n logical --maxprocesses 8 --dist worksteal
 
 SOURCES := setup.py pyproject.toml MANIFEST.in README.md LICENSE \
     $(shell find fastconv -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]' -o -name '*.json' -o -name py.typed) \
@@ -31,10 +33,10 @@ demo: $(STAMPS)/install
 	$(BIN)/fastconv compare resnet50
 
 test: $(STAMPS)/install
-	$(BIN)/pytest -W error -m "not peers" $(TESTS)
+	$(BIN)/$(PYTEST) -m "not peers" $(TESTS)
 
 test-peers: $(STAMPS)/install $(STAMPS)/peers
-	$(BIN)/pytest -W error -m peers $(TESTS)
+	$(BIN)/$(PYTEST) -m peers $(TESTS)
 
 # Type checkers look at the packages that fastconv imports, hence the install.
 lint: $(STAMPS)/install $(STAMPS)/lint
@@ -75,7 +77,7 @@ dist: $(STAMPS)/dist
 	mkdir $(CHECK)/source
 	tar -xzf dist/*.tar.gz -C $(CHECK)/source --strip-components 1
 	rm -r $(CHECK)/source/fastconv
-	cd $(CHECK)/source && ../bin/pytest -W error -m "not peers" $(TESTS)
+	cd $(CHECK)/source && ../bin/$(PYTEST) -m "not peers" $(TESTS)
 
 clean:
 	rm -rf $(VENV) build dist fastconv.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache asv_bench/.asv

@@ -1,8 +1,9 @@
 """Builds the kernels once per instruction set.
 
 Each set is one extension module, `fastconv.kernels._<set>`, made of the same kernels.pxi and C sources with other compiler
-flags. Sets the compiler cannot target are left out; OpenMP is used where a test program compiles and links with it. The
-sources need GCC's vector extensions: GCC or Clang, and clang-cl on Windows.
+flags; what does not know the matrix units is the same for `avx512` and `amx`, and is compiled once. Sets the compiler cannot
+target are left out; OpenMP is used where a test program compiles and links with it. The sources need GCC's vector extensions:
+GCC or Clang, and clang-cl on Windows.
 """
 
 import concurrent.futures
@@ -68,19 +69,21 @@ class BuildExt(build_ext):
             extension.extra_link_args += link_openmp
             usable.append(extension)
         self.extensions = usable
-        self.parallel = None  # `ParallelCompiler` works within an extension, on the compiler that all of them share
+        self.parallel = None  # `ParallelCompiler` does it, with the one compiler that all extensions share
         self.force = True  # setuptools looks at an extension's sources only; `is_current` knows the headers and flags too
-        super().build_extensions()
+        if self.compiler.compiler_type != "unix":
+            return super().build_extensions()
+        with ParallelCompiler(self.compiler):
+            super().build_extensions()
 
     def build_extension(self, ext):
-        if self.compiler.compiler_type != "unix":
-            return super().build_extension(ext)
-        # The same C file is compiled for every extension, so each has a folder of objects of its own.
+        # The same C file is compiled for every instruction set, so each has a folder of objects of its own.
         build_temp = self.build_temp
         self.build_temp = os.path.join(build_temp, ext.name)
+        if ext.name == AMX:
+            ext.extra_objects = [os.path.join(build_temp, AVX512, source.removesuffix(".c") + ".o") for source in WITHOUT_TILES]
         try:
-            with ParallelCompiler(self.compiler):
-                super().build_extension(ext)
+            super().build_extension(ext)
         finally:
             self.build_temp = build_temp
 
@@ -117,22 +120,28 @@ class BuildExt(build_ext):
 
 
 class ParallelCompiler:
-    """Inside a ``with`` block, makes a Unix compiler compile in parallel, and only what is not current.
+    """Makes a Unix compiler, for a ``with`` block, compile in parallel, and only what is not current; links are made at its end.
 
     setuptools compiles the sources of an extension one after the other, in `compiler._compile`, and then links. Here
-    `_compile` only starts the work, and linking waits for it.
+    `_compile` only starts the work.
     """
 
     def __init__(self, compiler):
         self.compiler, self.compile, self.link = compiler, compiler._compile, compiler.link_shared_object
-        self.pool, self.jobs = concurrent.futures.ThreadPoolExecutor(os.cpu_count()), []
+        self.pool, self.jobs, self.links = concurrent.futures.ThreadPoolExecutor(os.cpu_count()), [], []
 
     def __enter__(self):
-        self.compiler._compile, self.compiler.link_shared_object = self.compile_later, self.wait_and_link
+        self.compiler._compile, self.compiler.link_shared_object = self.compile_later, self.link_later
 
-    def __exit__(self, *error):
-        self.pool.shutdown(cancel_futures=True)
-        del self.compiler._compile, self.compiler.link_shared_object
+    def __exit__(self, failed, *error):
+        try:
+            for job in [] if failed else self.jobs:
+                job.result()
+        finally:
+            self.pool.shutdown(cancel_futures=True)
+            del self.compiler._compile, self.compiler.link_shared_object
+        for args, kwargs in [] if failed else self.links:
+            self.link(*args, **kwargs)
 
     def compile_later(self, obj, src, suffix, cc_args, extra, pp_opts):
         command = repr((self.compiler.compiler_so, cc_args, extra, pp_opts))
@@ -143,10 +152,8 @@ class ParallelCompiler:
         self.compile(obj, src, suffix, cc_args, [*extra, "-MMD"], pp_opts)
         command_file(obj).write_text(command)
 
-    def wait_and_link(self, *args, **kwargs):
-        for job in self.jobs:
-            job.result()
-        self.link(*args, **kwargs)
+    def link_later(self, *args, **kwargs):
+        self.links.append((args, kwargs))
 
 
 def is_current(obj, command):
@@ -173,7 +180,13 @@ def extension(name, sources):
 
 
 c_sources = sorted(str(path) for path in KERNELS.glob("*.c"))
-extensions = [extension(f"_{name}", [str(KERNELS / f"_{name}.pyx"), *c_sources]) for name in INSTRUCTION_SETS]
+# Their objects are the same for both.
+AVX512, AMX = "fastconv.kernels._avx512", "fastconv.kernels._amx"
+WITHOUT_TILES = [source for source in c_sources if "__AMX_BF16__" not in pathlib.Path(source).read_text(encoding="utf-8")]
+extensions = []
+for name in reversed(INSTRUCTION_SETS):  # the highest first: it has the files that take longest
+    sources = set(c_sources) - set(WITHOUT_TILES) if name == "amx" else c_sources
+    extensions.append(extension(f"_{name}", [str(KERNELS / f"_{name}.pyx"), *sorted(sources)]))
 extensions += [extension(name, [str(KERNELS / f"{name}.pyx")]) for name in ("_cpu", "blas")]
 
 setup(

@@ -29,19 +29,20 @@ HIGHEST = cpu.available()[-1]
 def runs(cases, directions=("forward",), isas=None, *, empty=False):
     """pytest parameters (isa, algorithm, text[, direction]): each algorithm on each case it supports, by name.
 
-    Empty batches are left out unless `empty`: they are planned, and `Plan` never runs them.
+    Those of a case and direction follow each other, so that the oracle's results are kept while they are needed. Empty batches
+    are left out unless `empty`: they are planned, and `Plan` never runs them.
     """
     params = []
-    for isa in isas or cpu.available():
-        for algorithm in algorithms.registered():
-            for name, text in cases.items():
-                for direction in directions:
-                    with cpu.use(isa):
-                        supported = forms(algorithm, text, direction)
-                    if supported and (problem(text).batch or empty):
-                        values = (isa, algorithm.name, text) + ((direction,) if len(directions) > 1 else ())
-                        slug = "-".join([isa, algorithm.name, name.replace(" ", "_"), *values[3:]])
-                        params.append(pytest.param(*values, id=slug))
+    for (name, text), direction in itertools.product(cases.items(), directions):
+        if not problem(text).batch and not empty:
+            continue
+        for isa, algorithm in itertools.product(isas or cpu.available(), algorithms.registered()):
+            with cpu.use(isa):
+                supported = forms(algorithm, text, direction)
+            if supported:
+                values = (isa, algorithm.name, text) + ((direction,) if len(directions) > 1 else ())
+                slug = "-".join([isa, algorithm.name, name.replace(" ", "_"), *values[3:]])
+                params.append(pytest.param(*values, id=slug))
     return params
 
 

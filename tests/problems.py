@@ -4,6 +4,8 @@ Small ones, chosen for their edges: channel counts around the vector lengths (4 
 of one pixel, padding beyond the kernel, windows that skip pixels.
 """
 
+import functools
+
 from fastconv.problem import DIRECTIONS, DTYPES, MEMORY_FORMATS, ConvProblem
 
 # Run with every instruction set.
@@ -206,5 +208,6 @@ ORDINARY_CASES = {
 __all__ = ["CASES", "DIRECTIONS", "DTYPES", "EVERYWHERE", "HARD_CASES", "MEMORY_FORMATS", "MORE", "ORDINARY_CASES", "problem"]
 
 
+@functools.cache
 def problem(text, direction="forward", dtype="float32", memory_format="nchw"):
     return ConvProblem.parse(text, direction=direction, dtype=dtype, memory_format=memory_format)

@@ -116,6 +116,11 @@ def test_kernels_see_arrays_and_integers_only(path):
     assert not any("ConvProblem" in line for line in code)
 
 
+def test_headers_do_not_ask_for_the_matrix_units():
+    """C sources without `__AMX_BF16__` are compiled once for two instruction sets; what they include must not differ either."""
+    assert not [path.name for path in KERNELS if path.suffix == ".h" and "AMX" in path.read_text(encoding="utf-8")]
+
+
 def test_optimizers_import_numpy_and_kernels_only():
     for path in MODULES:
         if part_of(path) == "optim":

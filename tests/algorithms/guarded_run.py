@@ -30,36 +30,37 @@ _mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
 class GuardedPages:
-    """Pages between two pages without access, grown as needed."""
+    """Pages between two pages without access; kept for the next array of about the same size."""
 
     def __init__(self):
-        self._size = -1
+        # (address, pages) by their size, a power of two. For the life of the process: a page without access stays without it.
+        self._mapped = {}
 
     def place(self, nbytes, at_end, alignment=1):
         """`nbytes` writable bytes that end before (or begin behind) a guard page, filled with the sentinel."""
-        if nbytes > self._size:
-            self._map(nbytes)
-        self._protect(self._address + PAGE, self._size, mmap.PROT_READ | mmap.PROT_WRITE)
-        start = (self._size - nbytes) // alignment * alignment if at_end else 0
+        size = max(PAGE, 1 << (nbytes - 1).bit_length())
+        if size not in self._mapped:
+            self._mapped[size] = self._map(size)
+        self._address, self._pages = self._mapped[size]
+        self._protect(self._address, size, mmap.PROT_READ | mmap.PROT_WRITE)
+        start = (size - nbytes) // alignment * alignment if at_end else 0
         self._inside = slice(start, start + nbytes)
         self._pages[...] = SENTINEL
         return self._pages[self._inside]
 
     def make_read_only(self):
-        self._protect(self._address + PAGE, self._size, mmap.PROT_READ)
+        self._protect(self._address, self._pages.size, mmap.PROT_READ)
 
     def assert_untouched_outside(self):
         assert (self._pages[: self._inside.start] == SENTINEL).all()
         assert (self._pages[self._inside.stop :] == SENTINEL).all()
 
-    def _map(self, nbytes):
-        self._size = max(1, -(-nbytes // PAGE)) * PAGE
-        # Kept for the life of the process: a page without access stays without it.
-        self._memory = mmap.mmap(-1, self._size + 2 * PAGE)
-        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
-        self._pages = np.frombuffer(self._memory, np.uint8)[PAGE:-PAGE]
-        self._protect(self._address, PAGE, NO_ACCESS)
-        self._protect(self._address + PAGE + self._size, PAGE, NO_ACCESS)
+    def _map(self, size):
+        memory = mmap.mmap(-1, size + 2 * PAGE)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + PAGE
+        self._protect(address - PAGE, PAGE, NO_ACCESS)
+        self._protect(address + size, PAGE, NO_ACCESS)
+        return address, np.frombuffer(memory, np.uint8)[PAGE:-PAGE]
 
     @staticmethod
     def _protect(address, size, access):
