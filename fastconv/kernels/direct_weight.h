@@ -88,33 +88,49 @@ static int64_t NAME(weight_strip_bytes)(const geometry *s, const weight_plan *p,
            ROUND_UP(p->rows * (int64_t)sizeof(REAL *), CACHE_LINE) + threads * NAME(segments_bytes)(p);
 }
 
-/* One padded input row: image n, row y (anywhere), columns from -pl on. */
-static void NAME(copy_padded_row)(const geometry *s, const REAL *x, int64_t n, int64_t y, int64_t width, REAL *row) {
-    const int64_t left = MIN(s->pl, width), valid = y < 0 || y >= s->h ? 0 : MAX(0, MIN(s->w, width - s->pl));
-    memset(row, 0, left * s->c * sizeof(REAL));
-    if (valid && s->channels_last)
-        memcpy(row + left * s->c, x + (n * s->h + y) * s->w * s->c, valid * s->c * sizeof(REAL));
-    else if (valid)
-        NAME(transpose)(x + (n * s->c * s->h + y) * s->w, s->h * s->w, s->c, valid, row + left * s->c, s->c);
-    memset(row + (left + valid) * s->c, 0, (width - left - valid) * s->c * sizeof(REAL));
+/* `count` pixels of image n, from its pixel `from` on, with zeros for so many pixels before and behind them. */
+static void NAME(pad_pixels)(const geometry *s, const REAL *x, int64_t n, int64_t from, int64_t before, int64_t count, int64_t behind,
+                              REAL *to) {
+    const int64_t plane = s->h * s->w, bytes = s->c * (int64_t)sizeof(REAL);
+    memset(to, 0, before * bytes);
+    to += before * s->c;
+    if (count && s->channels_last)
+        memcpy(to, x + (n * plane + from) * s->c, count * bytes);
+    else if (count)
+        NAME(transpose)(x + n * s->c * plane + from, plane, s->c, count, to, s->c);
+    memset(to + count * s->c, 0, behind * bytes);
 }
 
-/* gy of output row (n, y): panels[unit][panel][pixel][width], `step` elements from panel to panel. */
-static void NAME(copy_gradient_row)(const geometry *s, const weight_plan *p, const REAL *gy, int64_t n, int64_t y, int64_t step,
-                                    REAL *panels) {
+/* Padded input rows of image n from y (anywhere) on, columns from -pl on. */
+static void NAME(copy_padded_rows)(const geometry *s, const REAL *x, int64_t n, int64_t y, int64_t rows, int64_t width, REAL *to) {
+    if (!s->pl && width == s->w) { /* they lie together */
+        const int64_t before = MIN(rows, MAX(0, -y)), count = MAX(0, MIN(rows, s->h - y) - before);
+        NAME(pad_pixels)(s, x, n, MAX(0, y) * width, before * width, count * width, (rows - before - count) * width, to);
+        return;
+    }
+    const int64_t left = MIN(s->pl, width), inside = MAX(0, MIN(s->w, width - s->pl));
+    for (; rows-- > 0; y++, to += width * s->c) {
+        const int64_t count = y < 0 || y >= s->h ? 0 : inside;
+        NAME(pad_pixels)(s, x, n, y * s->w, left, count, width - left - count, to);
+    }
+}
+
+/* gy of `pixels` pixels of image n, from `first` on: panels[unit][panel][pixel][width], `step` elements from panel to panel. */
+static void NAME(copy_gradient)(const geometry *s, const weight_plan *p, const REAL *gy, int64_t n, int64_t first, int64_t pixels,
+                                int64_t step, REAL *panels) {
     const int64_t columns = s->k / s->g * p->together, plane = s->oh * s->ow, width = p->width;
     for (int64_t u = 0; u < p->units; u++)
         for (int64_t j = 0; j < p->panels; j++) {
             REAL *to = panels + (u * p->panels + j) * step;
             const int64_t k = u * columns + j * width, count = MIN(MIN(width, columns - j * width), s->k - k);
             if (s->channels_last) {
-                const REAL *from = gy + ((n * s->oh + y) * s->ow) * s->k + k;
-                for (int64_t i = 0; i < s->ow; i++)
+                const REAL *from = gy + (n * plane + first) * s->k + k;
+                for (int64_t i = 0; i < pixels; i++)
                     for (int64_t v = 0; v < width; v += VL)
                         NAME(store)(to + i * width + v, NAME(load_n)(from + i * s->k + v, count - v));
             } else {
-                if (count < width) memset(to, 0, s->ow * width * sizeof(REAL));
-                NAME(transpose)(gy + (n * s->k + k) * plane + y * s->ow, plane, count, s->ow, to, width);
+                if (count < width) memset(to, 0, pixels * width * sizeof(REAL));
+                NAME(transpose)(gy + (n * s->k + k) * plane + first, plane, count, pixels, to, width);
             }
         }
 }
@@ -145,14 +161,19 @@ static void NAME(copy_strip)(const NAME(weight_job) *job, int64_t r0, int64_t r1
     const geometry *s = job->s;
     const weight_plan *p = job->p;
     const int64_t extent = (s->kh - 1) * s->dh + 1;
-    for (int64_t r = begin; r < end; r++) {
+    for (int64_t r = begin, next; r < end; r = next) { /* to where the strip, this thread's share or the image ends */
         const int64_t n = r / s->oh, y = r % s->oh;
-        /* The rows of this window that the next window of the same image does not begin with. */
-        const int64_t own = r + 1 < r1 && (r + 1) % s->oh ? MIN(s->sh, extent) : extent;
-        for (int64_t i = 0; i < own; i++)
-            NAME(copy_padded_row)(s, job->x, n, y * s->sh - s->pt + i, p->row, first_row[r - r0] + i * p->row * s->c);
+        next = MIN(end, (n + 1) * s->oh);
+        /* The rows of the last window that the next one of the same image does not begin with. */
+        const int64_t own = next < r1 && next % s->oh ? MIN(s->sh, extent) : extent;
+        if (s->sh <= extent)
+            NAME(copy_padded_rows)(s, job->x, n, y * s->sh - s->pt, (next - r - 1) * s->sh + own, p->row, first_row[r - r0]);
+        else
+            for (int64_t i = 0; i < next - r; i++)
+                NAME(copy_padded_rows)(s, job->x, n, (y + i) * s->sh - s->pt, extent, p->row, first_row[r - r0 + i]);
         if (!p->in_place)
-            NAME(copy_gradient_row)(s, p, job->gy, n, y, p->rows * s->ow * p->width, panels + (r - r0) * s->ow * p->width);
+            NAME(copy_gradient)(s, p, job->gy, n, y * s->ow, (next - r) * s->ow, p->rows * s->ow * p->width,
+                                panels + (r - r0) * s->ow * p->width);
     }
 }
 
