@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 import zlib
 
 import numpy as np
@@ -95,6 +96,21 @@ def _cancelling(rng, shape):
     return w - w.mean(axis=(1, 2, 3), keepdims=True)
 
 
+def _signs(rng, shape):
+    """About one magnitude, the sign that of the row times that of the column."""
+    n, c, h, w = shape
+    rows, columns = rng.choice((-1, 1), (n, c, h, 1)), rng.choice((-1, 1), (n, c, 1, w))
+    return rng.uniform(1, 1.2, shape) * rows * columns
+
+
+def _one_tap(rng, shape):
+    """One value of each kernel is not zero: |x| conv |w| is that of a single product, while a tile sums those of all its pixels."""
+    w = np.zeros((*shape[:2], math.prod(shape[2:])))
+    taps = rng.integers(w.shape[2], size=(*shape[:2], 1))
+    np.put_along_axis(w, taps, rng.uniform(1, 2, taps.shape), axis=2)
+    return w.reshape(shape)
+
+
 # Kinds of data: how x and gy are drawn, and how w is.
 KINDS = {
     "gaussian": (_gaussian, _gaussian),
@@ -105,6 +121,7 @@ KINDS = {
     "channel scales": (_channel_scales, _channel_scales),
     "positive": (_positive, _positive),
     "cancelling": (_offset, _cancelling),
+    "one tap": (_signs, _one_tap),
 }
 
 

@@ -190,6 +190,11 @@ HARD_CASES = {
     "stride 2, several tiles": "2x24x33x19,16x3x3,s2,p1",
     "stride 2, many channels": "1x256x9x8,24x3x3,s2,p1",
     "large kernel": "1x3x24x25,4x13x13,p6",
+    "one channel": "4x1x24x23,16x3x3,p1",
+    "one channel, 5x5": "4x1x24x23,16x5x5,p2",
+    "one channel, 1x3": "8x1x24x23,16x1x3,p0x1",
+    "one channel, 1x5": "8x1x24x23,16x1x5,p0x2",
+    "one channel, stride 2": "4x1x33x35,16x3x3,s2,p1",
 }
 
 # Layers as networks have them, where an error relative to each output's own |x| conv |w| is asked of every algorithm.

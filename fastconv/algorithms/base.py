@@ -78,14 +78,10 @@ class ConvAlgorithm(ABC):
     local_non_finite : bool
         Whether a NaN or Inf reaches only the outputs whose windows hold it. With an error no larger than direct float32
         convolution's, it makes an algorithm eligible under ``precision="highest"``.
-    exact_products : bool
-        Whether `error` is that of rounding to the dtype alone. Where it is not, but products are rounded to fewer bits,
-        `method_error` is what precision goes by.
     """
 
     name: str
     local_non_finite = True
-    exact_products = True
 
     @abstractmethod
     def supports(self, problem: ConvProblem) -> str | None:

@@ -48,8 +48,6 @@ class Split(Modelled):
         `product_error`, the error constant of one product of two values: what is left out.
     """
 
-    exact_products = False
-
     def __init__(self, name, parts, products, large_products, error):
         self.name, self.parts, self.products = name, parts, products
         self._large_products, self.product_error = large_products, error

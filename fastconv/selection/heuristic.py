@@ -145,10 +145,8 @@ def _too_inaccurate(algorithm, error, fallback, problem, config):
             return f"its error bound {error:.3g} eps exceeds {fallback.name}'s {fallback.error(problem):.3g} eps"
         return None
     eps = float(np.finfo(problem.dtype).eps)
-    if own is not None and eps * own > config.max_error:
-        return f"its error of {eps * own:.1e} exceeds {config.max_error:.1e}"
-    if not algorithm.exact_products:
-        return None
+    if own is not None:
+        return None if eps * own <= config.max_error else f"its error of {eps * own:.1e} exceeds {config.max_error:.1e}"
     # Rounding that grows with the number of terms is direct convolution's too; what counts is what comes on top of it.
     limit = config.max_error + eps * fallback.error(problem)
     return (

@@ -74,12 +74,12 @@ class config(contextlib.ContextDecorator):
         the candidates; by timing them all anew; from the store, else `MissingPlanError`.
     precision : {"highest", "high", "medium"}
         ``"highest"`` allows algorithms as accurate as direct convolution and local in their non-finite values; ``"high"``
-        (default) those whose published error exceeds direct convolution's by at most `max_error`, and whose usual error at each
-        result is at most `max_error`; ``"medium"`` all.
+        (default) those whose usual error at each result, `method_error`, is at most `max_error`, or, where there is none, whose
+        published error exceeds direct convolution's by no more; ``"medium"`` all.
     workspace_limit : int
         Bytes of scratch an algorithm may use. Holds for algorithms forced by name as well.
     max_error : float
-        Largest error on top of direct convolution's under ``precision="high"``, and largest `method_error`, as a fraction of
+        Largest `method_error` under ``precision="high"``, or largest error on top of direct convolution's, as a fraction of
         ``|x| conv |w|``.
     deny : str or iterable of str
         Names of algorithms not to use.

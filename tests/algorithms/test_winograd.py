@@ -8,6 +8,8 @@ import pytest
 import fastconv as fc
 from fastconv.algorithms.winograd_matrices import matrices
 from fastconv.kernels import cpu
+from harness import expected, operands, run, tolerance
+from problems import HARD_CASES, problem
 
 # (outputs, taps): the tiles of the algorithms, of their weight gradients, and the two of stride 2.
 SIZES = [(2, 3), (4, 3), (6, 3), (2, 5), (4, 5), (4, 2), (2, 4)]
@@ -38,6 +40,22 @@ def test_the_kernels_apply_these_matrices(isa, m, r, dtype):
         applied = np.full(exact.shape, np.nan, dtype)
         cpu.kernels().winograd_matrix(kind, m, r, applied)
         np.testing.assert_allclose(applied, exact, rtol=8 * np.finfo(dtype).eps, atol=0)
+
+
+@pytest.mark.parametrize("isa", cpu.available(), indirect=True)
+def test_kernels_of_one_tap_come_near_to_the_published_constants(isa):
+    """Which are no larger than data needs; the contract tests hold the same results below them."""
+    for algorithm in fc.algorithms.registered():
+        if algorithm.name.startswith("winograd"):
+            worst = []
+            for name, text in HARD_CASES.items():
+                p = problem(text)
+                if name.startswith("one channel") and algorithm.supports(p) is None:
+                    data = operands(p, "one tap")
+                    exact, scale = expected(p, "one tap")
+                    allowed = tolerance(algorithm, p, data, scale=scale)
+                    worst.append(np.max(np.abs(run(algorithm, p, data) - exact) / allowed))
+            assert not worst or max(worst) > 1 / 6, algorithm.name
 
 
 def test_stride_2_refuses_what_it_cannot_do():
