@@ -120,7 +120,7 @@ class BuildExt(build_ext):
 
 
 class ParallelCompiler:
-    """Makes a Unix compiler, for a ``with`` block, compile in parallel, and only what is not current; links are made at its end.
+    """In a ``with`` block makes a Unix compiler compile in parallel, and only what is not current; it links at the end.
 
     setuptools compiles the sources of an extension one after the other, in `compiler._compile`, and then links. Here
     `_compile` only starts the work.

@@ -104,7 +104,7 @@ def _signs(rng, shape):
 
 
 def _one_tap(rng, shape):
-    """One value of each kernel is not zero: |x| conv |w| is that of a single product, while a tile sums those of all its pixels."""
+    """One value of each kernel is not zero: |x| conv |w| is a single product, while a tile sums those of all its pixels."""
     w = np.zeros((*shape[:2], math.prod(shape[2:])))
     taps = rng.integers(w.shape[2], size=(*shape[:2], 1))
     np.put_along_axis(w, taps, rng.uniform(1, 2, taps.shape), axis=2)

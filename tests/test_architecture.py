@@ -11,7 +11,8 @@ from pages import ROOT
 PACKAGE = pathlib.Path(fastconv.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # The checkout's, since packages are installed without sources.
-KERNELS = sorted(path for path in (ROOT / "fastconv" / "kernels").rglob("*") if path.suffix in {".py", ".pyx", ".pxi", ".h", ".c"})
+SUFFIXES = {".py", ".pyx", ".pxi", ".h", ".c"}
+KERNELS = sorted(path for path in (ROOT / "fastconv" / "kernels").rglob("*") if path.suffix in SUFFIXES)
 # Anyone may import these.
 FREE = {"problem", "errors", "memory", "files", "typing"}
 # From the bottom up; each part imports parts below its own line. A part that is not named here is a leaf: it imports nothing of
