@@ -33,7 +33,7 @@ class SplitWinograd(Winograd):
 
     # SQUARE_TILES or ROW_TILES of winograd_split_api.h.
     _tile_kind = 0
-    # By how much the transforms enlarge the errors of products, at most; half of it is the largest measured.
+    # By how much the transforms enlarge the errors of products, at most; about half of it is the largest measured.
     _growth = 9
     # a, b, e: a + b ratio**e times the error of sums of as many products is usual on independent data, at results that sum
     # `ratio` times fewer than others of their tile.
