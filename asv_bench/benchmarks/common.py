@@ -38,6 +38,7 @@ ALGORITHMS = (
     "winograd4x1_bf16",
     "winograd2x2_bf16x3",
     "winograd2x2_bf16",
+    "split_bf16x3_fused",
 )
 # One of each kind, in the notation of `fastconv compare`.
 LAYERS = {

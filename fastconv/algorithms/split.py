@@ -13,7 +13,7 @@ from ..threads import get_num_threads
 from . import direct, machine, sums
 from .modelled import Modelled
 
-__all__ = ["ALGORITHMS", "BLOCK", "FALLBACK", "NAMES", "UNIT_RATE", "Split", "fall_back"]
+__all__ = ["ALGORITHMS", "BLOCK", "FALLBACK", "NAMES", "PLAIN", "UNIT_RATE", "Split", "SplitFused", "fall_back"]
 
 # bfloat16 products of one tile instruction to float32 multiply-adds of two vector instructions, both of which a core starts in
 # the time of one: 16 x 16 x 32 in 16 cycles, 2 x 16 in each.
@@ -121,6 +121,54 @@ class Split(Modelled):
             fall_back(problem, x, w, bias, activation, out, workspace)
 
 
+class SplitFused(Split):
+    """Two parts, of 1x1 kernels on channels-last data: the source is split while products are computed.
+
+    Its results are those of `Split` of two parts to the last bit, and it packs the same weights. Which of the two is faster is a
+    matter of how well a processor reads memory while its matrix units work.
+
+    Parameters
+    ----------
+    plain : Split
+        The one of two parts.
+    """
+
+    def __init__(self, plain):
+        super().__init__(f"{plain.name}_fused", plain.parts, plain.products, plain._large_products, plain.product_error)
+        self._plain = plain
+
+    def supports(self, problem):
+        reason = super().supports(problem)
+        if reason is not None:
+            return reason
+        if problem.direction == "weight_grad":
+            return "splits its source while it multiplies: there is no weight gradient"
+        if not cpu.kernels().split_fuses(problem.geometry, DIRECTIONS.index(problem.direction)):
+            return (
+                "splits its source while it multiplies: 1x1 kernels on channels-last data only, without padding, of few enough "
+                "weights, input gradient without stride"
+            )
+        return None
+
+    def pack_model(self, problem):
+        return self._plain.pack_model(problem)
+
+    def workspace(self, problem):
+        direction = DIRECTIONS.index(problem.direction)
+        own = cpu.kernels().split_fused_workspace(problem.geometry, direction, get_num_threads())
+        return max(own, FALLBACK.workspace(problem))
+
+    def run(self, problem, x, packed, bias, activation, out, workspace):
+        tiles, w = packed
+        code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
+        direction = DIRECTIONS.index(problem.direction)
+        done = cpu.kernels().split_fused_run(
+            problem.geometry, direction, x, tiles, bias, code, slope, out, workspace, get_num_threads()
+        )
+        if not done:
+            fall_back(problem, x, w, bias, activation, out, workspace)
+
+
 # Does what bfloat16 parts do not serve.
 FALLBACK = direct.ALGORITHMS[0]
 
@@ -133,10 +181,11 @@ def fall_back(problem, x, w, bias, activation, out, workspace):
 # What is left out of a product of two values is at most so much of it, in units of 2^-23. Two parts leave 2^-17 of a value, and
 # the low one is at most 2^-8 of it: low x low, and both rests, are 2^-16 + 2 2^-17. Three parts hold a value, the middle one at
 # most 2^-8 and the low one 2^-16 of it: middle x low, twice, is 2 2^-24. One part leaves 2^-8: 2 2^-8 and their product.
-ALGORITHMS = [
+PLAIN = [
     Split("split_bf16x6", 3, 6, 4, error=1 + 2**-8),
     Split("split_bf16x3", 2, 3, 2, error=256),
     Split("bf16", 1, 1, 1, error=2**16 + 2**7),
 ]
 # From the most accurate to the fastest.
-NAMES = tuple(algorithm.name for algorithm in ALGORITHMS)
+NAMES = tuple(algorithm.name for algorithm in PLAIN)
+ALGORITHMS = [*PLAIN[:2], SplitFused(PLAIN[1]), *PLAIN[2:]]

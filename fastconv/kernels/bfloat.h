@@ -4,6 +4,8 @@
 
 #include "simd.h"
 
+enum { MOST_PARTS = 3 };
+
 /* Largest and smallest magnitude of the values other than zero, as twice their bits, the smallest less 1: so that zeros, which become the
  * largest of numbers, do not count. */
 typedef struct {
@@ -51,7 +53,7 @@ INLINE double magnitude(uint32_t twice) {
 /* Matrix units take denormal numbers for zero, and the high part of the largest float32 is infinity, which times a low part of zero is
  * NaN. With operands and their products between these powers of two, neither occurs, in no part and no partial sum that counts; zeros
  * are allowed. False for NaN and Inf. */
-static int ranges_allow_split(magnitude_range a, magnitude_range b) {
+INLINE int ranges_allow_split(magnitude_range a, magnitude_range b) {
     const double most = 0x1p100, least = 0x1p-100;
     const double high_a = magnitude(a.most), high_b = magnitude(b.most);
     if (!(high_a < most && high_b < most && high_a * high_b < most)) return 0;
@@ -83,6 +85,14 @@ INLINE void split_pairs(const int parts, __m512 a, __m512 b, __m512i *part) {
         a = _mm512_sub_ps(a, (__m512)_mm512_and_si512(ra, high));
         b = _mm512_sub_ps(b, (__m512)rb);
     }
+}
+
+/* Pairs of two vectors to their places. */
+INLINE void store_pairs(const int parts, __m512 a, __m512 b, char *to, int64_t part_bytes, magnitudes *m) {
+    __m512i part[MOST_PARTS];
+    note_magnitudes(m, a), note_magnitudes(m, b);
+    split_pairs(parts, a, b, part);
+    UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + k * part_bytes, part[k]);
 }
 
 /* The first n of 16 floats at p, n <= 0: none, zeros behind them; nothing behind p[n - 1] is read. */

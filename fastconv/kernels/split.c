@@ -362,4 +362,5 @@ split_amounts split_work(const geometry *s, int direction, int parts, int thread
     all.blocks *= calls, all.sums *= calls, all.parts *= calls, all.weights *= calls;
     return all;
 }
+#include "split_fused.h"
 #endif

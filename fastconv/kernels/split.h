@@ -73,9 +73,18 @@ static int64_t output_runs(const strip_view *v, int64_t m, int64_t pixels, outpu
     return runs;
 }
 
+/* `store` of these arguments and the activation, with the usual ones known to the compiler: the loop is then loads and stores only, and
+ * more of them, and of what follows, are under way at a time. */
+#define STORE(s, store, ...)                                              \
+    do {                                                                  \
+        if ((s)->activation == ACT_NONE) store(__VA_ARGS__, ACT_NONE, 0); \
+        else if ((s)->activation == ACT_RELU) store(__VA_ARGS__, ACT_RELU, 0); \
+        else store(__VA_ARGS__, (s)->activation, (s)->slope);             \
+    } while (0)
+
 /* From 16 pixels x 16 filters to channels-last outputs. */
 INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs, const float *sums, int64_t columns, float *out,
-                       int activation, float slope) {
+                       const int activation, float slope) {
     for (int64_t i = 0; i < runs; i++)
         for (int64_t l = 0; l < run[i].count; l++)
             store_n_f32(out + run[i].offset + l * v->pixel,
@@ -83,16 +92,16 @@ INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs,
 }
 
 /* `count` floats in a row, by stores of whole cache lines: a store across two takes as long as two. */
-INLINE void store_row(const float *from, int64_t count, float *to, int activation, float slope) {
-    const int64_t head = MIN(count, (int64_t)(-(uintptr_t)to % CACHE_LINE / sizeof(float)));
-    if (head) store_n_f32(to, activate_f32(load_n_f32(from, head), activation, slope), head);
-    for (int64_t l = head; l < count; l += TILE)
-        store_n_f32(to + l, activate_f32(load_n_f32(from + l, count - l), activation, slope), count - l);
+INLINE void store_row(const float *from, int64_t count, float *to, const int activation, float slope) {
+    int64_t l = MIN(count, (int64_t)(-(uintptr_t)to % CACHE_LINE / sizeof(float)));
+    if (l) store_n_f32(to, activate_f32(load_n_f32(from, l), activation, slope), l);
+    for (; l + TILE <= count; l += TILE) store_f32(to + l, activate_f32(load_f32(from + l), activation, slope));
+    if (l < count) store_n_f32(to + l, activate_f32(load_n_f32(from + l, count - l), activation, slope), count - l);
 }
 
 /* From rows of filters, STAGE_ROW floats apart, to NCHW outputs. */
-static void store_stage(const strip_view *v, const output_run *run, int64_t runs, const float *stage, int64_t columns, float *out,
-                        int activation, float slope) {
+INLINE void store_stage(const strip_view *v, const output_run *run, int64_t runs, const float *stage, int64_t columns, float *out,
+                        const int activation, float slope) {
     const __m512i lanes = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
                                              _mm512_set1_epi32((int)v->pixel));
     for (int64_t j = 0; j < columns; j++)
@@ -159,6 +168,8 @@ typedef struct {
     int activation;
     float slope, *scratch; /* four tiles */
     float *stage;          /* 32 filters of STAGE_ROW pixels, of two phases that take turns; or 32 pixels of STAGE_FILTERS */
+    split_ahead *ahead;    /* two blocks of pixels take turns, the next is split meanwhile, and what results are stored to is asked for
+                            * (split_fused.h); NULL: all parts are there */
 } strip_work;
 
 /* Floats of a panel's two tiles of bias: 16 filters in the rows, or one row for all of the pixels. */
@@ -180,8 +191,9 @@ INLINE void multiply_block(const strip_work *s, int64_t panel, int64_t m, int64_
     r->bias = s->bias + panel * bias_floats(q);
     r->bias_row = q->lanes ? TILE_ROW : 0;
     f.weights = s->packed + panel * q->steps * 2 * q->parts * TILE_BYTES;
-    f.data = s->t->parts + m * (q->lanes ? 4 : f.row);
-    tile_kernels[q->parts - 1][q->lanes][nd - 1][nw - 1](&f, r);
+    f.data = s->t->parts + (s->ahead ? m % (2 * SPLIT_BLOCK) : m) * (q->lanes ? 4 : f.row);
+    if (s->ahead) meanwhile_kernels[nd - 1][nw - 1](&f, r, s->ahead);
+    else tile_kernels[q->parts - 1][q->lanes][nd - 1][nw - 1](&f, r);
 }
 
 /* Channels-last outputs, which tiles of whole rows of 16 pixels are stored to as they are. */
@@ -199,14 +211,38 @@ static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
         for (int64_t w = 0; w < nw; w++)
             r.out[2 * d + w] = direct[d] ? to + offset_in(v, p) + w * TILE : s->scratch + (2 * d + w) * TILE * TILE;
     }
+    for (int64_t d = 0; d < nd && s->ahead; d++)
+        for (int64_t i = 0; i < TILE && direct[d]; i++)
+            for (int64_t w = 0; w < nw; w++) __builtin_prefetch((const char *)r.out[2 * d + w] + i * r.row[d], 1);
     multiply_block(s, panel, m, nd, nw, &r);
     for (int64_t d = 0; d < nd; d++) {
         if (direct[d]) continue;
         output_run run[TILE];
         const int64_t runs = output_runs(v, m + d * TILE, TILE, run);
         for (int64_t w = 0; w < nw; w++)
-            store_rows(v, run, runs, r.out[2 * d + w], MIN(TILE, columns - w * TILE), to + w * TILE, s->activation, s->slope);
+            STORE(s, store_rows, v, run, runs, r.out[2 * d + w], MIN(TILE, columns - w * TILE), to + w * TILE);
     }
+}
+
+/* From 32 pixels of `row` floats to channels-last outputs. */
+INLINE void store_pixels(const strip_view *v, const output_run *run, int64_t runs, const float *stage, int64_t row, int64_t filters,
+                         const int activation, float slope) {
+    for (int64_t i = 0; i < runs; i++) {
+        const float *from = stage + run[i].lane * row;
+        float *to = v->first + run[i].offset;
+        if (v->pixel == row && filters == row)
+            store_row(from, run[i].count * row, to, activation, slope);
+        else
+            for (int64_t l = 0; l < run[i].count; l++) store_row(from + l * row, filters, to + l * v->pixel, activation, slope);
+    }
+}
+
+/* Part `index` of `count` of the cache lines that these outputs will be stored to is asked for. */
+INLINE void ask_for_pixels(const strip_view *v, const output_run *run, int64_t index, int64_t count) {
+    const int64_t floats = run->count * v->pixel;
+    int64_t begin, end;
+    share(CEIL_DIV(floats, TILE), (int)index, (int)count, &begin, &end);
+    for (int64_t i = begin; i < end; i++) __builtin_prefetch(v->first + run->offset + i * TILE, 1);
 }
 
 /* Channels-last outputs of all filters, for 32 pixels from m on, by way of the stage: they are written line by line in their order, which
@@ -214,22 +250,16 @@ static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
 static void multiply_pixels(const strip_work *s, int64_t m) {
     const strip_view *v = &s->v;
     const int64_t filters = s->t->q->o.columns, row = ROUND_UP(filters, SPLIT_PANEL), nd = m + TILE < v->pixels ? 2 : 1;
+    output_run run[SPLIT_BLOCK];
+    const int64_t runs = output_runs(v, m, SPLIT_BLOCK, run);
     for (int64_t panel = 0; panel * SPLIT_PANEL < filters; panel++) {
         const int64_t nw = filters - panel * SPLIT_PANEL > TILE ? 2 : 1;
         tile_sums r = {.row = {sizeof(float) * row, sizeof(float) * row}};
         for (int64_t i = 0; i < 4; i++) r.out[i] = s->stage + i / 2 * TILE * row + panel * SPLIT_PANEL + i % 2 * TILE;
+        for (int64_t i = 0; i < runs && s->ahead; i++) ask_for_pixels(v, run + i, panel, row / SPLIT_PANEL);
         multiply_block(s, panel, m, nd, nw, &r);
     }
-    output_run run[SPLIT_BLOCK];
-    const int64_t runs = output_runs(v, m, SPLIT_BLOCK, run);
-    for (int64_t i = 0; i < runs; i++) {
-        const float *from = s->stage + run[i].lane * row;
-        float *to = v->first + run[i].offset;
-        if (v->pixel == row && filters == row)
-            store_row(from, run[i].count * row, to, s->activation, s->slope);
-        else
-            for (int64_t l = 0; l < run[i].count; l++) store_row(from + l * row, filters, to + l * v->pixel, s->activation, s->slope);
-    }
+    STORE(s, store_pixels, v, run, runs, s->stage, row, filters);
 }
 
 /* STAGE_PIXELS pixels from m on of a panel, in rows of filters, `row` floats apart. */
@@ -265,7 +295,7 @@ static void multiply_planes(const strip_work *s, int64_t panel, int64_t m) {
     const int direct = s->t->q->lanes && s->activation == ACT_NONE && columns % TILE == 0 && v->pixel == 1 && runs == 1 &&
                        run->count == STAGE_PIXELS && v->filter % (PAGE / (int64_t)sizeof(float));
     multiply_stage(s, panel, m, nw, direct ? to + run->offset : s->stage, direct ? v->filter : STAGE_ROW);
-    if (!direct) store_stage(v, run, runs, s->stage, columns, to, s->activation, s->slope);
+    if (!direct) STORE(s, store_stage, v, run, runs, s->stage, columns, to);
 }
 
 /* The same of two phases whose pixels take turns in a row. */
@@ -295,17 +325,20 @@ static strip_work work_on(const split_strip *t, const char *packed, const tile_s
     return s;
 }
 
-/* Panels [begin, end). Channels-last outputs are written in order where reading the weights again costs little, by whole pixels if these
- * are short; else a panel of filters is used for the whole strip. */
+/* Panels [begin, end) of 32 pixels from m on, of channels-last outputs: by whole pixels if these are short. */
+static void multiply_panels(const strip_work *s, int64_t begin, int64_t end, int64_t m) {
+    const int64_t columns = s->t->q->o.columns;
+    if (columns <= STAGE_FILTERS && end - begin == CEIL_DIV(columns, SPLIT_PANEL)) multiply_pixels(s, m);
+    else
+        for (int64_t panel = begin; panel < end; panel++) multiply_rows(s, panel, m);
+}
+
+/* Panels [begin, end). Channels-last outputs are written in order where reading the weights again costs little; else a panel of filters is
+ * used for the whole strip. */
 static void multiply_strip(const strip_work *s, int64_t begin, int64_t end) {
     const split_plan *q = s->t->q;
-    if (reads_weights_again(q) && q->o.columns <= STAGE_FILTERS && end - begin == CEIL_DIV(q->o.columns, SPLIT_PANEL)) {
-        for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_pixels(s, m);
-        return;
-    }
     if (reads_weights_again(q)) {
-        for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK)
-            for (int64_t panel = begin; panel < end; panel++) multiply_rows(s, panel, m);
+        for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_panels(s, begin, end, m);
         return;
     }
     for (int64_t panel = begin; panel < end; panel++)

@@ -12,6 +12,10 @@ cdef extern from "split_api.h" nogil:
     int c_split_run "split_run"(const geometry *, int, int, const float *, const char *, const float *, int, float,
                                 float *, void *, int)
     int c_split_weight_run "split_weight_run"(const geometry *, int, const float *, const float *, float *, void *, int)
+    int c_split_fuses "split_fuses"(const geometry *, int)
+    int64_t c_split_fused_workspace "split_fused_workspace"(const geometry *, int, int)
+    int c_split_fused_run "split_fused_run"(const geometry *, int, const float *, const char *, const float *, int, float,
+                                            float *, void *, int)
 
 
 def split_work(cnp.ndarray shape not None, int direction, int parts, int threads):
@@ -71,4 +75,29 @@ def split_weight_run(cnp.ndarray shape not None, int parts, cnp.ndarray x not No
     cdef int done
     with nogil:
         done = c_split_weight_run(s, parts, px, pg, po, ps, threads)
+    return bool(done)
+
+
+def split_fuses(cnp.ndarray shape not None, int direction):
+    """Whether split_fused_run can do it, forward or input gradient."""
+    return bool(c_split_fuses(shape_of(shape), direction))
+
+
+def split_fused_workspace(cnp.ndarray shape not None, int direction, int threads):
+    """Bytes of scratch that split_fused_run needs."""
+    return c_split_fused_workspace(shape_of(shape), direction, threads)
+
+
+def split_fused_run(cnp.ndarray shape not None, int direction, cnp.ndarray x not None, cnp.ndarray packed not None, bias,
+                    int activation, double slope, cnp.ndarray out not None, cnp.ndarray workspace not None, int threads):
+    """As split_run with two parts, which packed the weights; `split_fuses` says for what."""
+    cdef const geometry *s = shape_of(shape)
+    cdef const float *px = <const float *>data(x)
+    cdef const char *pw = <const char *>data(packed)
+    cdef const float *pb = <const float *>data(bias)
+    cdef float *po = <float *>data(out)
+    cdef void *ps = data(workspace)
+    cdef int done
+    with nogil:
+        done = c_split_fused_run(s, direction, px, pw, pb, activation, <float>slope, po, ps, threads)
     return bool(done)

@@ -26,4 +26,11 @@ int split_run(const geometry *s, int direction, int parts, const float *x, const
               float slope, float *out, void *workspace, int threads);
 int split_weight_run(const geometry *s, int parts, const float *x, const float *gy, float *dw, void *workspace, int threads);
 
+/* Two parts, the source split while products are computed (split_fused.h): forward and input gradient, weights packed by `split_pack`.
+ * Whether that can be; the others need it. */
+int split_fuses(const geometry *s, int direction);
+int64_t split_fused_workspace(const geometry *s, int direction, int threads);
+int split_fused_run(const geometry *s, int direction, const float *x, const char *packed, const float *bias, int activation, float slope,
+                    float *out, void *workspace, int threads);
+
 #endif

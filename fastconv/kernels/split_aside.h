@@ -242,7 +242,7 @@ static void multiply_aside_pixels(aside_work *a, int64_t begin, int64_t end) {
             float *to = v->first + r * v->row + x * v->pixel + begin * SPLIT_PANEL;
             begin_pixel(a, x);
             for (int64_t panel = begin; panel < end; panel++) multiply_pixel(a, panel, x, s->stage + (panel - begin) * SPLIT_PANEL, row);
-            for (int64_t b = 0; b < s->t->images; b++) store_row(s->stage + b * row, columns, to + b * v->image, s->activation, s->slope);
+            for (int64_t b = 0; b < s->t->images; b++) STORE(s, store_row, s->stage + b * row, columns, to + b * v->image);
         }
     }
 }

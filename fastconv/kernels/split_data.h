@@ -86,14 +86,6 @@ static void zero_gaps(const split_strip *t, int64_t runs, int64_t unit, char *pl
     zero_bytes(plane + unit * end, unit * (((t->images - 1) * q->image_rows + t->rows + q->span_y) * q->pitch + q->behind - end));
 }
 
-/* Pairs of two vectors to their places. */
-INLINE void store_pairs(const int parts, __m512 a, __m512 b, char *to, int64_t part_bytes, magnitudes *m) {
-    __m512i part[MOST_PARTS];
-    note_magnitudes(m, a), note_magnitudes(m, b);
-    split_pairs(parts, a, b, part);
-    UNROLL for (int k = 0; k < parts; k++) _mm512_store_si512(to + k * part_bytes, part[k]);
-}
-
 /* The channels of a pixel to its places in the planes of a slot, [chunk][part]: of 32 channels 16 are paired with the other 16. */
 INLINE void split_pixel(const int parts, int64_t depth, const float *from, char *to, int64_t part_bytes, magnitudes *m) {
     const int64_t whole = depth / TERMS * TERMS, left = depth - whole;

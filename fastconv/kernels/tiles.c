@@ -45,8 +45,13 @@
         else _tile_loadd(sum, r->bias + tile * (r->bias_row ? TILE * TILE : TILE), r->bias_row);       \
     } while (0)
 
-/* nd x nw sums; all four numbers are constants. */
-INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r) {
+#define SPLIT_SOME \
+    if (ahead) split_some(ahead, ahead->each, &seen)
+
+/* nd x nw sums; all four numbers are constants. `ahead` is NULL but for two parts. */
+INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r,
+                           split_ahead *ahead) {
+    magnitudes seen = ahead ? ahead->seen : no_magnitudes();
     __asm__ volatile("" ::: "memory"); /* tile loads do not tell the compiler that they read memory */
     START(0, 0);
     if (nw > 1) START(1, 1);
@@ -57,8 +62,11 @@ INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const
             MULTIPLY(0, 0);
         } else if (parts == 2) {
             MULTIPLY(1, 0);
+            SPLIT_SOME;
             MULTIPLY_DATA(0);
+            SPLIT_SOME;
             MULTIPLY_WEIGHTS(1);
+            SPLIT_SOME;
         } else {
             MULTIPLY(2, 0);
             MULTIPLY_DATA(1);
@@ -73,11 +81,12 @@ INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const
     if (nw > 1) _tile_stored(1, r->out[1], r->row[0]);
     if (nd > 1) _tile_stored(2, r->out[2], r->row[1]);
     if (nd > 1 && nw > 1) _tile_stored(3, r->out[3], r->row[1]);
+    if (ahead) ahead->seen = seen;
 }
 
 #define KERNEL(parts, lanes, nd, nw)                                                                                     \
     static void multiply_##parts##lanes##nd##nw(const tile_factors *f, const tile_sums *r) {                             \
-        multiply_tiles(parts, lanes, nd, nw, f, r);                                                                      \
+        multiply_tiles(parts, lanes, nd, nw, f, r, NULL);                                                                 \
     }
 #define KERNELS(parts, lanes) KERNEL(parts, lanes, 1, 1) KERNEL(parts, lanes, 1, 2) KERNEL(parts, lanes, 2, 1) KERNEL(parts, lanes, 2, 2)
 KERNELS(1, 0) KERNELS(1, 1) KERNELS(2, 0) KERNELS(2, 1) KERNELS(3, 0) KERNELS(3, 1)
@@ -86,4 +95,12 @@ KERNELS(1, 0) KERNELS(1, 1) KERNELS(2, 0) KERNELS(2, 1) KERNELS(3, 0) KERNELS(3,
 
 tile_kernel *const tile_kernels[MOST_PARTS][2][2][2] = {
     {NAMES(1, 0), NAMES(1, 1)}, {NAMES(2, 0), NAMES(2, 1)}, {NAMES(3, 0), NAMES(3, 1)}};
+
+#define MEANWHILE_KERNEL(nd, nw)                                                                           \
+    static void meanwhile_##nd##nw(const tile_factors *f, const tile_sums *r, split_ahead *ahead) {        \
+        multiply_tiles(2, 0, nd, nw, f, r, ahead);                                                         \
+    }
+MEANWHILE_KERNEL(1, 1) MEANWHILE_KERNEL(1, 2) MEANWHILE_KERNEL(2, 1) MEANWHILE_KERNEL(2, 2)
+
+meanwhile_kernel *const meanwhile_kernels[2][2] = {{meanwhile_11, meanwhile_12}, {meanwhile_21, meanwhile_22}};
 #endif

@@ -12,9 +12,9 @@
 #ifndef FASTCONV_TILES_H
 #define FASTCONV_TILES_H
 
-#include "simd.h"
+#include "bfloat.h"
 
-enum { TILE = 16, TERMS = 32, TILE_BYTES = 1024, TILE_ROW = 64, MOST_PARTS = 3 };
+enum { TILE = 16, TERMS = 32, TILE_BYTES = 1024, TILE_ROW = 64 };
 
 /* Bytes to the first tiles of a step. */
 typedef struct {
@@ -54,9 +54,38 @@ INLINE void tiles_begin(void) {
 }
 INLINE void tiles_end(void) { _tile_release(); }
 
+/* Pixels whose channels are split into two parts while tiles are multiplied, which leaves most of the core idle. */
+typedef struct {
+    const float *const *pixel; /* the first channel of each that is left, of so many: */
+    int64_t pixels;
+    const float *const *later; /* those that are split a block later, and asked for */
+    int64_t depth, channel;    /* channels of a pixel; the next of the first pixel */
+    char *to;                  /* where its parts go */
+    int64_t part, chunk, next; /* bytes from part to part, from 32 channels to the next, from behind a pixel's last to the next pixel's */
+    int64_t each;              /* 32 channels of so many pixels at a time */
+    magnitudes seen;
+} split_ahead;
+
+enum { SPLITS_A_STEP = 3 };
+
+INLINE void split_some(split_ahead *a, int64_t count, magnitudes *m) {
+    for (; count > 0 && a->pixels; count--) {
+        const float *from = *a->pixel + a->channel;
+        const int64_t left = a->depth - a->channel;
+        UNROLL for (int i = 0; i < TERMS; i += TILE) __builtin_prefetch(*a->later + a->channel + i, 0, 2);
+        store_pairs(2, load_floats(from, left), load_floats(from + TILE, left - TILE), a->to, a->part, m);
+        a->channel += TERMS, a->to += a->chunk;
+        if (a->channel >= a->depth) a->pixel++, a->later++, a->pixels--, a->channel = 0, a->to += a->next;
+    }
+}
+
 typedef void tile_kernel(const tile_factors *, const tile_sums *);
+typedef void meanwhile_kernel(const tile_factors *, const tile_sums *, split_ahead *);
 
 /* By the number of parts, whether pixels lie in lanes, and the numbers of data and weight tiles, each less 1. */
 extern __attribute__((visibility("hidden"))) tile_kernel *const tile_kernels[MOST_PARTS][2][2][2];
+
+/* Of two parts and pixels in rows, by the numbers of data and weight tiles less 1: SPLITS_A_STEP times a step `split_some`. */
+extern __attribute__((visibility("hidden"))) meanwhile_kernel *const meanwhile_kernels[2][2];
 
 #endif

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from fastconv import algorithms
+from fastconv import algorithms, arrays
 from fastconv.algorithms import ACTIVATIONS
 from fastconv.threads import num_threads
 from harness import (
@@ -22,6 +22,7 @@ from harness import (
     in_supported_form,
     is_exact_on_integers,
     operands,
+    place,
     run,
     runs,
 )  # fmt: skip
@@ -127,6 +128,7 @@ def test_packed_weights_do_not_depend_on_the_number_of_threads(isa, name, text):
         packed = algorithm.pack(p, data["w"])
     workspace = np.zeros(algorithm.workspace(p) + 64, np.uint8)
     workspace = workspace[-workspace.ctypes.data % 64 :]
-    y = np.full(p.y_shape, np.nan, p.dtype)
-    algorithm.run(p, data["x"], packed, None, algorithms.base.as_activation(None), y, workspace)
+    y = arrays.empty(p.y_shape, p.dtype, p.memory_format)
+    y.fill(np.nan)
+    algorithm.run(p, place(data["x"], p.memory_format), packed, None, algorithms.base.as_activation(None), y, workspace)
     np.testing.assert_array_equal(y, run(algorithm, p, data))

@@ -18,6 +18,7 @@ if "amx" not in cpu.available():
 
 DIRECT, BEST = algorithms.get("direct"), algorithms.get("split_bf16x6")
 SPLIT = ("split_bf16x6", "split_bf16x3", "bf16")
+FUSED = "split_bf16x3_fused"
 # Their constants are measured, on the data of test_contract.py; here they are held to what bfloat16 parts ask for.
 IN_TILES = ("winograd4x1_bf16x3", "winograd4x1_bf16", "winograd2x2_bf16x3", "winograd2x2_bf16")
 # Planes, patches, 1x1, phases of the input gradient, groups; an edge of every block.
@@ -140,9 +141,9 @@ def names_and_cases():
     """Every algorithm with the cases that it supports."""
     return [
         pytest.param(name, text, id=f"{name}-{case.replace(' ', '_')}")
-        for name in SPLIT + IN_TILES
+        for name in (*SPLIT, FUSED, *IN_TILES)
         for case, text in CASES.items()
-        if name in SPLIT or "3x3,p1" in text
+        if name in SPLIT or ("1x1" if name == FUSED else "3x3,p1") in text
     ]
 
 
@@ -217,7 +218,7 @@ def test_values_that_parts_do_not_serve_are_left_to_direct_convolution(name, tex
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e-40])
-@pytest.mark.parametrize("name", SPLIT + IN_TILES)
+@pytest.mark.parametrize("name", [*SPLIT, FUSED, *IN_TILES])
 def test_a_single_value_anywhere_is_noticed(name, value):
     rng = np.random.default_rng(0)
     for text in CASES.values():
@@ -249,7 +250,7 @@ def test_one_image_with_nan_leaves_the_others_finite(name):
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])
 @pytest.mark.parametrize("other", ["ordinary", "3e38"])
-@pytest.mark.parametrize("name", SPLIT + IN_TILES)
+@pytest.mark.parametrize("name", [*SPLIT, FUSED, *IN_TILES])
 def test_zeros_times_anything_finite_are_zero(name, other, zero):
     def zeros(rng, shape):
         return np.full(shape, zero)
@@ -260,7 +261,7 @@ def test_zeros_times_anything_finite_are_zero(name, other, zero):
             np.testing.assert_array_equal(run(algorithms.get(name), p, operands(p, draws)), 0)
 
 
-@pytest.mark.parametrize("name", SPLIT + IN_TILES)
+@pytest.mark.parametrize("name", [*SPLIT, FUSED, *IN_TILES])
 def test_results_repeat_bitwise_for_a_number_of_threads(name):
     algorithm = algorithms.get(name)
     for text, threads in itertools.product((*CASES.values(), "5x48x20x21,70x3x3,p1"), (1, 2, 3)):
@@ -270,6 +271,43 @@ def test_results_repeat_bitwise_for_a_number_of_threads(name):
                 first = run(algorithm, p, data)
                 again = [run(algorithm, p, data, poison=7, scratch=fill) for fill in (0, 0xFF)]
             assert all(first.tobytes() == other.tobytes() for other in again), f"{p} {p.direction}, {threads} threads"
+
+
+# Blocks that are not whole, of pixels, channels and filters; rows of one pixel; rows that blocks end in; narrow groups; strides;
+# more filters than are stored by whole pixels; weights of the largest size.
+POINTS = (
+    "1x32x8x8,32x1x1", "2x40x13x11,70x1x1", "3x33x9x7,257x1x1", "1x100x1x1,33x1x1", "4x16x1x9,5x1x1", "1x64x33x1,130x1x1",
+    "2x128x9x7,96x1x1,g2", "1x24x10x9,48x1x1,g6", "2x48x12x11,64x1x1,s2", "1x70x13x16,40x1x1,s3x2", "1x512x6x7,512x1x1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "silu"])
+@pytest.mark.parametrize("text", POINTS)
+def test_splitting_while_products_are_computed_changes_no_bit(text, activation):
+    for p, threads in itertools.product(each_problem(text, ("forward", "input_grad"), FUSED), (1, 2, 3)):
+        data = operands(p, SERVED["ordinary"])
+        epilogue = {}
+        if p.direction == "forward":
+            epilogue = {"bias": np.arange(p.out_channels, dtype="f4"), "activation": activation}
+        with num_threads(threads):
+            results = [run(algorithms.get(name), p, data, **epilogue) for name in ("split_bf16x3", FUSED)]
+        np.testing.assert_array_equal(*results, err_msg=f"{p} {p.direction}, {threads} threads")
+
+
+@pytest.mark.parametrize(
+    ("text", "direction", "memory_format"),
+    [
+        ("1x64x9x9,64x1x1", "forward", "nchw"),
+        ("1x64x9x9,64x1x1", "weight_grad", "nhwc"),
+        ("1x64x9x9,64x3x3,p1", "forward", "nhwc"),
+        ("1x64x9x9,64x1x1,p1", "forward", "nhwc"),
+        ("1x64x9x9,64x1x1,p0x1", "input_grad", "nhwc"),
+        ("1x64x9x9,64x1x1,s2", "input_grad", "nhwc"),
+        ("1x544x9x9,512x1x1", "forward", "nhwc"),
+    ],
+)
+def test_splitting_while_products_are_computed_is_refused(text, direction, memory_format):
+    assert "splits its source while" in algorithms.get(FUSED).supports(problem(text, direction, memory_format=memory_format))
 
 
 def state_in_use():
@@ -283,10 +321,10 @@ def state_in_use():
     return state
 
 
-@pytest.mark.parametrize("name", SPLIT + IN_TILES)
+@pytest.mark.parametrize("name", [*SPLIT, FUSED, *IN_TILES])
 def test_tiles_are_given_back(name):
     tiles = 1 << 17 | 1 << 18  # their configuration and their data
-    for p in each_problem(CASES["3x3"], name=name):
+    for p in each_problem(CASES["1x1" if name == FUSED else "3x3"], name=name):
         for kind in ("ordinary", "NaN"):
             run(algorithms.get(name), p, operands(p, {**SERVED, **HANDED_OVER}[kind]))
             assert state_in_use() & tiles == 0
