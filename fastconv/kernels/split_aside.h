@@ -92,7 +92,7 @@ INLINE void turn_images_apart(const int parts, const float *from, int64_t channe
     for (int64_t j = 0, pixel = 0, image = 0; j < images * count; j += TILE) {
         vec_t_f32 row[MOST_PARTS][TILE];
         const int64_t there = MIN(TILE, images * count - j);
-        turned_channels(parts, from + j, channels, channel, 1, there, row, m);
+        turned_channels(parts, from + j, channels, channel, 1, there, 0, row, m);
         for (int64_t i = 0; i < there; i++) {
             UNROLL for (int k = 0; k < parts; k++)
                 _mm512_store_si512(to + k * part_bytes + image * TILE_ROW + pixel * pixel_bytes, (__m512i)row[k][i]);
@@ -152,7 +152,8 @@ INLINE void fill_aside_planes(const int parts, const split_strip *t, int64_t u0,
                     const int64_t channels = MIN(TERMS, depth - c0);
                     const float *from = x + ((t->n0 + b) * q->o.src_c + t->group * depth + c0) * channel + y * q->o.src_w + q->slot_x[slot];
                     char *to = t->parts + (slot * q->chunks + c0 / TERMS) * parts * part_bytes + (aside_place(q, u, 0) + b) * TILE_ROW;
-                    turn_channels(parts, from, channels, channel, step, count, to, pixel_bytes, part_bytes, m);
+                    turn_channels(parts, from, channels, channel, step, count, b + 1 < t->images ? q->o.src_c * channel : 0, to,
+                                  pixel_bytes, part_bytes, m);
                 }
         }
 }

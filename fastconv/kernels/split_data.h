@@ -155,6 +155,11 @@ INLINE void split_row_twice(const int parts, const float *from, int64_t first, i
     }
 }
 
+/* Floats that are read soon are asked for: planes in pages of their own the hardware does not follow. */
+INLINE void ask_for_floats(const float *from, int64_t count) {
+    for (int64_t i = 0; i < count; i += TILE) __builtin_prefetch(from + i, 0, 2);
+}
+
 /* NCHW planes: [slot][chunk][part][16 pairs of channels][pixel]. */
 INLINE void fill_channel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
@@ -166,6 +171,8 @@ INLINE void fill_channel_planes(const int parts, const split_strip *t, const flo
             const int64_t c = 2 * pair;
             for (int64_t i = 0; i < runs && c < q->o.depth; i++) {
                 const float *a = x + (t->run[i].n * q->o.src_c + t->group * q->o.depth + c) * channel + t->run[i].from;
+                for (int64_t next = c + 2; next < MIN(c + 4, q->o.depth); next++)
+                    ask_for_floats(a + (next - c) * channel, t->run[i].count * q->p.step_w);
                 pair_rows(parts, a, c + 1 < q->o.depth ? a + channel : NULL, q->p.step_w, t->run[i].count, plane + 4 * t->run[i].to,
                           part_bytes, m);
             }
@@ -177,9 +184,10 @@ INLINE void fill_channel_planes(const int parts, const split_strip *t, const flo
 }
 
 /* 16 NCHW pixels of up to 32 channels, `step` floats apart, of which `count` are there: row[k][i] becomes part k of pixel i's channels,
- * paired as channels-last ones are. */
+ * paired as channels-last ones are. What lies `ahead` floats behind in each channel is asked for, unless that is 0. */
 INLINE void turned_channels(const int parts, const float *from, int64_t channels, int64_t channel, int64_t step, int64_t count,
-                            vec_t_f32 row[MOST_PARTS][TILE], magnitudes *m) {
+                            int64_t ahead, vec_t_f32 row[MOST_PARTS][TILE], magnitudes *m) {
+    for (int64_t i = 0; i < channels && ahead; i++) ask_for_floats(from + i * channel + ahead, step > 1 ? 2 * TILE : TILE);
     UNROLL for (int i = 0; i < TILE; i++) {
         const __m512 a = load_every(from + i * channel, step, i < channels ? count : 0);
         const __m512 b = load_every(from + (i + TILE) * channel, step, i + TILE < channels ? count : 0);
@@ -192,11 +200,11 @@ INLINE void turned_channels(const int parts, const float *from, int64_t channels
 }
 
 /* The same of any number of pixels, to places `pixel_bytes` apart. */
-INLINE void turn_channels(const int parts, const float *from, int64_t channels, int64_t channel, int64_t step, int64_t count, char *to,
-                          int64_t pixel_bytes, int64_t part_bytes, magnitudes *m) {
+INLINE void turn_channels(const int parts, const float *from, int64_t channels, int64_t channel, int64_t step, int64_t count,
+                          int64_t ahead, char *to, int64_t pixel_bytes, int64_t part_bytes, magnitudes *m) {
     for (int64_t j = 0; j < count; j += TILE) {
         vec_t_f32 row[MOST_PARTS][TILE];
-        turned_channels(parts, from + j * step, channels, channel, step, count - j, row, m);
+        turned_channels(parts, from + j * step, channels, channel, step, count - j, ahead, row, m);
         UNROLL for (int k = 0; k < parts; k++) UNROLL for (int i = 0; i < TILE; i++)
             if (j + i < count) _mm512_store_si512(to + k * part_bytes + (j + i) * pixel_bytes, (__m512i)row[k][i]);
     }
@@ -212,7 +220,9 @@ INLINE void turn_channel_planes(const int parts, const split_strip *t, const flo
             char *plane = t->parts + (slot * q->chunks + c0 / TERMS) * parts * part_bytes;
             for (int64_t r = 0; r < runs; r++) {
                 const float *from = x + (t->run[r].n * q->o.src_c + t->group * depth + c0) * channel + t->run[r].from;
-                turn_channels(parts, from, MIN(TERMS, depth - c0), channel, q->p.step_w, t->run[r].count,
+                const held_run *next = t->run + MIN(r + 1, runs - 1);
+                const int64_t ahead = (next->n - t->run[r].n) * q->o.src_c * channel + next->from - t->run[r].from;
+                turn_channels(parts, from, MIN(TERMS, depth - c0), channel, q->p.step_w, t->run[r].count, ahead,
                               plane + t->run[r].to * TILE_ROW, TILE_ROW, part_bytes, m);
             }
             for (int k = 0; k < parts; k++) zero_gaps(t, runs, TILE_ROW, plane + k * part_bytes);

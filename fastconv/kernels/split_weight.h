@@ -151,6 +151,7 @@ INLINE void fill_plane_rows(const int parts, const split_strip *t, const float *
         for (int64_t r = 0; r < runs; r++) {
             const float *from = x + (t->run[r].n * q->o.src_c + t->group * q->o.depth + c + i) * channel + t->run[r].from;
             const int64_t to = i * row_bytes + 2 * t->run[r].to;
+            if (i + 1 < count) ask_for_floats(from + channel, t->run[r].count * q->p.step_w);
             if (together == 2)
                 split_row_twice(parts, from, t->run[r].count, between.end - between.begin, first + to, second + to, part_bytes, m);
             else
@@ -254,6 +255,7 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
         for (int64_t i = 0; i < t->images && k < q->o.columns; i++) {
             const float *from = gy + (((t->n0 + i) * q->o.dst_c + t->group * q->o.columns + k) * q->o.dst_h + t->y0) * q->o.dst_w;
             char *first = row + 2 * i * image_rows * q->pitch;
+            if (k + 1 < q->o.columns) ask_for_floats(from + q->o.dst_h * q->o.dst_w, t->rows * q->o.dst_w);
             if (q->pitch == q->o.dst_w)
                 split_row(parts, from, 1, t->rows * q->pitch, first, part_bytes, m);
             else

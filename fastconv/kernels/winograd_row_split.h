@@ -220,7 +220,7 @@ static void split_row_nhwc(const row_split *q, row_data *data, const float *x, c
 static int64_t row_line(const row_split *q) { return (q->tiles * ROW_OUTPUTS + ROW_KERNEL - 1) * TILE; }
 enum { ROW_RESULTS = SPLIT_ROWS * ROW_OUTPUTS * TILE };
 
-/* The same of an NCHW image, row y. `line`: two of row_line. */
+/* The same of an NCHW image, row y. `line`: two of row_line. Longer rows of the next channels, or of the next row, are asked for. */
 static void split_row_nchw(const row_split *q, row_data *data, const float *x, int64_t y, float *line, char *v, magnitudes *m) {
     const int64_t width = q->tiles * ROW_OUTPUTS + ROW_KERNEL - 1, plane = q->src_h * q->src_w;
     float *const second = line + width * TILE;
@@ -230,9 +230,15 @@ static void split_row_nchw(const row_split *q, row_data *data, const float *x, i
             if (lanes > 0) fill_strip_f32(x + (c + h * TILE) * plane, lanes, q->src_h, q->src_w, y, 1, -q->left, width, h ? second : line);
             else memset(second, 0, width * TILE * sizeof(float));
         }
-        for (int64_t tx = 0; tx < q->tiles; tx++)
+        const int last = c + TERMS >= q->depth;
+        const float *next = x + (last ? (y + 1) * q->src_w : (c + TERMS) * plane + y * q->src_w);
+        const int64_t left = last ? (y + 1 < q->src_h ? q->depth : 0) : q->depth - c - TERMS;
+        const int64_t lanes = q->src_w > TILE ? MIN(TERMS, left) : 0;
+        for (int64_t tx = 0; tx < q->tiles; tx++) {
+            FETCH_ROWS(next, plane, lanes, q->src_w, tx, q->tiles, 0)
             data(line + tx * ROW_OUTPUTS * TILE, second + tx * ROW_OUTPUTS * TILE, TILE, TERMS, tx == 0 || tx == q->tiles - 1,
                  v + tx * TILE_ROW, q->v_point, q->v_part, m);
+        }
     }
 }
 
