@@ -96,9 +96,11 @@ class Split(Modelled):
         return self.product_error * min(1.0, _USUAL / math.sqrt(max(1, terms)))
 
     def workspace(self, problem):
-        direction = DIRECTIONS.index(problem.direction)
-        own = cpu.kernels().split_workspace(problem.geometry, direction, self.parts, get_num_threads())
+        own = self._own_workspace(problem.geometry, DIRECTIONS.index(problem.direction), get_num_threads())
         return max(own, FALLBACK.workspace(problem))
+
+    def _own_workspace(self, geometry, direction, threads):
+        return cpu.kernels().split_workspace(geometry, direction, self.parts, threads)
 
     def pack(self, problem, w):
         kernels, direction, threads = cpu.kernels(), DIRECTIONS.index(problem.direction), get_num_threads()
@@ -116,16 +118,18 @@ class Split(Modelled):
         tiles, w = packed
         code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
         direction = DIRECTIONS.index(problem.direction)
-        done = kernels.split_run(problem.geometry, direction, self.parts, x, tiles, bias, code, slope, out, workspace, threads)
-        if not done:
+        if not self._run_kernel(problem.geometry, direction, x, tiles, bias, code, slope, out, workspace, threads):
             fall_back(problem, x, w, bias, activation, out, workspace)
+
+    def _run_kernel(self, geometry, direction, *operands):
+        return cpu.kernels().split_run(geometry, direction, self.parts, *operands)
 
 
 class SplitFused(Split):
     """Two parts, of 1x1 kernels on channels-last data: the source is split while products are computed.
 
-    Its results are those of `Split` of two parts to the last bit, and it packs the same weights. Which of the two is faster is a
-    matter of how well a processor reads memory while its matrix units work.
+    Its results are those of `Split` of two parts to the last bit, and it packs the same weights. Which of the two is faster
+    depends on how well a processor reads memory while its matrix units work.
 
     Parameters
     ----------
@@ -153,20 +157,11 @@ class SplitFused(Split):
     def pack_model(self, problem):
         return self._plain.pack_model(problem)
 
-    def workspace(self, problem):
-        direction = DIRECTIONS.index(problem.direction)
-        own = cpu.kernels().split_fused_workspace(problem.geometry, direction, get_num_threads())
-        return max(own, FALLBACK.workspace(problem))
+    def _own_workspace(self, geometry, direction, threads):
+        return cpu.kernels().split_fused_workspace(geometry, direction, threads)
 
-    def run(self, problem, x, packed, bias, activation, out, workspace):
-        tiles, w = packed
-        code, slope = (activation.code, activation.slope) if activation else (0, 0.0)
-        direction = DIRECTIONS.index(problem.direction)
-        done = cpu.kernels().split_fused_run(
-            problem.geometry, direction, x, tiles, bias, code, slope, out, workspace, get_num_threads()
-        )
-        if not done:
-            fall_back(problem, x, w, bias, activation, out, workspace)
+    def _run_kernel(self, *operands):
+        return cpu.kernels().split_fused_run(*operands)
 
 
 # Does what bfloat16 parts do not serve.

@@ -273,7 +273,7 @@ def test_results_repeat_bitwise_for_a_number_of_threads(name):
             assert all(first.tobytes() == other.tobytes() for other in again), f"{p} {p.direction}, {threads} threads"
 
 
-# Blocks that are not whole, of pixels, channels and filters; rows of one pixel; rows that blocks end in; narrow groups; strides;
+# Blocks that are not whole, of pixels, channels, filters; rows of one pixel; rows that blocks end in; narrow groups; strides;
 # more filters than are stored by whole pixels; weights of the largest size.
 POINTS = (
     "1x32x8x8,32x1x1", "2x40x13x11,70x1x1", "3x33x9x7,257x1x1", "1x100x1x1,33x1x1", "4x16x1x9,5x1x1", "1x64x33x1,130x1x1",
