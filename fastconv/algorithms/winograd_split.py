@@ -158,6 +158,4 @@ class SplitRowWinograd(SplitWinograd):
 
 
 # With three parts, the rounding of the transforms themselves would be the larger error.
-ALGORITHMS = [
-    kind(products) for kind in (SplitRowWinograd, SplitWinograd) for products in split.PLAIN if products.parts < 3
-]
+ALGORITHMS = [kind(products) for kind in (SplitRowWinograd, SplitWinograd) for products in split.PLAIN if products.parts < 3]
