@@ -15,9 +15,9 @@ from problems import CASES, EVERYWHERE, problem
 
 PAGE = (DOCS / "numerics.md").read_text("utf-8")
 ROW = re.compile(r"^\| `(\w+)` \| ([\w, ]+) \| `([^`]+)` \|", re.MULTILINE)
-# bfloat16 numbers per float32 of the algorithms on matrix units that use no tiles; all of those on matrix units.
-PARTS = {"split_bf16x6": 3, "split_bf16x3": 2, "split_bf16x3_fused": 2, "bf16": 1}
-MATRIX_UNITS = {*PARTS, "winograd4x1_bf16x3", "winograd4x1_bf16", "winograd2x2_bf16x3", "winograd2x2_bf16"}
+# Products of bfloat16 parts of the algorithms on matrix units that use no tiles; all of those on matrix units.
+PRODUCTS = {"split_bf16x6": 6, "split_bf16x4": 4, "split_bf16x3": 3, "split_bf16x3_fused": 3, "bf16": 1}
+MATRIX_UNITS = {*PRODUCTS, "winograd4x1_bf16x3", "winograd4x1_bf16", "winograd2x2_bf16x3", "winograd2x2_bf16"}
 REACHES = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \| the outputs (of its tiles|whose windows hold it) \|$", re.MULTILINE)
 
 
@@ -54,8 +54,8 @@ def variables(p, name):
         "weight_grad": p.batch * p.out_height * p.out_width,
     }
     fewest = products[products > 0].min(initial=products.max(initial=1)) or 1
-    parts = PARTS.get(name)
-    chain = parts and cpu.kernels().split_work(p.geometry, DIRECTIONS.index(p.direction), parts, 1)["chain"]
+    products_of_parts = PRODUCTS.get(name)
+    chain = products_of_parts and cpu.kernels().split_work(p.geometry, DIRECTIONS.index(p.direction), products_of_parts, 1)["chain"]
     return {
         "m": summed[p.direction],
         "d": depth,

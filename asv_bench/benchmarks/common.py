@@ -39,6 +39,7 @@ ALGORITHMS = (
     "winograd2x2_bf16x3",
     "winograd2x2_bf16",
     "split_bf16x3_fused",
+    "split_bf16x4",
 )
 # One of each kind, in the notation of `fastconv compare`.
 LAYERS = {

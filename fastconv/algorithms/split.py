@@ -21,15 +21,13 @@ UNIT_RATE = 16
 # Terms, filters and pixels of a block (kernels/tiles.h).
 BLOCK = 32
 _WEIGHTS_LIMIT = 2**31
-# Of millions of sums of n products of normal numbers, the largest error measured is 1.6 / sqrt(n) of the bound of one product.
-_USUAL = 1.8
 
 
 class Split(Modelled):
     """Products of bfloat16 parts with float32 sums.
 
-    One part is the value rounded to 8 bits, two hold 16 bits of it and three all 24. Of two parts three products are taken, of
-    three parts six; the others are smaller than what the last part leaves. Calls with values so large or small that a part
+    One part is the value rounded to 8 bits, two hold 16 bits of it and three all 24. Of two parts three products are taken, or
+    all four; of three parts six, since the others are smaller than what the last part leaves. Calls with values so large or small that a part
     would be infinite or denormal, and with NaN or Inf, are left to direct convolution.
 
     Source: Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
@@ -46,11 +44,13 @@ class Split(Modelled):
         Of these, those of a step that are added when the product of the high parts is in the sum.
     error : float
         `product_error`, the error constant of one product of two values: what is left out.
+    usual : float
+        Of millions of sums of n products of normal numbers, the largest error found is so much / sqrt(n) of `product_error`.
     """
 
-    def __init__(self, name, parts, products, large_products, error):
+    def __init__(self, name, parts, products, large_products, error, usual):
         self.name, self.parts, self.products = name, parts, products
-        self._large_products, self.product_error = large_products, error
+        self._large_products, self.product_error, self._usual = large_products, error, usual
 
     def supports(self, problem):
         reason = cpu.why_no_matrix_units()
@@ -66,7 +66,7 @@ class Split(Modelled):
 
     def terms(self, problem):
         direction = DIRECTIONS.index(problem.direction)
-        work, area = cpu.kernels().split_work(problem.geometry, direction, self.parts, get_num_threads()), BLOCK * BLOCK
+        work, area = cpu.kernels().split_work(problem.geometry, direction, self.products, get_num_threads()), BLOCK * BLOCK
         source = problem.y_shape if problem.direction == "input_grad" else problem.x_shape
         size = problem.itemsize * int(np.prod(source, dtype=object))
         return {
@@ -80,7 +80,7 @@ class Split(Modelled):
         }
 
     def error(self, problem):
-        work = cpu.kernels().split_work(problem.geometry, DIRECTIONS.index(problem.direction), self.parts, 1)
+        work = cpu.kernels().split_work(problem.geometry, DIRECTIONS.index(problem.direction), self.products, 1)
         # A tile product adds its terms up in two chains from zero, the sum of which it adds to the tile. Of the first step's
         # sums those before the product of the high parts are small. (Of three parts so are most: they come first in all steps.)
         inside = math.ceil(min(sums.terms(problem), BLOCK) / 2) + 1
@@ -93,26 +93,26 @@ class Split(Modelled):
 
     def usual_error(self, terms):
         """Error constant of a sum of so many products whose errors are independent."""
-        return self.product_error * min(1.0, _USUAL / math.sqrt(max(1, terms)))
+        return self.product_error * min(1.0, self._usual / math.sqrt(max(1, terms)))
 
     def workspace(self, problem):
         own = self._own_workspace(problem.geometry, DIRECTIONS.index(problem.direction), get_num_threads())
         return max(own, FALLBACK.workspace(problem))
 
     def _own_workspace(self, geometry, direction, threads):
-        return cpu.kernels().split_workspace(geometry, direction, self.parts, threads)
+        return cpu.kernels().split_workspace(geometry, direction, self.products, threads)
 
     def pack(self, problem, w):
         kernels, direction, threads = cpu.kernels(), DIRECTIONS.index(problem.direction), get_num_threads()
-        packed = aligned_empty(kernels.split_packed_bytes(problem.geometry, direction, self.parts), np.uint8)
-        scratch = aligned_empty(kernels.split_pack_workspace(problem.geometry, direction, self.parts, threads), np.uint8)
-        kernels.split_pack(problem.geometry, direction, self.parts, w, packed, scratch, threads)
+        packed = aligned_empty(kernels.split_packed_bytes(problem.geometry, direction, self.products), np.uint8)
+        scratch = aligned_empty(kernels.split_pack_workspace(problem.geometry, direction, self.products, threads), np.uint8)
+        kernels.split_pack(problem.geometry, direction, self.products, w, packed, scratch, threads)
         return packed, w
 
     def run(self, problem, x, packed, bias, activation, out, workspace):
         kernels, threads = cpu.kernels(), get_num_threads()
         if problem.direction == "weight_grad":
-            if not kernels.split_weight_run(problem.geometry, self.parts, x, packed, out, workspace, threads):
+            if not kernels.split_weight_run(problem.geometry, self.products, x, packed, out, workspace, threads):
                 FALLBACK.run(problem, x, packed, bias, activation, out, workspace)
             return
         tiles, w = packed
@@ -122,7 +122,7 @@ class Split(Modelled):
             fall_back(problem, x, w, bias, activation, out, workspace)
 
     def _run_kernel(self, geometry, direction, *operands):
-        return cpu.kernels().split_run(geometry, direction, self.parts, *operands)
+        return cpu.kernels().split_run(geometry, direction, self.products, *operands)
 
 
 class SplitFused(Split):
@@ -138,7 +138,9 @@ class SplitFused(Split):
     """
 
     def __init__(self, plain):
-        super().__init__(f"{plain.name}_fused", plain.parts, plain.products, plain._large_products, plain.product_error)
+        super().__init__(
+            f"{plain.name}_fused", plain.parts, plain.products, plain._large_products, plain.product_error, plain._usual
+        )
         self._plain = plain
 
     def supports(self, problem):
@@ -174,13 +176,15 @@ def fall_back(problem, x, w, bias, activation, out, workspace):
 
 
 # What is left out of a product of two values is at most so much of it, in units of 2^-23. Two parts leave 2^-17 of a value, and
-# the low one is at most 2^-8 of it: low x low, and both rests, are 2^-16 + 2 2^-17. Three parts hold a value, the middle one at
-# most 2^-8 and the low one 2^-16 of it: middle x low, twice, is 2 2^-24. One part leaves 2^-8: 2 2^-8 and their product.
+# the low one is at most 2^-8 of it: low x low, and both rests, are 2^-16 + 2 2^-17; with low x low there are the rests and their
+# product. Three parts hold a value, the middle one at most 2^-8 and the low one 2^-16 of it: middle x low, twice, is 2 2^-24. One
+# part leaves 2^-8: 2 2^-8 and their product.
 PLAIN = [
-    Split("split_bf16x6", 3, 6, 4, error=1 + 2**-8),
-    Split("split_bf16x3", 2, 3, 2, error=256),
-    Split("bf16", 1, 1, 1, error=2**16 + 2**7),
+    Split("split_bf16x6", 3, 6, 4, error=1 + 2**-8, usual=1.95),
+    Split("split_bf16x4", 2, 4, 2, error=2**7 + 2**-11, usual=2.2),
+    Split("split_bf16x3", 2, 3, 2, error=256, usual=1.95),
+    Split("bf16", 1, 1, 1, error=2**16 + 2**7, usual=1.95),
 ]
 # From the most accurate to the fastest.
 NAMES = tuple(algorithm.name for algorithm in PLAIN)
-ALGORITHMS = [*PLAIN[:2], SplitFused(PLAIN[1]), *PLAIN[2:]]
+ALGORITHMS = [*PLAIN[:3], SplitFused(PLAIN[2]), *PLAIN[3:]]

@@ -158,4 +158,6 @@ class SplitRowWinograd(SplitWinograd):
 
 
 # With three parts, the rounding of the transforms themselves would be the larger error.
-ALGORITHMS = [kind(products) for kind in (SplitRowWinograd, SplitWinograd) for products in split.PLAIN if products.parts < 3]
+ALGORITHMS = [
+    kind(products) for kind in (SplitRowWinograd, SplitWinograd) for products in split.PLAIN if products.products in (1, 3)
+]

@@ -18,17 +18,17 @@ typedef struct {
     int64_t packed, pack_scratch, strip, runs, compact, row, steps, bias, aside, sums;
 } split_sizes;
 
-static split_sizes sizes_of(const geometry *s, int backward, int parts, int threads) {
+static split_sizes sizes_of(const geometry *s, int backward, int products, int threads) {
     split_sizes z = {0};
     char *tables = malloc(split_tables_bytes(s));
     for (int64_t i = 0; tables && i < operands_of(s, backward).phases; i++) {
-        const split_plan q = plan_split(s, backward, parts, i, threads, tables);
+        const split_plan q = plan_split(s, backward, products, i, threads, tables);
         z.packed += q.groups * phase_weight_bytes(&q);
         z.pack_scratch = MAX(z.pack_scratch, pack_scratch_bytes(s, &q, backward));
         z.steps = MAX(z.steps, round_steps(&q) * (int64_t)sizeof(tile_step));
         z.strip = MAX(z.strip, split_strip_bytes(&q));
         z.runs = MAX(z.runs, split_plane_rows(&q) * (int64_t)sizeof(held_run));
-        z.compact = MAX(z.compact, split_compact_values(&q) * parts * (int64_t)sizeof(uint16_t));
+        z.compact = MAX(z.compact, split_compact_values(&q) * q.parts * (int64_t)sizeof(uint16_t));
         z.bias = MAX(z.bias, CEIL_DIV(q.o.columns, SPLIT_PANEL) * bias_floats(&q) * (int64_t)sizeof(float));
         z.row = MAX(z.row, split_row_floats(&q) * (int64_t)sizeof(float));
         z.aside = MAX(z.aside, aside_tables_bytes(&q));
@@ -38,17 +38,17 @@ static split_sizes sizes_of(const geometry *s, int backward, int parts, int thre
     return z;
 }
 
-static int64_t strips_packed_bytes(const geometry *s, int backward, int parts) {
-    return sizeof(split_header) + sizes_of(s, backward, parts, 1).packed;
+static int64_t strips_packed_bytes(const geometry *s, int backward, int products) {
+    return sizeof(split_header) + sizes_of(s, backward, products, 1).packed;
 }
 
-static int64_t strips_pack_workspace(const geometry *s, int backward, int parts, int threads) {
+static int64_t strips_pack_workspace(const geometry *s, int backward, int products, int threads) {
     return threads * (CACHE_LINE + split_tables_bytes(s) + tiles_bytes(s) +
-                      ROUND_UP(sizes_of(s, backward, parts, 1).pack_scratch, CACHE_LINE));
+                      ROUND_UP(sizes_of(s, backward, products, 1).pack_scratch, CACHE_LINE));
 }
 
-static void strips_pack(const geometry *s, int backward, int parts, const float *w, char *packed, void *workspace, int threads) {
-    const int64_t own = strips_pack_workspace(s, backward, parts, 1);
+static void strips_pack(const geometry *s, int backward, int products, const float *w, char *packed, void *workspace, int threads) {
+    const int64_t own = strips_pack_workspace(s, backward, products, 1);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         char *p = (char *)workspace + thread_index() * own, *to = packed + sizeof(split_header);
@@ -58,7 +58,7 @@ static void strips_pack(const geometry *s, int backward, int parts, const float 
         tap_tiles *tiles = memset(aligned_take(&p, tiles_bytes(s)), 0, tiles_bytes(s));
         split_plan some = {.steps = 0}; /* of the phases that are packed together */
         for (int64_t i = 0; i < operands_of(s, backward).phases; i++) {
-            const split_plan q = plan_split(s, backward, parts, i, 1, tables);
+            const split_plan q = plan_split(s, backward, products, i, 1, tables);
             if (!q.steps) continue;
             if (packs_channels(s, &q, backward)) place_taps(&q, to, tiles), some = q;
             else pack_by_terms(s, &q, backward, w, to, (int32_t *)p, thread_index(), team_size(), &m);
@@ -98,10 +98,10 @@ static weight_sizes weight_sizes_of(const split_plan *q) {
     return z;
 }
 
-static int64_t weight_workspace(const geometry *s, int parts, int threads) {
+static int64_t weight_workspace(const geometry *s, int products, int threads) {
     char *tables = malloc(split_tables_bytes(s));
     if (!tables) return 0;
-    const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, parts, 0, threads, tables);
+    const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, products, 0, threads, tables);
     const weight_sizes z = weight_sizes_of(&q);
     free(tables);
     return split_tables_bytes(s) + z.zeros + (q.apart ? threads : 1) * (z.pairs + z.gradients + z.sums) + threads * z.own;
@@ -126,15 +126,15 @@ static int64_t own_bytes(const geometry *s, int backward, const split_sizes *z) 
            ROUND_UP(z->aside, CACHE_LINE) + z->sums + SCRATCH_FLOATS * (int64_t)sizeof(float);
 }
 
-static int64_t strips_workspace(const geometry *s, int direction, int parts, int threads) {
-    if (direction == SPLIT_WEIGHT_GRAD) return weight_workspace(s, parts, threads);
-    const split_sizes z = sizes_of(s, direction, parts, threads);
+static int64_t strips_workspace(const geometry *s, int direction, int products, int threads) {
+    if (direction == SPLIT_WEIGHT_GRAD) return weight_workspace(s, products, threads);
+    const split_sizes z = sizes_of(s, direction, products, threads);
     return threads * own_bytes(s, direction, &z);
 }
 
-static int strips_run(const geometry *s, int backward, int parts, const float *x, const char *packed, const float *bias, int activation,
+static int strips_run(const geometry *s, int backward, int products, const float *x, const char *packed, const float *bias, int activation,
                       float slope, float *out, void *workspace, int threads) {
-    const split_sizes z = sizes_of(s, backward, parts, threads);
+    const split_sizes z = sizes_of(s, backward, products, threads);
     const int64_t own = own_bytes(s, backward, &z), phases = operands_of(s, backward).phases, sharing = sharing_phases(s, backward);
     magnitude_range range = ((const split_header *)packed)->range, seen = {0, UINT32_MAX};
     if (!ranges_allow_split(range, MAGNITUDE_ONE)) return 0;
@@ -161,7 +161,7 @@ static int strips_run(const geometry *s, int backward, int parts, const float *x
             int64_t count = 0; /* of those that have something to compute */
             for (int64_t j = 0; j < sharing; j++) {
                 split_plan *q = plans + count;
-                *q = plan_split(s, backward, parts, i + j, threads, tables[count]);
+                *q = plan_split(s, backward, products, i + j, threads, tables[count]);
                 packed_phase[count] = weights;
                 weights += q->groups * phase_weight_bytes(q);
                 if (!q->p.taps || !q->p.h || !q->p.w) continue;
@@ -214,9 +214,9 @@ static int strips_run(const geometry *s, int backward, int parts, const float *x
     return ranges_allow_split(range, seen);
 }
 
-int split_weight_run(const geometry *s, int parts, const float *x, const float *gy, float *dw, void *workspace, int threads) {
+int split_weight_run(const geometry *s, int products, const float *x, const float *gy, float *dw, void *workspace, int threads) {
     char *p = (char *)workspace, *tables = aligned_take(&p, split_tables_bytes(s));
-    const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, parts, 0, threads, tables);
+    const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, products, 0, threads, tables);
     const weight_sizes z = weight_sizes_of(&q);
     float *zeros = memset(aligned_take(&p, z.zeros), 0, z.zeros);
     const int64_t sets = q.apart ? threads : 1;
@@ -293,12 +293,12 @@ int split_weight_run(const geometry *s, int parts, const float *x, const float *
     return ranges_allow_split(seen[0], seen[1]);
 }
 
-static split_amounts strips_work(const geometry *s, int direction, int parts, int threads) {
+static split_amounts strips_work(const geometry *s, int direction, int products, int threads) {
     split_amounts all = {0};
     const int weight = direction == SPLIT_WEIGHT_GRAD;
     char *tables = malloc(split_tables_bytes(s));
     for (int64_t i = 0; tables && i < operands_of(s, direction == SPLIT_INPUT_GRAD).phases; i++) {
-        const split_plan q = plan_split(s, direction, parts, i, threads, tables);
+        const split_plan q = plan_split(s, direction, products, i, threads, tables);
         if (!q.p.taps || !q.p.h || !q.p.w) continue;
         const int64_t strips = q.groups * q.strips, panels = CEIL_DIV(q.o.columns, SPLIT_PANEL), pixels = CEIL_DIV(q.plane, SPLIT_BLOCK);
         const int64_t asides = q.groups * CEIL_DIV(s->n, SPLIT_BLOCK); /* of images that lie side by side */
@@ -307,14 +307,14 @@ static split_amounts strips_work(const geometry *s, int direction, int parts, in
             all.chain = q.aside ? CEIL_DIV(s->n, SPLIT_BLOCK) * q.p.h * q.p.w : q.strips * (q.plane / TERMS);
             all.blocks += q.aside ? asides * tiles / q.p.taps * pixels_under_taps(&q.o, &q.p) : strips * tiles * pixels;
             all.sums += strips * tiles;
-            all.parts += strips * parts * (pairs_part(&q) + gradient_part(&q));
+            all.parts += strips * q.parts * (pairs_part(&q) + gradient_part(&q));
             all.weights += 2 * strips * weight_sums(&q) * (int64_t)sizeof(float);
         } else {
             all.chain = MAX(all.chain, q.steps);
             all.blocks += panels * (q.aside ? asides * q.chunks * pixels_under_taps(&q.o, &q.p) : strips * pixels * q.steps);
             all.sums += panels * (q.aside ? asides * q.p.h * q.p.w : strips * pixels);
             if (sharing_phases(s, direction) == 1 || !all.parts)
-                all.parts += q.aside ? asides * q.image_rows * q.pitch * q.aside * q.planes * q.chunks * parts * TILE_ROW
+                all.parts += q.aside ? asides * q.image_rows * q.pitch * q.aside * q.planes * q.chunks * q.parts * TILE_ROW
                                      : strips * split_strip_bytes(&q);
             all.weights += strips * phase_weight_bytes(&q);
         }
@@ -324,39 +324,39 @@ static split_amounts strips_work(const geometry *s, int direction, int parts, in
 }
 #include "split_few.h"
 
-int64_t split_packed_bytes(const geometry *s, int backward, int parts) {
+int64_t split_packed_bytes(const geometry *s, int backward, int products) {
     const geometry few = few_products(s, backward);
-    return few.k ? strips_packed_bytes(&few, 0, parts) : strips_packed_bytes(s, backward, parts);
+    return few.k ? strips_packed_bytes(&few, 0, products) : strips_packed_bytes(s, backward, products);
 }
 
-int64_t split_pack_workspace(const geometry *s, int backward, int parts, int threads) {
+int64_t split_pack_workspace(const geometry *s, int backward, int products, int threads) {
     const geometry few = few_products(s, backward);
-    return few.k ? few_weights_bytes(&few) + strips_pack_workspace(&few, 0, parts, threads)
-                 : strips_pack_workspace(s, backward, parts, threads);
+    return few.k ? few_weights_bytes(&few) + strips_pack_workspace(&few, 0, products, threads)
+                 : strips_pack_workspace(s, backward, products, threads);
 }
 
-void split_pack(const geometry *s, int backward, int parts, const float *w, char *packed, void *workspace, int threads) {
+void split_pack(const geometry *s, int backward, int products, const float *w, char *packed, void *workspace, int threads) {
     const geometry few = few_products(s, backward);
-    if (few.k) few_pack(s, &few, backward, parts, w, packed, workspace, threads);
-    else strips_pack(s, backward, parts, w, packed, workspace, threads);
+    if (few.k) few_pack(s, &few, backward, products, w, packed, workspace, threads);
+    else strips_pack(s, backward, products, w, packed, workspace, threads);
 }
 
-int64_t split_workspace(const geometry *s, int direction, int parts, int threads) {
+int64_t split_workspace(const geometry *s, int direction, int products, int threads) {
     const geometry few = few_products(s, direction);
-    return few.k ? few_sums_bytes(&few) + strips_workspace(&few, 0, parts, threads) : strips_workspace(s, direction, parts, threads);
+    return few.k ? few_sums_bytes(&few) + strips_workspace(&few, 0, products, threads) : strips_workspace(s, direction, products, threads);
 }
 
-int split_run(const geometry *s, int backward, int parts, const float *x, const char *packed, const float *bias, int activation,
+int split_run(const geometry *s, int backward, int products, const float *x, const char *packed, const float *bias, int activation,
               float slope, float *out, void *workspace, int threads) {
     const geometry few = few_products(s, backward);
-    if (few.k) return few_run(s, &few, backward, parts, x, packed, bias, activation, slope, out, workspace, threads);
-    return strips_run(s, backward, parts, x, packed, bias, activation, slope, out, workspace, threads);
+    if (few.k) return few_run(s, &few, backward, products, x, packed, bias, activation, slope, out, workspace, threads);
+    return strips_run(s, backward, products, x, packed, bias, activation, slope, out, workspace, threads);
 }
 
-split_amounts split_work(const geometry *s, int direction, int parts, int threads) {
+split_amounts split_work(const geometry *s, int direction, int products, int threads) {
     const geometry few = few_products(s, direction);
-    if (!few.k) return strips_work(s, direction, parts, threads);
-    split_amounts all = strips_work(&few, 0, parts, threads);
+    if (!few.k) return strips_work(s, direction, products, threads);
+    split_amounts all = strips_work(&few, 0, products, threads);
     const int64_t calls = CEIL_DIV(MAX(1, s->n), few.n);
     all.chain += s->kh * s->kw;
     all.blocks *= calls, all.sums *= calls, all.parts *= calls, all.weights *= calls;

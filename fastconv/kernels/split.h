@@ -193,7 +193,7 @@ INLINE void multiply_block(const strip_work *s, int64_t panel, int64_t m, int64_
     f.weights = s->packed + panel * q->steps * 2 * q->parts * TILE_BYTES;
     f.data = s->t->parts + (s->ahead ? m % (2 * SPLIT_BLOCK) : m) * (q->lanes ? 4 : f.row);
     if (s->ahead) meanwhile_kernels[nd - 1][nw - 1](&f, r, s->ahead);
-    else tile_kernels[q->parts - 1][q->lanes][nd - 1][nw - 1](&f, r);
+    else tile_kernels[q->products][q->lanes][nd - 1][nw - 1](&f, r);
 }
 
 /* Channels-last outputs, which tiles of whole rows of 16 pixels are stored to as they are. */

@@ -18,27 +18,27 @@ cdef extern from "split_api.h" nogil:
                                             float *, void *, int)
 
 
-def split_work(cnp.ndarray shape not None, int direction, int parts, int threads):
+def split_work(cnp.ndarray shape not None, int direction, int products, int threads):
     """The fields of split_amounts, as a dict."""
-    return c_split_work(shape_of(shape), direction, parts, threads)
+    return c_split_work(shape_of(shape), direction, products, threads)
 
 
-def split_workspace(cnp.ndarray shape not None, int direction, int parts, int threads):
+def split_workspace(cnp.ndarray shape not None, int direction, int products, int threads):
     """Bytes of scratch that split_run needs."""
-    return c_split_workspace(shape_of(shape), direction, parts, threads)
+    return c_split_workspace(shape_of(shape), direction, products, threads)
 
 
-def split_packed_bytes(cnp.ndarray shape not None, int direction, int parts):
+def split_packed_bytes(cnp.ndarray shape not None, int direction, int products):
     """Bytes of the packed weights."""
-    return c_split_packed_bytes(shape_of(shape), direction, parts)
+    return c_split_packed_bytes(shape_of(shape), direction, products)
 
 
-def split_pack_workspace(cnp.ndarray shape not None, int direction, int parts, int threads):
+def split_pack_workspace(cnp.ndarray shape not None, int direction, int products, int threads):
     """Bytes of scratch that split_pack needs."""
-    return c_split_pack_workspace(shape_of(shape), direction, parts, threads)
+    return c_split_pack_workspace(shape_of(shape), direction, products, threads)
 
 
-def split_pack(cnp.ndarray shape not None, int direction, int parts, cnp.ndarray w not None, cnp.ndarray packed not None,
+def split_pack(cnp.ndarray shape not None, int direction, int products, cnp.ndarray w not None, cnp.ndarray packed not None,
                cnp.ndarray workspace not None, int threads):
     """Split OIHW weights into tiles."""
     cdef const geometry *s = shape_of(shape)
@@ -46,10 +46,10 @@ def split_pack(cnp.ndarray shape not None, int direction, int parts, cnp.ndarray
     cdef char *po = <char *>data(packed)
     cdef void *ps = data(workspace)
     with nogil:
-        c_split_pack(s, direction, parts, pw, po, ps, threads)
+        c_split_pack(s, direction, products, pw, po, ps, threads)
 
 
-def split_run(cnp.ndarray shape not None, int direction, int parts, cnp.ndarray x not None, cnp.ndarray packed not None, bias,
+def split_run(cnp.ndarray shape not None, int direction, int products, cnp.ndarray x not None, cnp.ndarray packed not None, bias,
               int activation, double slope, cnp.ndarray out not None, cnp.ndarray workspace not None, int threads):
     """Forward and input gradient; False if there are values that bfloat16 parts do not serve, and the result is not there."""
     cdef const geometry *s = shape_of(shape)
@@ -60,11 +60,11 @@ def split_run(cnp.ndarray shape not None, int direction, int parts, cnp.ndarray 
     cdef void *ps = data(workspace)
     cdef int done
     with nogil:
-        done = c_split_run(s, direction, parts, px, pw, pb, activation, <float>slope, po, ps, threads)
+        done = c_split_run(s, direction, products, px, pw, pb, activation, <float>slope, po, ps, threads)
     return bool(done)
 
 
-def split_weight_run(cnp.ndarray shape not None, int parts, cnp.ndarray x not None, cnp.ndarray gy not None,
+def split_weight_run(cnp.ndarray shape not None, int products, cnp.ndarray x not None, cnp.ndarray gy not None,
                      cnp.ndarray dw not None, cnp.ndarray workspace not None, int threads):
     """Weight gradient; False as for split_run."""
     cdef const geometry *s = shape_of(shape)
@@ -74,7 +74,7 @@ def split_weight_run(cnp.ndarray shape not None, int parts, cnp.ndarray x not No
     cdef void *ps = data(workspace)
     cdef int done
     with nogil:
-        done = c_split_weight_run(s, parts, px, pg, po, ps, threads)
+        done = c_split_weight_run(s, products, px, pg, po, ps, threads)
     return bool(done)
 
 

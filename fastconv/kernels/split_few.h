@@ -29,7 +29,7 @@ static int64_t few_sums_bytes(const geometry *few) {
     return ROUND_UP(few->n * few->k * few->h * few->w * (int64_t)sizeof(float), CACHE_LINE);
 }
 
-static void few_pack(const geometry *s, const geometry *few, int backward, int parts, const float *w, char *packed, void *workspace,
+static void few_pack(const geometry *s, const geometry *few, int backward, int products, const float *w, char *packed, void *workspace,
                      int threads) {
     const int64_t taps = s->kh * s->kw, filter = s->c * taps, columns = few->k / taps;
     float *rows = (float *)workspace;
@@ -37,7 +37,7 @@ static void few_pack(const geometry *s, const geometry *few, int backward, int p
         for (int64_t k = 0; k < columns; k++)
             for (int64_t c = 0; c < few->c; c++)
                 rows[(t * columns + k) * few->c + c] = w[backward ? c * filter + k * taps + t : k * filter + c * taps + t];
-    strips_pack(few, 0, parts, rows, packed, (char *)workspace + few_weights_bytes(few), threads);
+    strips_pack(few, 0, products, rows, packed, (char *)workspace + few_weights_bytes(few), threads);
 }
 
 /* 16 outputs of a row from x on; `sums`: of its filter and the first tap. */
@@ -57,7 +57,7 @@ INLINE vec_t_f32 few_outputs(const geometry *few, const phase *p, int64_t column
 }
 
 /* `workspace`: P, and what the 1x1 convolution needs. */
-static int few_run(const geometry *s, const geometry *few, int backward, int parts, const float *x, const char *packed, const float *bias,
+static int few_run(const geometry *s, const geometry *few, int backward, int products, const float *x, const char *packed, const float *bias,
                    int activation, float slope, float *out, void *workspace, int threads) {
     const operands o = operands_of(s, backward);
     const int64_t columns = o.columns, plane = few->h * few->w, rows = columns * o.dst_h;
@@ -68,7 +68,7 @@ static int few_run(const geometry *s, const geometry *few, int backward, int par
     for (int64_t n0 = 0; n0 < s->n && done; n0 += few->n) {
         geometry some = *few;
         some.n = MIN(few->n, s->n - n0);
-        done = strips_run(&some, 0, parts, x + n0 * few->c * plane, packed, NULL, ACT_NONE, 0, sums,
+        done = strips_run(&some, 0, products, x + n0 * few->c * plane, packed, NULL, ACT_NONE, 0, sums,
                           (char *)workspace + few_sums_bytes(few), threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)
         {

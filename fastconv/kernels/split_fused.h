@@ -15,7 +15,7 @@ enum { FUSED_WEIGHT_BYTES = 1024 * 1024 /* of all filters, which stay in the sec
 
 /* The plan of one strip of everything, of which two blocks are held at a time. */
 static split_plan plan_fused(const geometry *s, int backward, char *tables) {
-    split_plan q = plan_split(s, backward, 2, 0, 1, tables);
+    split_plan q = plan_split(s, backward, 3, 0, 1, tables);
     q.pitch = q.p.w, q.image_rows = q.rows = q.p.h, q.images = s->n;
     q.plane = 2 * SPLIT_BLOCK + 1;
     return q;

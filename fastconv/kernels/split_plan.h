@@ -41,7 +41,7 @@ typedef struct {
 typedef struct {
     operands o;
     phase p;
-    int parts, patches;
+    int products, parts, patches;
     int64_t bundle, groups;      /* groups that are computed as one, with weights of zero between them; so many times */
     int channels_last, lanes;    /* the data; whether its pixels are in the lanes of the tiles */
     int64_t chunks, steps;       /* planes of 32 channels (planes); products of 32 terms */
@@ -162,9 +162,10 @@ static int64_t weight_strip_bytes(const split_plan *q, int64_t pixel_pairs, int6
 }
 
 /* `tables`: split_tables_bytes. */
-static split_plan plan_split(const geometry *s, int direction, int parts, int64_t index, int threads, char *tables) {
+static split_plan plan_split(const geometry *s, int direction, int products, int64_t index, int threads, char *tables) {
+    const int parts = parts_of(products);
     const int64_t most_taps = s->kh * s->kw, backward = direction == SPLIT_INPUT_GRAD, weight = direction == SPLIT_WEIGHT_GRAD;
-    split_plan q = {.o = operands_of(s, backward), .parts = parts, .channels_last = (int)s->channels_last};
+    split_plan q = {.o = operands_of(s, backward), .products = products, .parts = parts, .channels_last = (int)s->channels_last};
     tap *taps = (tap *)aligned_take(&tables, most_taps * sizeof(tap));
     q.slot = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));
     q.slot_y = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));

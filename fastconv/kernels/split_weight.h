@@ -303,7 +303,7 @@ static void add_tiles(const split_plan *q, const tile_factors *f, int64_t nd, in
     float turn_sums[SUMS_FLOATS] __attribute__((aligned(CACHE_LINE)));
     tile_sums r = {.from = begins || apart ? FROM_ZERO : FROM_SUMS, .row = {TILE_ROW, TILE_ROW}};
     for (int64_t i = 0; i < 4; i++) r.out[i] = (apart ? turn_sums : sums) + i * TILE * TILE;
-    tile_kernels[q->parts - 1][0][nd - 1][nw - 1](f, &r);
+    tile_kernels[q->products][0][nd - 1][nw - 1](f, &r);
     for (int64_t i = 0; apart && i < 2 * nd; i++)
         for (int64_t j = i * TILE * TILE; i % 2 < nw && j < (i + 1) * TILE * TILE; j += TILE)
             store_f32(sums + j, load_f32(sums + j) + load_f32(turn_sums + j));

@@ -48,8 +48,8 @@
 #define SPLIT_SOME \
     if (ahead) split_some(ahead, ahead->each, &seen)
 
-/* nd x nw sums; all four numbers are constants. `ahead` is NULL but for two parts. */
-INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r,
+/* nd x nw sums; all four numbers are constants. `ahead` is NULL but for three products. */
+INLINE void multiply_tiles(const int products, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r,
                            split_ahead *ahead) {
     magnitudes seen = ahead ? ahead->seen : no_magnitudes();
     __asm__ volatile("" ::: "memory"); /* tile loads do not tell the compiler that they read memory */
@@ -58,9 +58,14 @@ INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const
     if (nd > 1) START(2, 0);
     if (nd > 1 && nw > 1) START(3, 1);
     EACH_STEP {
-        if (parts == 1) {
+        if (products == 1) {
             MULTIPLY(0, 0);
-        } else if (parts == 2) {
+        } else if (products == 4) {
+            MULTIPLY(1, 1);
+            MULTIPLY_WEIGHTS(0);
+            MULTIPLY_DATA(0);
+            MULTIPLY_WEIGHTS(1);
+        } else if (products == 3) {
             MULTIPLY(1, 0);
             SPLIT_SOME;
             MULTIPLY_DATA(0);
@@ -76,7 +81,7 @@ INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const
         }
     }
     /* Of three parts the high ones come last: small products are not rounded to the size of large sums. */
-    if (parts == 3) EACH_STEP MULTIPLY(0, 0);
+    if (products == 6) EACH_STEP MULTIPLY(0, 0);
     _tile_stored(0, r->out[0], r->row[0]);
     if (nw > 1) _tile_stored(1, r->out[1], r->row[0]);
     if (nd > 1) _tile_stored(2, r->out[2], r->row[1]);
@@ -84,21 +89,23 @@ INLINE void multiply_tiles(const int parts, const int lanes, const int nd, const
     if (ahead) ahead->seen = seen;
 }
 
-#define KERNEL(parts, lanes, nd, nw)                                                                                     \
-    static void multiply_##parts##lanes##nd##nw(const tile_factors *f, const tile_sums *r) {                             \
-        multiply_tiles(parts, lanes, nd, nw, f, r, NULL);                                                                 \
+#define KERNEL(products, lanes, nd, nw)                                                                                  \
+    static void multiply_##products##lanes##nd##nw(const tile_factors *f, const tile_sums *r) {                          \
+        multiply_tiles(products, lanes, nd, nw, f, r, NULL);                                                             \
     }
-#define KERNELS(parts, lanes) KERNEL(parts, lanes, 1, 1) KERNEL(parts, lanes, 1, 2) KERNEL(parts, lanes, 2, 1) KERNEL(parts, lanes, 2, 2)
-KERNELS(1, 0) KERNELS(1, 1) KERNELS(2, 0) KERNELS(2, 1) KERNELS(3, 0) KERNELS(3, 1)
-#define NAMES(parts, lanes)                                                                                              \
-    {{multiply_##parts##lanes##11, multiply_##parts##lanes##12}, {multiply_##parts##lanes##21, multiply_##parts##lanes##22}}
+#define KERNELS(products, lanes) \
+    KERNEL(products, lanes, 1, 1) KERNEL(products, lanes, 1, 2) KERNEL(products, lanes, 2, 1) KERNEL(products, lanes, 2, 2)
+KERNELS(1, 0) KERNELS(1, 1) KERNELS(3, 0) KERNELS(3, 1) KERNELS(4, 0) KERNELS(4, 1) KERNELS(6, 0) KERNELS(6, 1)
+#define NAMES(products, lanes)                                                                                           \
+    {{multiply_##products##lanes##11, multiply_##products##lanes##12},                                                   \
+     {multiply_##products##lanes##21, multiply_##products##lanes##22}}
 
-tile_kernel *const tile_kernels[MOST_PARTS][2][2][2] = {
-    {NAMES(1, 0), NAMES(1, 1)}, {NAMES(2, 0), NAMES(2, 1)}, {NAMES(3, 0), NAMES(3, 1)}};
+tile_kernel *const tile_kernels[MOST_PRODUCTS + 1][2][2][2] = {
+    [1] = {NAMES(1, 0), NAMES(1, 1)}, [3] = {NAMES(3, 0), NAMES(3, 1)}, [4] = {NAMES(4, 0), NAMES(4, 1)}, [6] = {NAMES(6, 0), NAMES(6, 1)}};
 
 #define MEANWHILE_KERNEL(nd, nw)                                                                           \
     static void meanwhile_##nd##nw(const tile_factors *f, const tile_sums *r, split_ahead *ahead) {        \
-        multiply_tiles(2, 0, nd, nw, f, r, ahead);                                                         \
+        multiply_tiles(3, 0, nd, nw, f, r, ahead);                                                         \
     }
 MEANWHILE_KERNEL(1, 1) MEANWHILE_KERNEL(1, 2) MEANWHILE_KERNEL(2, 1) MEANWHILE_KERNEL(2, 2)
 

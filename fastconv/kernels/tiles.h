@@ -2,8 +2,8 @@
  *
  * A float32 is the sum of two bfloat16 parts up to 2^-17 of it, or of three up to 2^-24; see bfloat.h. A register tile is 2 x 2 sums of
  * 16 x 16 floats over steps of 32 terms. Each step multiplies two data tiles with two tiles of weights, part by part: of two parts low x
- * high, high x high, high x low, so that eight tile loads serve twelve products; of three parts those six products whose size is above
- * 2^-24, the five small ones of all steps first. Each load stands right before its first product. Source: Henry, Tang and Heinecke,
+ * high, high x high, high x low, so that eight tile loads serve twelve products, or low x low before them; of three parts those six products
+ * whose size is above 2^-24, the five small ones of all steps first. Each load stands right before its first product. Source: Henry, Tang and Heinecke,
  * "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations" (arXiv:1904.06376).
  *
  *   rows:  data tiles are 16 pixels x 32 terms,          weights 16 pairs of terms x 16 filters, sums 16 pixels x 16 filters
@@ -82,10 +82,15 @@ INLINE void split_some(split_ahead *a, int64_t count, magnitudes *m) {
 typedef void tile_kernel(const tile_factors *, const tile_sums *);
 typedef void meanwhile_kernel(const tile_factors *, const tile_sums *, split_ahead *);
 
-/* By the number of parts, whether pixels lie in lanes, and the numbers of data and weight tiles, each less 1. */
-extern __attribute__((visibility("hidden"))) tile_kernel *const tile_kernels[MOST_PARTS][2][2][2];
+enum { MOST_PRODUCTS = 6 };
 
-/* Of two parts and pixels in rows, by the numbers of data and weight tiles less 1: SPLITS_A_STEP times a step `split_some`. */
+/* bfloat16 numbers per float32 for so many products of them: 1, 3, 4 or 6. */
+INLINE int parts_of(int products) { return products == 1 ? 1 : products == 6 ? 3 : 2; }
+
+/* By the number of products, whether pixels lie in lanes, and the numbers of data and weight tiles, each less 1. */
+extern __attribute__((visibility("hidden"))) tile_kernel *const tile_kernels[MOST_PRODUCTS + 1][2][2][2];
+
+/* Of three products and pixels in rows, by the numbers of data and weight tiles less 1: SPLITS_A_STEP times a step `split_some`. */
 extern __attribute__((visibility("hidden"))) meanwhile_kernel *const meanwhile_kernels[2][2];
 
 #endif

@@ -277,7 +277,7 @@ static void multiply_row_split(const row_split *q, const char *v, const char *fi
                 f.data = v + point * q->v_point + m * TILE_ROW;
                 for (int i = 0; i < 4; i++)
                     r.out[i] = sums + (m - first + i / 2 * TILE) * q->m_row + (j - j0) * SPLIT_FILTERS + i % 2 * TILE;
-                tile_kernels[q->parts - 1][0][nd - 1][nw - 1](&f, &r);
+                tile_kernels[q->parts == 1 ? 1 : 3][0][nd - 1][nw - 1](&f, &r);
             }
         }
 }

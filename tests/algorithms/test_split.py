@@ -17,7 +17,7 @@ if "amx" not in cpu.available():
     pytest.skip("needs matrix units", allow_module_level=True)
 
 DIRECT, BEST = algorithms.get("direct"), algorithms.get("split_bf16x6")
-SPLIT = ("split_bf16x6", "split_bf16x3", "bf16")
+SPLIT = ("split_bf16x6", "split_bf16x4", "split_bf16x3", "bf16")
 FUSED = "split_bf16x3_fused"
 # Their constants are measured, on the data of test_contract.py; here they are held to what bfloat16 parts ask for.
 IN_TILES = ("winograd4x1_bf16x3", "winograd4x1_bf16", "winograd2x2_bf16x3", "winograd2x2_bf16")
@@ -200,7 +200,7 @@ def test_the_bound_is_not_loose(name, value):
         assert published / 2 <= largest_error(p, run(algorithm, p, data), data) <= published
 
 
-@pytest.mark.parametrize("name", ["split_bf16x3", "winograd4x1_bf16x3", "winograd2x2_bf16x3"])
+@pytest.mark.parametrize("name", ["split_bf16x4", "split_bf16x3", "winograd4x1_bf16x3", "winograd2x2_bf16x3"])
 def test_independent_data_has_the_errors_that_precision_goes_by(name):
     algorithm = algorithms.get(name)
     for p in [p for text in (*CASES.values(), *LONG.values()) for p in each_problem(text, name=name)]:
