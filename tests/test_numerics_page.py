@@ -54,8 +54,8 @@ def variables(p, name):
         "weight_grad": p.batch * p.out_height * p.out_width,
     }
     fewest = products[products > 0].min(initial=products.max(initial=1)) or 1
-    products_of_parts = PRODUCTS.get(name)
-    chain = products_of_parts and cpu.kernels().split_work(p.geometry, DIRECTIONS.index(p.direction), products_of_parts, 1)["chain"]
+    of_parts = PRODUCTS.get(name)
+    chain = of_parts and cpu.kernels().split_work(p.geometry, DIRECTIONS.index(p.direction), of_parts, 1)["chain"]
     return {
         "m": summed[p.direction],
         "d": depth,

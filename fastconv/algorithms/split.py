@@ -27,8 +27,8 @@ class Split(Modelled):
     """Products of bfloat16 parts with float32 sums.
 
     One part is the value rounded to 8 bits, two hold 16 bits of it and three all 24. Of two parts three products are taken, or
-    all four; of three parts six, since the others are smaller than what the last part leaves. Calls with values so large or small that a part
-    would be infinite or denormal, and with NaN or Inf, are left to direct convolution.
+    all four; of three parts six, since the others are smaller than what the last part leaves. Calls with values so large or small
+    that a part would be infinite or denormal, and with NaN or Inf, are left to direct convolution.
 
     Source: Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
     Computations" (arXiv:1904.06376).
@@ -176,9 +176,9 @@ def fall_back(problem, x, w, bias, activation, out, workspace):
 
 
 # What is left out of a product of two values is at most so much of it, in units of 2^-23. Two parts leave 2^-17 of a value, and
-# the low one is at most 2^-8 of it: low x low, and both rests, are 2^-16 + 2 2^-17; with low x low there are the rests and their
-# product. Three parts hold a value, the middle one at most 2^-8 and the low one 2^-16 of it: middle x low, twice, is 2 2^-24. One
-# part leaves 2^-8: 2 2^-8 and their product.
+# the low one is at most 2^-8 of it: low x low, and both rests, are 2^-16 + 2 2^-17; with low x low taken, the rests and their
+# product are left. Three parts hold a value, the middle one at most 2^-8 and the low one 2^-16 of it: middle x low, twice, is
+# 2 2^-24. One part leaves 2^-8: 2 2^-8 and their product.
 PLAIN = [
     Split("split_bf16x6", 3, 6, 4, error=1 + 2**-8, usual=1.95),
     Split("split_bf16x4", 2, 4, 2, error=2**7 + 2**-11, usual=2.2),

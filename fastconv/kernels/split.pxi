@@ -49,8 +49,8 @@ def split_pack(cnp.ndarray shape not None, int direction, int products, cnp.ndar
         c_split_pack(s, direction, products, pw, po, ps, threads)
 
 
-def split_run(cnp.ndarray shape not None, int direction, int products, cnp.ndarray x not None, cnp.ndarray packed not None, bias,
-              int activation, double slope, cnp.ndarray out not None, cnp.ndarray workspace not None, int threads):
+def split_run(cnp.ndarray shape not None, int direction, int products, cnp.ndarray x not None, cnp.ndarray packed not None,
+              bias, int activation, double slope, cnp.ndarray out not None, cnp.ndarray workspace not None, int threads):
     """Forward and input gradient; False if there are values that bfloat16 parts do not serve, and the result is not there."""
     cdef const geometry *s = shape_of(shape)
     cdef const float *px = <const float *>data(x)
