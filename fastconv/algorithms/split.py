@@ -27,8 +27,8 @@ class Split(Modelled):
     """Products of bfloat16 parts with float32 sums.
 
     One part is the value rounded to 8 bits, two hold 16 bits of it and three all 24. Of two parts three products are taken, or
-    all four; of three parts six, since the others are smaller than what the last part leaves. Calls with values so large or small
-    that a part would be infinite or denormal, and with NaN or Inf, are left to direct convolution.
+    all four; of three parts six, since the others are smaller than what the last part leaves. Calls with values so large or
+    small that a part would be infinite or denormal, and with NaN or Inf, are left to direct convolution.
 
     Source: Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
     Computations" (arXiv:1904.06376).

@@ -57,8 +57,8 @@ INLINE vec_t_f32 few_outputs(const geometry *few, const phase *p, int64_t column
 }
 
 /* `workspace`: P, and what the 1x1 convolution needs. */
-static int few_run(const geometry *s, const geometry *few, int backward, int products, const float *x, const char *packed, const float *bias,
-                   int activation, float slope, float *out, void *workspace, int threads) {
+static int few_run(const geometry *s, const geometry *few, int backward, int products, const float *x, const char *packed,
+                   const float *bias, int activation, float slope, float *out, void *workspace, int threads) {
     const operands o = operands_of(s, backward);
     const int64_t columns = o.columns, plane = few->h * few->w, rows = columns * o.dst_h;
     float *sums = (float *)workspace;

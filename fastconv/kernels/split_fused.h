@@ -98,7 +98,8 @@ int split_fused_run(const geometry *s, int backward, const float *x, const char 
         float *bias_tiles = (float *)aligned_take(&mine, fused_bias_bytes(plan));
         block_pixels pixel;
         for (int64_t i = 0; i < 2 * SPLIT_BLOCK; i++) pixel[i / SPLIT_BLOCK][i % SPLIT_BLOCK] = x;
-        split_ahead ahead = {.depth = q.o.depth, .part = q.plane * TILE_ROW, .chunk = q.parts * q.plane * TILE_ROW, .seen = no_magnitudes()};
+        split_ahead ahead = {.depth = q.o.depth, .part = q.plane * TILE_ROW, .seen = no_magnitudes()};
+        ahead.chunk = q.parts * ahead.part;
         ahead.next = TILE_ROW - q.chunks * ahead.chunk;
         ahead.each = CEIL_DIV(SPLIT_BLOCK * q.chunks, panels * q.steps * SPLITS_A_STEP);
         int64_t begin, end;

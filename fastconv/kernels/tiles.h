@@ -2,9 +2,10 @@
  *
  * A float32 is the sum of two bfloat16 parts up to 2^-17 of it, or of three up to 2^-24; see bfloat.h. A register tile is 2 x 2 sums of
  * 16 x 16 floats over steps of 32 terms. Each step multiplies two data tiles with two tiles of weights, part by part: of two parts low x
- * high, high x high, high x low, so that eight tile loads serve twelve products, or low x low before them; of three parts those six products
- * whose size is above 2^-24, the five small ones of all steps first. Each load stands right before its first product. Source: Henry, Tang and Heinecke,
- * "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations" (arXiv:1904.06376).
+ * high, high x high, high x low, so that eight tile loads serve twelve products, maybe low x low before them; of three parts those six
+ * products whose size is above 2^-24, the five small ones of all steps first. Each load stands right before its first product. Source:
+ * Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations"
+ * (arXiv:1904.06376).
  *
  *   rows:  data tiles are 16 pixels x 32 terms,          weights 16 pairs of terms x 16 filters, sums 16 pixels x 16 filters
  *   lanes: data tiles are 16 pairs of terms x 16 pixels, weights 16 filters x 32 terms,          sums 16 filters x 16 pixels
