@@ -22,7 +22,7 @@ class Measurement:
     seconds : float
         Fastest run with packed weights.
     pack_seconds : float
-        Fastest packing of the weights; 0 for weight gradients.
+        What packing the weights adds to the run that follows; 0 for weight gradients.
     spread : float
         How far the median lies above the fastest, relatively.
     workspace : int
