@@ -34,8 +34,8 @@ EXHAUSTIVE_SECONDS = 1.0
 _SURVEY_LIMIT = 10.0
 
 # Packing is timed for this share of the time given to running; and again as long together with the run that follows, where what
-# was packed is in other caches than when one packed operand is read again and again. That is done if packing is so much of a run
-# of one of those whose times for both are at most this many times as long as the fastest's.
+# was packed is in other caches than when one packed operand is read again and again. That is done if packing is so much of a
+# run of one of those whose times for both are at most this many times as long as the fastest's.
 _PACK_SHARE = 0.2
 _PACK_COUNTS = 0.05
 _NEAR_TOTAL = 1.5
