@@ -124,9 +124,10 @@ static void term_offsets(const geometry *s, const split_plan *q, int backward, i
 }
 
 INLINE __m512 gather_terms(const float *from, const int32_t *offset) {
-    const __m512i at = _mm512_loadu_si512(offset);
+    const __m512i at = _mm512_loadu_si512(offset), lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     const __mmask16 there = _mm512_cmpge_epi32_mask(at, _mm512_setzero_si512());
-    if (there == 0xffff && offset[15] == offset[0] + 15) return _mm512_loadu_ps(from + offset[0]);
+    const __mmask16 in_line = _mm512_cmpeq_epi32_mask(at, _mm512_add_epi32(_mm512_set1_epi32(offset[0]), lanes));
+    if (there == 0xffff && in_line == 0xffff) return _mm512_loadu_ps(from + offset[0]);
     return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, at, from, sizeof(float));
 }
 
