@@ -142,6 +142,8 @@ MORE = {
     "3x1": "2x16x20x9,33x3x1,p1x0",
     "1x3, one row": "2x40x1x70,24x1x3,p0x1",
     "1x3 with dilation": "1x16x10x33,17x1x3,p0x2,d2x2",
+    "1x3, image lower than the dilation": "2x16x1x9,17x1x3,p0x1,d3x1",
+    "3x1, image narrower than the dilation": "1x17x9x2,16x3x1,p1x0,d1x3",
     "1x5 in groups": "2x16x5x40,32x1x5,p2,g2",
     "1x5, asymmetric padding": "1x9x4x17,18x1x5,p0.1x3.0",
     "3x1, image narrower than the kernel": "1x17x2x9,16x3x1,p1x0",

@@ -96,7 +96,9 @@ static wino_plan plan_winograd(const geometry *s, int direction, int fused, int 
     wino_plan p = {.n = MAX(1, s->n), .src_h = s->h, .src_w = s->w, .src_c = s->c, .dst_h = s->oh, .dst_w = s->ow, .dst_c = s->k,
                    .groups = s->g, .depth = s->c / s->g, .columns = s->k / s->g, .top = s->pt, .left = s->pl,
                    .mh = m, .mw = m, .r = (int)MAX(s->kh, s->kw), .taps = (int)(s->kh * s->kw),
-                   .dh = s->dh, .dw = s->dw, .area = s->dh * s->dw};
+                   /* Of a single row or column of taps dilation is none: lines of it have all their outputs. */
+                   .dh = s->kh > 1 ? s->dh : 1, .dw = s->kw > 1 ? s->dw : 1};
+    p.area = p.dh * p.dw;
     p.step_h = p.step_w = m, p.size_h = p.size_w = p.points = p.factors = m + p.r - 1;
     if (s->kh == 1) p.mh = p.step_h = p.size_h = 1;
     if (s->kw == 1) p.mw = p.step_w = p.size_w = 1;
