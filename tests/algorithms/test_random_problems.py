@@ -40,7 +40,7 @@ def drawn(rng):
     return problem if problem.flops <= 2 * MOST_PRODUCTS else None
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(16))
 def test_results_are_within_the_bound(seed):
     rng = np.random.default_rng(seed)
     problems = []
