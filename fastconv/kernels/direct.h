@@ -153,12 +153,6 @@ static int is_pointwise(const geometry *s) {
 
 static int64_t panel_count(int64_t panel_bytes) { return MAX(1, PANEL_BYTES / panel_bytes); }
 
-/* What lies between is asked for; returns its end. */
-INLINE const char *fetch_slice(const char *from, const char *to) {
-    for (; from < to; from += CACHE_LINE) __builtin_prefetch(from, 0, 2);
-    return from;
-}
-
 /* Whether a tap reads source row y; of an input gradient: writes it. */
 static int reads_row(const geometry *s, int64_t y) {
     for (int64_t i = 0; i < s->kh; i++)

@@ -29,7 +29,7 @@ static split_sizes sizes_of(const geometry *s, int backward, int products, int t
         z.strip = MAX(z.strip, split_strip_bytes(&q));
         z.runs = MAX(z.runs, split_plane_rows(&q) * (int64_t)sizeof(held_run));
         z.compact = MAX(z.compact, split_compact_values(&q) * q.parts * (int64_t)sizeof(uint16_t));
-        z.bias = MAX(z.bias, CEIL_DIV(q.o.columns, SPLIT_PANEL) * bias_floats(&q) * (int64_t)sizeof(float));
+        z.bias = MAX(z.bias, bias_bytes(&q));
         z.row = MAX(z.row, split_row_floats(&q) * (int64_t)sizeof(float));
         z.aside = MAX(z.aside, aside_tables_bytes(&q));
         z.sums = MAX(z.sums, aside_sums(&q) * (int64_t)sizeof(float));

@@ -75,11 +75,11 @@ static int64_t output_runs(const strip_view *v, int64_t m, int64_t pixels, outpu
 
 /* `store` of these arguments and the activation, with the usual ones known to the compiler: the loop is then loads and stores only, and
  * more of them, and of what follows, are under way at a time. */
-#define STORE(s, store, ...)                                              \
-    do {                                                                  \
-        if ((s)->activation == ACT_NONE) store(__VA_ARGS__, ACT_NONE, 0); \
+#define STORE(s, store, ...)                                                   \
+    do {                                                                       \
+        if ((s)->activation == ACT_NONE) store(__VA_ARGS__, ACT_NONE, 0);      \
         else if ((s)->activation == ACT_RELU) store(__VA_ARGS__, ACT_RELU, 0); \
-        else store(__VA_ARGS__, (s)->activation, (s)->slope);             \
+        else store(__VA_ARGS__, (s)->activation, (s)->slope);                  \
     } while (0)
 
 /* From 16 pixels x 16 filters to channels-last outputs. */
@@ -174,6 +174,9 @@ typedef struct {
 
 /* Floats of a panel's two tiles of bias: 16 filters in the rows, or one row for all of the pixels. */
 INLINE int64_t bias_floats(const split_plan *q) { return SPLIT_PANEL * (q->lanes ? TILE : 1); }
+INLINE int64_t bias_bytes(const split_plan *q) {
+    return CEIL_DIV(q->o.columns, SPLIT_PANEL) * bias_floats(q) * (int64_t)sizeof(float);
+}
 
 static void fill_bias(const split_plan *q, const float *bias, float *tiles) {
     for (int64_t j = 0; j < ROUND_UP(q->o.columns, SPLIT_PANEL); j++) {

@@ -1,6 +1,5 @@
-/* Entry points of split.c, which is empty but for matrix units. `products` of bfloat16 parts for each
- * of float32: 1 of one part, 3 or 4 of two, 6 of three; direction: 0 forward,
- * 1 input gradient, 2 weight gradient. */
+/* Entry points of split.c, which is empty but for matrix units. `products` of bfloat16 parts for each of float32: 1 of one part, 3 or 4 of
+ * two, 6 of three; direction: 0 forward, 1 input gradient, 2 weight gradient. */
 #ifndef FASTCONV_SPLIT_API_H
 #define FASTCONV_SPLIT_API_H
 #include "geometry.h"

@@ -156,9 +156,7 @@ INLINE void split_row_twice(const int parts, const float *from, int64_t first, i
 }
 
 /* Floats that are read soon are asked for: planes in pages of their own the hardware does not follow. */
-INLINE void ask_for_floats(const float *from, int64_t count) {
-    for (int64_t i = 0; i < count; i += TILE) __builtin_prefetch(from + i, 0, 2);
-}
+INLINE void ask_for_floats(const float *from, int64_t count) { fetch_slice((const char *)from, (const char *)(from + count)); }
 
 /* NCHW planes: [slot][chunk][part][16 pairs of channels][pixel]. */
 INLINE void fill_channel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {

@@ -27,19 +27,14 @@ int split_fuses(const geometry *s, int backward) {
     char *tables = malloc(split_tables_bytes(s));
     if (!tables) return 0;
     const split_plan q = plan_fused(s, backward, tables);
-    const int fuses = q.p.taps && q.p.h && q.p.w && phase_weight_bytes(&q) <= FUSED_WEIGHT_BYTES;
     free(tables);
-    return fuses;
+    return phase_weight_bytes(&q) <= FUSED_WEIGHT_BYTES;
 }
 
-/* Of each thread: the blocks, bias, scratch. */
-static int64_t fused_blocks_bytes(const split_plan *q) { return ROUND_UP(q->chunks * q->parts * q->plane * TILE_ROW, CACHE_LINE); }
-static int64_t fused_bias_bytes(const split_plan *q) {
-    return CEIL_DIV(q->o.columns, SPLIT_PANEL) * bias_floats(q) * (int64_t)sizeof(float);
-}
+/* Of each thread: magnitudes, tables, a step, the blocks, bias, scratch. */
+static int64_t fused_blocks_bytes(const split_plan *q) { return q->chunks * q->parts * q->plane * TILE_ROW; }
 static int64_t fused_own_bytes(const geometry *s, const split_plan *q) {
-    return CACHE_LINE + split_tables_bytes(s) + CACHE_LINE + fused_blocks_bytes(q) + fused_bias_bytes(q) +
-           SCRATCH_FLOATS * (int64_t)sizeof(float);
+    return CACHE_LINE + split_tables_bytes(s) + CACHE_LINE + fused_blocks_bytes(q) + bias_bytes(q) + SCRATCH_FLOATS * (int64_t)sizeof(float);
 }
 
 int64_t split_fused_workspace(const geometry *s, int backward, int threads) {
@@ -89,13 +84,12 @@ int split_fused_run(const geometry *s, int backward, const float *x, const char 
     for (int i = 0; i < threads; i++) *(magnitude_range *)(p + i * own) = seen; /* OpenMP may start fewer */
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        char *mine = (char *)workspace + thread_index() * own;
+        char *mine = p + thread_index() * own;
         magnitude_range *of_mine = (magnitude_range *)aligned_take(&mine, sizeof(*of_mine));
-        const split_plan *plan = &q;
         aligned_take(&mine, split_tables_bytes(s)); /* the first thread's are everyone's */
         tile_step *step = (tile_step *)aligned_take(&mine, sizeof(*step));
-        split_strip t = {.q = plan, .images = s->n, .rows = q.rows, .parts = aligned_take(&mine, fused_blocks_bytes(plan))};
-        float *bias_tiles = (float *)aligned_take(&mine, fused_bias_bytes(plan));
+        split_strip t = {.q = &q, .images = s->n, .rows = q.rows, .parts = aligned_take(&mine, fused_blocks_bytes(&q))};
+        float *bias_tiles = (float *)aligned_take(&mine, bias_bytes(&q));
         block_pixels pixel;
         for (int64_t i = 0; i < 2 * SPLIT_BLOCK; i++) pixel[i / SPLIT_BLOCK][i % SPLIT_BLOCK] = x;
         split_ahead ahead = {.depth = q.o.depth, .part = q.plane * TILE_ROW, .seen = no_magnitudes()};
@@ -104,11 +98,11 @@ int split_fused_run(const geometry *s, int backward, const float *x, const char 
         ahead.each = CEIL_DIV(SPLIT_BLOCK * q.chunks, panels * q.steps * SPLITS_A_STEP);
         int64_t begin, end;
         share(CEIL_DIV(s->n * q.rows * q.p.w, SPLIT_BLOCK), thread_index(), team_size(), &begin, &end);
-        place_steps(plan, step);
+        place_steps(&q, step);
         tiles_begin();
         for (t.group = 0; t.group < q.groups && begin < end; t.group++) {
-            if (bias) fill_bias(plan, bias + t.group * q.o.columns, bias_tiles);
-            strip_work work = work_on(&t, packed + sizeof(split_header) + t.group * phase_weight_bytes(plan), step,
+            if (bias) fill_bias(&q, bias + t.group * q.o.columns, bias_tiles);
+            strip_work work = work_on(&t, packed + sizeof(split_header) + t.group * phase_weight_bytes(&q), step,
                                       bias ? bias_tiles : NULL, activation, slope, out, (float *)mine);
             work.ahead = &ahead;
             locate_block(&t, x, begin, pixel);
@@ -122,7 +116,7 @@ int split_fused_run(const geometry *s, int backward, const float *x, const char 
         tiles_end();
         *of_mine = range_of(&ahead.seen);
     }
-    for (int i = 0; i < threads; i++) join_ranges(&seen, *(magnitude_range *)((char *)workspace + i * own));
+    for (int i = 0; i < threads; i++) join_ranges(&seen, *(magnitude_range *)(p + i * own));
     return ranges_allow_split(range, seen);
 }
 

@@ -87,6 +87,8 @@ enum { MOST_PRODUCTS = 6 };
 
 /* bfloat16 numbers per float32 for so many products of them: 1, 3, 4 or 6. */
 INLINE int parts_of(int products) { return products == 1 ? 1 : products == 6 ? 3 : 2; }
+/* The fewest products that are taken of one part or two. */
+INLINE int products_of(int parts) { return parts == 1 ? 1 : 3; }
 
 /* By the number of products, whether pixels lie in lanes, and the numbers of data and weight tiles, each less 1. */
 extern __attribute__((visibility("hidden"))) tile_kernel *const tile_kernels[MOST_PRODUCTS + 1][2][2][2];

@@ -233,9 +233,9 @@ static void split_row_nchw(const row_split *q, row_data *data, const float *x, i
         const int last = c + TERMS >= q->depth;
         const float *next = x + (last ? (y + 1) * q->src_w : (c + TERMS) * plane + y * q->src_w);
         const int64_t left = last ? (y + 1 < q->src_h ? q->depth : 0) : q->depth - c - TERMS;
-        const int64_t lanes = q->src_w > TILE ? MIN(TERMS, left) : 0;
+        const int64_t fetched = q->src_w > TILE ? MIN(TERMS, left) : 0;
         for (int64_t tx = 0; tx < q->tiles; tx++) {
-            FETCH_ROWS(next, plane, lanes, q->src_w, tx, q->tiles, 0)
+            FETCH_ROWS(next, plane, fetched, q->src_w, tx, q->tiles, 0)
             data(line + tx * ROW_OUTPUTS * TILE, second + tx * ROW_OUTPUTS * TILE, TILE, TERMS, tx == 0 || tx == q->tiles - 1,
                  v + tx * TILE_ROW, q->v_point, q->v_part, m);
         }
@@ -277,7 +277,7 @@ static void multiply_row_split(const row_split *q, const char *v, const char *fi
                 f.data = v + point * q->v_point + m * TILE_ROW;
                 for (int i = 0; i < 4; i++)
                     r.out[i] = sums + (m - first + i / 2 * TILE) * q->m_row + (j - j0) * SPLIT_FILTERS + i % 2 * TILE;
-                tile_kernels[q->parts == 1 ? 1 : 3][0][nd - 1][nw - 1](&f, &r);
+                tile_kernels[products_of(q->parts)][0][nd - 1][nw - 1](&f, &r);
             }
         }
 }

@@ -21,6 +21,7 @@ SPLIT = ("split_bf16x6", "split_bf16x4", "split_bf16x3", "bf16")
 FUSED = "split_bf16x3_fused"
 # Their constants are measured, on the data of test_contract.py; here they are held to what bfloat16 parts ask for.
 IN_TILES = ("winograd4x1_bf16x3", "winograd4x1_bf16", "winograd2x2_bf16x3", "winograd2x2_bf16")
+EVERY = (*SPLIT, FUSED, *IN_TILES)
 # Planes, patches, 1x1, phases of the input gradient, groups; an edge of every block.
 CASES = {
     "3x3": "1x64x9x10,35x3x3,p1",
@@ -141,7 +142,7 @@ def names_and_cases():
     """Every algorithm with the cases that it supports."""
     return [
         pytest.param(name, text, id=f"{name}-{case.replace(' ', '_')}")
-        for name in (*SPLIT, FUSED, *IN_TILES)
+        for name in EVERY
         for case, text in CASES.items()
         if name in SPLIT or ("1x1" if name == FUSED else "3x3,p1") in text
     ]
@@ -218,7 +219,7 @@ def test_values_that_parts_do_not_serve_are_left_to_direct_convolution(name, tex
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e-40])
-@pytest.mark.parametrize("name", [*SPLIT, FUSED, *IN_TILES])
+@pytest.mark.parametrize("name", EVERY)
 def test_a_single_value_anywhere_is_noticed(name, value):
     rng = np.random.default_rng(0)
     for text in CASES.values():
@@ -250,7 +251,7 @@ def test_one_image_with_nan_leaves_the_others_finite(name):
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])
 @pytest.mark.parametrize("other", ["ordinary", "3e38"])
-@pytest.mark.parametrize("name", [*SPLIT, FUSED, *IN_TILES])
+@pytest.mark.parametrize("name", EVERY)
 def test_zeros_times_anything_finite_are_zero(name, other, zero):
     def zeros(rng, shape):
         return np.full(shape, zero)
@@ -261,7 +262,7 @@ def test_zeros_times_anything_finite_are_zero(name, other, zero):
             np.testing.assert_array_equal(run(algorithms.get(name), p, operands(p, draws)), 0)
 
 
-@pytest.mark.parametrize("name", [*SPLIT, FUSED, *IN_TILES])
+@pytest.mark.parametrize("name", EVERY)
 def test_results_repeat_bitwise_for_a_number_of_threads(name):
     algorithm = algorithms.get(name)
     for text, threads in itertools.product((*CASES.values(), "5x48x20x21,70x3x3,p1"), (1, 2, 3)):
@@ -321,7 +322,7 @@ def state_in_use():
     return state
 
 
-@pytest.mark.parametrize("name", [*SPLIT, FUSED, *IN_TILES])
+@pytest.mark.parametrize("name", EVERY)
 def test_tiles_are_given_back(name):
     tiles = 1 << 17 | 1 << 18  # their configuration and their data
     for p in each_problem(CASES["1x1" if name == FUSED else "3x3"], name=name):
