@@ -31,7 +31,7 @@ if X86:
         "-mprefer-vector-width=512",
     ]  # fmt: skip
     if sys.platform == "linux":  # elsewhere kernels/_cpu.pyx does not know how to ask for the matrix units
-        INSTRUCTION_SETS["amx"] = [*INSTRUCTION_SETS["avx512"], "-mavx512bf16", "-mamx-tile", "-mamx-bf16"]
+        INSTRUCTION_SETS["amx"] = [*INSTRUCTION_SETS["avx512"], "-mavx512bf16", "-mavx512vbmi", "-mamx-tile", "-mamx-bf16"]
 
 # Value-safe: no -ffast-math. Contraction to fused multiply-adds is what the error bounds are stated for.
 FLAGS = ["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden", "-Wno-psabi"]

@@ -19,11 +19,12 @@ cdef extern from *:
     static int cpu_has_avx512(void) {
         return cpu_has(bit_AVX2 | bit_AVX512F | bit_AVX512VL | bit_AVX512BW | bit_AVX512DQ, 0xe6);
     }
-    /* Leaf 7, EDX and, of its second part, EAX: compilers name these bits differently. */
-    enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5 };
+    /* Leaf 7, EDX, ECX and, of its second part, EAX: compilers name these bits differently. */
+    enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_VBMI = 1 << 1, AVX512_BF16 = 1 << 5 };
     static int cpu_has_amx(void) {
         unsigned eax, ebx, ecx, edx, amx = AMX_TILE | AMX_BF16;
         if (!cpu_has_avx512() || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || (edx & amx) != amx) return 0;
+        if (!(ecx & AVX512_VBMI)) return 0;
         return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & AVX512_BF16);
     }
     #else

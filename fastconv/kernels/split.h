@@ -149,6 +149,10 @@ static void place_steps(const split_plan *q, tile_step *step) {
     for (int64_t i = 0; i < round_steps(q); i++) {
         const tap *t = q->p.tap + i;
         step[i].weights = i * 2 * q->parts * TILE_BYTES;
+        if (q->overlap) {
+            step[i].data = i * TILE_ROW;
+            continue;
+        }
         if (q->patches) {
             step[i].data = i * plane * (q->lanes ? 1 : q->parts);
             continue;
@@ -195,6 +199,10 @@ INLINE void multiply_block(const strip_work *s, int64_t panel, int64_t m, int64_
     r->bias_row = q->lanes ? TILE_ROW : 0;
     f.weights = s->packed + panel * q->steps * 2 * q->parts * TILE_BYTES;
     f.data = s->t->parts + (s->ahead ? m % (2 * SPLIT_BLOCK) : m) * (q->lanes ? 4 : f.row);
+    if (q->overlap) {
+        const int64_t place = overlap_place(q, m);
+        f.data = s->t->parts + place * f.row, f.second = (overlap_place(q, m + TILE) - place) * f.row;
+    }
     if (s->ahead) meanwhile_kernels[nd - 1][nw - 1](&f, r, s->ahead);
     else tile_kernels[q->products][q->lanes][nd - 1][nw - 1](&f, r);
 }
@@ -322,9 +330,9 @@ static strip_work work_on(const split_strip *t, const char *packed, const tile_s
     s.f.step = step, s.f.steps = round_steps(q), s.f.rounds = q->patches ? 1 : q->chunks;
     s.f.round = (tile_step){q->parts * q->plane * TILE_ROW, s.f.steps * 2 * q->parts * TILE_BYTES};
     s.f.weights_second = TILE_BYTES, s.f.weights_part = 2 * TILE_BYTES;
-    s.f.row = q->lanes ? 4 * q->plane : TILE_ROW;
+    s.f.row = q->lanes ? 4 * q->plane : q->overlap ? 2 * q->overlap : TILE_ROW;
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
-    s.f.part = q->plane * TILE_ROW * (q->patches && q->lanes ? q->steps : 1);
+    s.f.part = q->overlap ? overlap_bytes(q) : q->plane * TILE_ROW * (q->patches && q->lanes ? q->steps : 1);
     return s;
 }
 

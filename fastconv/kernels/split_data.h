@@ -228,9 +228,11 @@ INLINE void turn_channel_planes(const int parts, const split_strip *t, const flo
     }
 }
 
-/* Padded rows of image n: channels-last [part][row][pixel][channel]; NCHW [part][channel][row][remainder][pixel]. */
-INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t n, const float *x, magnitudes *m) {
+/* Padded rows of the strip's image i: channels-last [part][row][pixel][channel]; NCHW [part][channel][row][remainder][pixel]. Where those
+ * of one image are held, they take the place of the last. */
+INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t i, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
+    uint16_t *compact = t->compact + (q->compact_images > 1 ? i * compact_image_values(q) : 0);
     const int64_t depth = q->o.depth, step = q->p.step_w, part_bytes = 2 * split_compact_values(q);
     const int64_t pixels = q->lanes ? q->compact_x : q->compact_x / depth, unit = q->lanes ? 1 : depth;
     const int64_t rows = (t->rows - 1) * q->p.step_h + q->span_y + 1;
@@ -240,26 +242,26 @@ INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t n, 
         for (int64_t r = 0; r < rows; r++) {
             const int64_t y = t->y0 * q->p.step_h + q->least_y + r, outside = y < 0 || y >= q->o.src_h;
             const int64_t begin = outside ? pixels : held.begin, end = outside ? pixels : held.end;
-            char *to = (char *)(t->compact + ((q->lanes ? c : 0) * q->compact_y + r) * q->compact_x);
+            char *to = (char *)(compact + ((q->lanes ? c : 0) * q->compact_y + r) * q->compact_x);
             const int64_t pixel = q->channels_last ? q->o.src_c : 1, channel = q->channels_last ? 1 : q->o.src_h * q->o.src_w;
-            const float *from = x + n * q->o.src_c * q->o.src_h * q->o.src_w + (t->group * depth + c) * channel +
+            const float *from = x + (t->n0 + i) * q->o.src_c * q->o.src_h * q->o.src_w + (t->group * depth + c) * channel +
                                 (y * q->o.src_w + held.first) * pixel;
             if (q->lanes && begin < end && (step > 1 || pixel > 1)) {
                 float *padded = t->row, *apart = t->row + pixels + TILE;
-                memset(padded, 0, sizeof(float) * begin);
+                zero_bytes((char *)padded, sizeof(float) * begin);
                 every_nth_f32(from, pixel, count, padded + begin);
-                memset(padded + end, 0, sizeof(float) * (pixels - end));
+                zero_bytes((char *)(padded + end), sizeof(float) * (pixels - end));
                 if (step > 1) split_f32(padded, step, pixels / step, apart, pixels / step);
                 split_row(parts, step > 1 ? apart : padded, 1, pixels, to, part_bytes, m);
                 continue;
             }
-            for (int k = 0; k < parts; k++) memset(to + k * part_bytes, 0, 2 * begin * unit);
+            for (int k = 0; k < parts; k++) zero_bytes(to + k * part_bytes, 2 * begin * unit);
             if (begin < end && (q->lanes || q->o.src_c == depth))
                 split_row(parts, from, 1, count * unit, to + 2 * begin * unit, part_bytes, m);
             else
                 for (int64_t j = begin; j < end; j++)
                     split_row(parts, from + (j - begin) * pixel, 1, depth, to + 2 * j * depth, part_bytes, m);
-            for (int k = 0; k < parts; k++) memset(to + k * part_bytes + 2 * end * unit, 0, 2 * (pixels - end) * unit);
+            for (int k = 0; k < parts; k++) zero_bytes(to + k * part_bytes + 2 * end * unit, 2 * (pixels - end) * unit);
         }
 }
 
@@ -298,6 +300,62 @@ INLINE void gather_pixel_patches(const int parts, const split_strip *t, int64_t 
                 }
             }
         }
+}
+
+/* Of the vectors of a row of patches that overlap; after as many as a column has values, or fewer, all is as before. Returns their number. */
+static int64_t place_patch_lanes(const split_plan *q, patch_lanes *lanes) {
+    int64_t vectors = 0, row = 0, channel = 0;
+    do {
+        patch_lanes *own = lanes + vectors++;
+        uint16_t from[TERMS];
+        *own = (patch_lanes){.columns = 0};
+        for (int64_t l = 0; l < TERMS; l++) {
+            const int64_t byte = 2 * (own->columns + channel);
+            from[l] = (uint16_t)(byte | (byte + 1) << 8);
+            own->of_row[row] |= (uint64_t)3 << 2 * l;
+            if (++channel < q->o.depth) continue;
+            channel = 0;
+            if (++row == q->high) row = 0, own->columns += q->o.depth;
+        }
+        own->from = _mm512_loadu_si512(from);
+    } while (row || channel);
+    return vectors;
+}
+
+/* `values` of a row of patches that overlap, from so many rows of values; the last vector is stored whole. */
+INLINE void interleave_rows(const int high, const uint16_t *const *row, const patch_lanes *lanes, int64_t vectors, uint16_t *to,
+                            int64_t values) {
+    int64_t x = 0;
+    for (int64_t j = 0, v = 0; j < values; j += TERMS, v = v + 1 < vectors ? v + 1 : 0) {
+        __m512i all = _mm512_setzero_si512();
+        UNROLL for (int i = 0; i < high; i++)
+            all = _mm512_mask_permutexvar_epi8(all, lanes[v].of_row[i], lanes[v].from, _mm512_loadu_si512(row[i] + x));
+        _mm512_storeu_si512(to + j, all);
+        x += lanes[v].columns;
+    }
+}
+
+/* Channels-last patches that overlap: [part][pixel][row of taps][channel], of the strip's image i. */
+static void interleave_patches(const split_strip *t, int64_t i) {
+    const split_plan *q = t->q;
+    const int64_t row_values = q->overlap_pitch * q->overlap, values = split_compact_values(q);
+    patch_lanes *lanes = (patch_lanes *)t->row;
+    const int64_t vectors = place_patch_lanes(q, lanes);
+    for (int64_t k = 0; k < q->parts; k++) {
+        uint16_t *to = (uint16_t *)(t->parts + k * overlap_bytes(q)) + i * t->rows * row_values;
+        for (int64_t r = 0; r < t->rows; r++, to += row_values) {
+            const uint16_t *row[MOST_HIGH];
+            for (int64_t j = 0; j < q->high; j++)
+                row[j] = t->compact + k * values + (r * q->p.step_h + q->p.tap[j].dy - q->least_y) * q->compact_x;
+            switch (q->high) {
+            case 1: interleave_rows(1, row, lanes, vectors, to, row_values); break;
+            case 2: interleave_rows(2, row, lanes, vectors, to, row_values); break;
+            case 3: interleave_rows(3, row, lanes, vectors, to, row_values); break;
+            default: interleave_rows((int)q->high, row, lanes, vectors, to, row_values);
+            }
+        }
+        zero_bytes((char *)to, q->steps * TILE_ROW); /* times weights of zero */
+    }
 }
 
 /* Values under tap e / depth of channel e % depth, for the first row of a strip; NULL: there is no such term. */
@@ -339,8 +397,9 @@ INLINE void fill_strip_parts(const int parts, const split_strip *t, const float 
     else if (!q->patches && q->lanes) fill_channel_planes(parts, t, x, m);
     else if (!q->patches) turn_channel_planes(parts, t, x, m);
     for (int64_t i = 0; q->patches && i < t->images; i++) {
-        fill_compact_rows(parts, t, t->n0 + i, x, m);
+        fill_compact_rows(parts, t, i, x, m);
         if (q->lanes) gather_lane_patches(parts, t, i * t->rows * q->p.w);
+        else if (q->overlap) interleave_patches(t, i);
         else gather_pixel_patches(parts, t, i * t->rows * q->p.w);
     }
 }

@@ -40,18 +40,24 @@ static void few_pack(const geometry *s, const geometry *few, int backward, int p
     strips_pack(few, 0, products, rows, packed, (char *)workspace + few_weights_bytes(few), threads);
 }
 
+/* Which of 16 outputs from x on have a pixel under each tap. */
+static void few_pixels_there(const geometry *few, const phase *p, int64_t x, __mmask16 *there) {
+    for (int64_t t = 0; t < p->taps; t++) {
+        const int64_t v = x + p->tap[t].dx, first = MIN(TILE, MAX(0, -v)), last = MAX(first, MIN(TILE, few->w - v));
+        there[t] = (__mmask16)((1u << last) - (1u << first));
+    }
+}
+
 /* 16 outputs of a row from x on; `sums`: of its filter and the first tap. */
 INLINE vec_t_f32 few_outputs(const geometry *few, const phase *p, int64_t columns, const float *sums, int64_t y, int64_t x,
-                             vec_t_f32 bias) {
+                             const __mmask16 *there, vec_t_f32 bias) {
     const int64_t plane = few->h * few->w;
     __m512 all = (__m512)bias;
     for (int64_t t = 0; t < p->taps; t++) {
-        const int64_t u = y + p->tap[t].dy, v = x + p->tap[t].dx;
-        const int64_t first = MIN(TILE, MAX(0, -v)), last = MAX(first, MIN(TILE, few->w - v));
+        const int64_t u = y + p->tap[t].dy;
         if (u < 0 || u >= few->h) continue;
-        const __mmask16 there = (__mmask16)((1u << last) - (1u << first));
-        const float *from = sums + p->tap[t].index * columns * plane + u * few->w + v;
-        all = _mm512_mask_add_ps(all, there, all, _mm512_maskz_loadu_ps(there, from));
+        const float *from = sums + p->tap[t].index * columns * plane + u * few->w + x + p->tap[t].dx;
+        all = _mm512_mask_add_ps(all, there[t], all, _mm512_maskz_loadu_ps(there[t], from));
     }
     return (vec_t_f32)all;
 }
@@ -62,9 +68,12 @@ static int few_run(const geometry *s, const geometry *few, int backward, int pro
     const operands o = operands_of(s, backward);
     const int64_t columns = o.columns, plane = few->h * few->w, rows = columns * o.dst_h;
     float *sums = (float *)workspace;
-    tap *taps = malloc(s->kh * s->kw * sizeof(tap));
+    const int64_t most_taps = s->kh * s->kw;
+    tap *taps = malloc(most_taps * (sizeof(tap) + CEIL_DIV(o.dst_w, TILE) * sizeof(__mmask16)));
+    __mmask16 *there = (__mmask16 *)(taps + most_taps);
     int done = taps != NULL;
     const phase p = done ? make_phase(s, backward, 0, taps) : (phase){0};
+    for (int64_t j = 0; j < o.dst_w && done; j += TILE) few_pixels_there(few, &p, j, there + j / TILE * p.taps);
     for (int64_t n0 = 0; n0 < s->n && done; n0 += few->n) {
         geometry some = *few;
         some.n = MIN(few->n, s->n - n0);
@@ -79,7 +88,8 @@ static int few_run(const geometry *s, const geometry *few, int backward, int pro
                 const vec_t_f32 added = splat_f32(bias ? bias[k] : 0);
                 float *to = out + ((n0 + n) * rows + i % rows) * o.dst_w;
                 for (int64_t j = 0; j < o.dst_w; j += TILE) {
-                    const vec_t_f32 outputs = few_outputs(few, &p, columns, sums + (n * few->k + k) * plane, y, j, added);
+                    const vec_t_f32 outputs =
+                        few_outputs(few, &p, columns, sums + (n * few->k + k) * plane, y, j, there + j / TILE * p.taps, added);
                     store_n_f32(to + j, activate_f32(outputs, activation, slope), o.dst_w - j);
                 }
             }

@@ -20,6 +20,7 @@ enum {
     SPLIT_BLOCK = 2 * TILE,          /* pixels of a register tile */
     SPLIT_LEAST_ASIDE = 3 * SPLIT_BLOCK / 4, /* images that fill the rows of a block well enough */
     MOST_SHARING = 4,                /* phases that are computed from one strip */
+    MOST_HIGH = 8,                   /* taps in a column of patches that overlap */
     MOST_PIECES = 5                  /* of a patch, per tap: it has at most 96 values there, see takes_patches */
 };
 
@@ -30,6 +31,13 @@ typedef struct {
     int32_t step;
 } patch_piece;
 
+/* Lanes of a vector of patches that overlap: where in each row of values the bytes come from, and whose they are. */
+typedef struct {
+    __m512i from;
+    uint64_t of_row[MOST_HIGH];
+    int64_t columns; /* up to the next vector, of the values of one row */
+} patch_lanes;
+
 /* One phase (taps.h), and the strips its outputs are computed in. A strip is some rows of an image, or some whole images.
  *
  * planes:  the source is split into zero-padded planes of 32 channels, one for every remainder of its pixels modulo the step that a tap
@@ -37,7 +45,9 @@ typedef struct {
  *          between rows, and between images, serve both sides.
  * aside:   planes without zeros, of 32 images whose pixels lie side by side: a block of tile rows is one pixel of each, and taps that find
  *          no pixel there are left out; see split_aside.h.
- * patches: the values under the kernel are brought together for every output pixel, for sources of few channels. */
+ * patches: the values under the kernel are brought together for every output pixel, for sources of few channels. Patches of neighbours
+ *          may overlap: the source pixels under a row of taps, a column, lie together, and a patch is as many columns as there are taps in
+ *          a row. A tile row is a patch, wherever it begins. */
 typedef struct {
     operands o;
     phase p;
@@ -48,6 +58,8 @@ typedef struct {
     int64_t planes;              /* remainders that taps read */
     int64_t least_y, least_x;    /* least offset of a tap: in steps (planes) or source pixels (patches) */
     int64_t span_y, span_x;      /* largest offset less the least */
+    int64_t high, overlap;       /* patches that overlap: taps in a column; values from patch to patch, 0: they do not; */
+    int64_t overlap_pitch;       /* patches from row to row */
     int64_t pitch, image_rows;   /* pixels from row to row; rows from image to image */
     int64_t aside;               /* images whose pixels lie side by side; 0: none */
     int64_t held_rows;           /* of these, rows of a plane: row u is at u modulo so many, for the weight gradient from a strip's first */
@@ -58,7 +70,7 @@ typedef struct {
     int apart;                   /* weight gradient: every thread has strips and sums of its own */
     int64_t plane;               /* pixels of a plane, or of patches, with those behind the last row that tiles reach */
     int64_t behind;              /* of which so many are read as zeros */
-    int64_t compact_x, compact_y; /* patches: values per row, and rows, of what they are taken from */
+    int64_t compact_x, compact_y, compact_images; /* patches: values per row, rows, and images of what they are taken from */
     int32_t *slot, *slot_y, *slot_x; /* plane of each tap; remainders of each plane */
     patch_piece *piece;              /* channels-last patches: of taps that lie side by side, in the order of steps */
     int64_t pieces;
@@ -161,6 +173,25 @@ static int64_t weight_strip_bytes(const split_plan *q, int64_t pixel_pairs, int6
     return small_cost <= 2 * pixels * pixel + 2 * sums * CEIL_DIV(pixels * pixel, large) ? SPLIT_STRIP_BYTES : large;
 }
 
+/* Channels-last patches overlap where the taps of a row read pixels that lie side by side, and where that takes less time than bringing
+ * each patch together by itself. The taps are put in order column by column then. */
+static void overlap_patches(split_plan *q) {
+    phase *p = &q->p;
+    int64_t wide = 1;
+    while (wide < p->taps && p->tap[wide].dy == p->tap->dy && p->tap[wide].dx == p->tap[wide - 1].dx + 1) wide++;
+    const int64_t high = p->taps / wide, column = high * q->o.depth;
+    if (high > MOST_HIGH || (wide < p->taps && p->tap[wide].dy == p->tap->dy)) return;
+    if ((CEIL_DIV(TERMS - 1, column) + 1) * q->o.depth > TERMS) return;
+    /* Cycles for a pixel and part, in 80ths: to put values in order, and to load tile rows that reach into a second cache line, for which
+     * half a cycle more is reckoned; or to bring patches together piece by piece. */
+    const int64_t overlap = column * p->step_w, panels = CEIL_DIV(q->o.columns, SPLIT_PANEL), pieces = high + q->steps - 1;
+    if (5 * high * overlap + 40 * q->steps * panels > 104 * (pieces + q->steps)) return;
+    q->high = high, q->overlap = overlap;
+    q->overlap_pitch = p->w + CEIL_DIV(MAX(0, wide - p->step_w), p->step_w);
+    const tap *rows = memcpy(q->piece, p->tap, p->taps * sizeof(tap));
+    for (int64_t i = 0; i < p->taps; i++) p->tap[i] = rows[i % high * wide + i / high];
+}
+
 /* `tables`: split_tables_bytes. */
 static split_plan plan_split(const geometry *s, int direction, int products, int64_t index, int threads, char *tables) {
     const int parts = parts_of(products);
@@ -184,6 +215,7 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
     q.patches = takes_patches(q.o.depth, p->taps);
     q.chunks = CEIL_DIV(q.o.depth, TERMS);
     q.steps = q.patches ? CEIL_DIV(q.o.depth * p->taps, TERMS) : q.chunks * p->taps;
+    if (q.patches && q.channels_last && !weight) overlap_patches(&q);
 
     const int64_t unit_y = q.patches ? 1 : p->step_h, unit_x = q.patches ? 1 : p->step_w;
     int64_t most_y = INT64_MIN, most_x = INT64_MIN, held_y = 0, held_x = 0;
@@ -210,9 +242,11 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
     /* Lanes have to begin where cache lines do, or loading a tile takes twice as long. */
     q.lanes = weight || (!q.channels_last && (q.patches || (q.span_y == 0 && q.span_x == 0)));
     q.pitch = q.patches ? w : shared_pitch(w, q.least_x, q.span_x, held_x);
+    if (q.overlap && w % TILE) q.pitch = q.overlap_pitch; /* else every tile is of one row */
     q.image_rows = q.patches ? q.h : shared_pitch(q.h, q.least_y, q.span_y, held_y);
 
     int64_t pixel_bytes = (q.patches ? q.steps : q.planes * q.chunks) * parts * TILE_ROW;
+    if (q.overlap) pixel_bytes = q.overlap * parts * (int64_t)sizeof(uint16_t);
     const int brief = q.patches || (q.span_y == 0 && reads_weights_again(&q) && !sharing);
     int64_t budget = brief ? (1 + q.lanes) * SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
     q.aside = lies_aside(s, direction, &q, pixel_bytes) ? SPLIT_BLOCK : 0;
@@ -261,7 +295,7 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
 
     const int64_t all_rows = q.patches ? q.images * q.rows : (q.images - 1) * q.image_rows + q.rows + q.span_y;
     q.behind = q.patches ? 0 : w + q.span_x - q.pitch;
-    q.plane = all_rows * q.pitch + ROUND_UP(q.behind + SPLIT_BLOCK, TILE);
+    q.plane = all_rows * (q.overlap ? q.overlap_pitch : q.pitch) + ROUND_UP(q.behind + SPLIT_BLOCK, TILE);
     if (q.lanes) { /* an odd number of cache lines, so that the rows of a tile fall into different sets of the first-level cache */
         const int64_t line = CACHE_LINE / (weight ? 2 : 4);
         q.plane = ROUND_UP(q.plane, line);
@@ -269,10 +303,11 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
         if (weight) q.behind = q.plane - all_rows * q.pitch;
     }
     if (q.patches) {
+        q.compact_images = weight ? q.images : 1;
         q.compact_y = (q.rows - 1) * p->step_h + q.span_y + 1;
-        q.compact_x = (p->w - 1) * p->step_w + q.span_x + 1;
+        q.compact_x = q.overlap ? q.overlap_pitch * p->step_w : (p->w - 1) * p->step_w + q.span_x + 1;
         q.compact_x = q.lanes ? ROUND_UP(q.compact_x, p->step_w) : q.compact_x * q.o.depth;
-        for (int64_t i = 0, together; i < p->taps && !q.lanes; i += together) {
+        for (int64_t i = 0, together; i < p->taps && !q.lanes && !q.overlap; i += together) {
             const tap *t = taps + i;
             for (together = 1; i + together < p->taps; together++)
                 if (t[together].dy != t->dy || t[together].dx != t->dx + together) break;
@@ -291,14 +326,27 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
 /* Rows of a plane, at most. */
 static int64_t split_plane_rows(const split_plan *q) { return q->images * (q->rows + q->span_y); }
 
+/* Where among patches that overlap the one of a tile pixel is. */
+INLINE int64_t overlap_place(const split_plan *q, int64_t m) {
+    if (q->pitch == q->overlap_pitch) return m;
+    const uint32_t row = (uint32_t)m / (uint32_t)q->pitch;
+    return m + row * (q->overlap_pitch - q->pitch);
+}
+
+/* Bytes from part to part of patches that overlap: behind the last, tiles reach a block further, and vectors are stored whole. */
+INLINE int64_t overlap_bytes(const split_plan *q) { return ROUND_UP(2 * q->plane * q->overlap, CACHE_LINE) + 2 * q->steps * TILE_ROW; }
+
 /* Bytes of the parts of a strip. */
 static int64_t split_strip_bytes(const split_plan *q) {
+    if (q->overlap) return q->parts * overlap_bytes(q);
     return (q->patches ? q->steps : q->planes * q->chunks) * q->parts * q->plane * TILE_ROW + 2 * TILE_ROW;
 }
 
-/* Values, of each part, of the rows that patches are taken from, among them those behind the last that are read with it. */
+/* Values, of each part, of the rows of an image that patches are taken from; of the images that are held, all for the weight gradient, and
+ * those behind the last that are read with it. */
+INLINE int64_t compact_image_values(const split_plan *q) { return q->compact_y * q->compact_x * (q->lanes ? q->o.depth : 1); }
 static int64_t split_compact_values(const split_plan *q) {
-    return q->patches ? q->compact_y * q->compact_x * (q->lanes ? q->o.depth : 1) + 2 * TERMS : 0;
+    return q->patches ? compact_image_values(q) * q->compact_images + 2 * TERMS : 0;
 }
 
 /* Whether the columns of images side by side are taken apart, even and odd ones, before they are split: rows of both are too short to fill
@@ -311,8 +359,10 @@ enum { APART_PIXELS = 2 * TILE };
 /* Floats of the even or odd columns of a channel's rows, and behind them. */
 INLINE int64_t apart_floats(const split_plan *q) { return ROUND_UP(q->held_rows * q->pitch, TILE) + APART_PIXELS + TILE; }
 
-/* Floats of source rows whose pixels are taken apart by their remainder: one row, or those of 32 channels. */
+/* Floats of source rows whose pixels are taken apart by their remainder: one row, or those of 32 channels; or lanes of patches that
+ * overlap. */
 static int64_t split_row_floats(const split_plan *q) {
+    if (q->overlap) return q->high * q->o.depth * (int64_t)(sizeof(patch_lanes) / sizeof(float));
     if (takes_columns_apart(q)) return 2 * TERMS * apart_floats(q);
     return q->lanes && q->patches ? 2 * (q->compact_x + 2 * TILE) : 0;
 }

@@ -118,7 +118,7 @@ INLINE void fill_patch_rows(const int parts, const split_strip *t, int64_t image
     const split_plan *q = t->q;
     const int64_t values = split_compact_values(q), row_bytes = 2 * q->plane, pixels = t->rows * q->p.w;
     for (int64_t e = 0; e < TILE; e++) {
-        const uint16_t *from = compact_term(t, term + e);
+        const uint16_t *first = compact_term(t, term + e), *from = first ? first + image * compact_image_values(q) : NULL;
         for (int k = 0; k < parts; k++) {
             uint16_t *to = (uint16_t *)(rows + (k * TILE + e) * row_bytes) + image * pixels;
             for (int64_t r = 0; from && r < t->rows; r++)
@@ -167,11 +167,9 @@ INLINE void fill_pairs_parts(const int parts, const split_strip *t, const float 
     const split_plan *q = t->q;
     const int64_t tile_bytes = pair_tile_bytes(q), part_bytes = pairs_part(q);
     if (q->patches) {
+        for (int64_t i = 0; i < t->images && begin < end; i++) fill_compact_rows(parts, t, i, x, m);
         for (int64_t tile = begin; tile < end; tile++) {
-            for (int64_t i = 0; i < t->images; i++) {
-                if (tile == begin || t->images > 1) fill_compact_rows(parts, t, t->n0 + i, x, m);
-                fill_patch_rows(parts, t, i, tile * TILE, rows);
-            }
+            for (int64_t i = 0; i < t->images; i++) fill_patch_rows(parts, t, i, tile * TILE, rows);
             pair_channels(parts, q, rows, t->parts + tile * tile_bytes, NULL, part_bytes);
         }
         return;
@@ -251,17 +249,19 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
         }
     for (int64_t k = begin * TILE; k < end * TILE && !q->channels_last; k++) {
         char *row = to + k * row_bytes;
-        for (int p = 0; p < parts; p++) memset(row + p * part_bytes, 0, row_bytes);
+        int64_t done = 0; /* pixels; between those of the gradient there are zeros */
         for (int64_t i = 0; i < t->images && k < q->o.columns; i++) {
             const float *from = gy + (((t->n0 + i) * q->o.dst_c + t->group * q->o.columns + k) * q->o.dst_h + t->y0) * q->o.dst_w;
-            char *first = row + 2 * i * image_rows * q->pitch;
             if (k + 1 < q->o.columns) ask_for_floats(from + q->o.dst_h * q->o.dst_w, t->rows * q->o.dst_w);
-            if (q->pitch == q->o.dst_w)
-                split_row(parts, from, 1, t->rows * q->pitch, first, part_bytes, m);
-            else
-                for (int64_t r = 0; r < t->rows; r++)
-                    split_row(parts, from + r * q->o.dst_w, 1, q->o.dst_w, first + 2 * r * q->pitch, part_bytes, m);
+            const int64_t together = q->pitch == q->o.dst_w ? t->rows : 1; /* rows without zeros between them */
+            for (int64_t r = 0; r < t->rows; r += together) {
+                const int64_t place = (i * image_rows + r) * q->pitch;
+                for (int p = 0; p < parts; p++) zero_bytes(row + p * part_bytes + 2 * done, 2 * (place - done));
+                split_row(parts, from + r * q->o.dst_w, 1, together * q->o.dst_w, row + 2 * place, part_bytes, m);
+                done = place + together * q->o.dst_w;
+            }
         }
+        for (int p = 0; p < parts; p++) zero_bytes(row + p * part_bytes + 2 * done, row_bytes - 2 * done);
     }
 }
 

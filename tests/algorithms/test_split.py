@@ -26,6 +26,7 @@ EVERY = (*SPLIT, FUSED, *IN_TILES)
 CASES = {
     "3x3": "1x64x9x10,35x3x3,p1",
     "first layer": "2x3x13x11,17x7x7,s2,p3",
+    "first layer, patches that overlap": "2x3x9x48,35x3x3,p1",
     "images side by side": "27x50x3x4,35x3x3,p1",
     "few filters": "2x40x6x19,3x3x3,p1",
     "1x1": "2x100x5x5,33x1x1",
