@@ -123,7 +123,11 @@ static __attribute__((unused)) void NAME(transpose)(const REAL *a, int64_t a_ste
             } else {
                 UNROLL for (int q = 0; q < VL; q++) r[q] = q < high ? NAME(load_n)(a + (i + q) * a_step + j, wide) : (vec){0};
                 NAME(transpose_square)(r);
-                UNROLL for (int q = 0; q < VL; q++) if (q < wide) NAME(store_n)(b + (j + q) * b_step + i, r[q], high);
+                /* Short rows one behind the other are stored whole: what is too much, the next row takes the place of. */
+                const int64_t whole = rows < VL && b_step == rows ? columns - j - (VL - 1) / rows : 0;
+                UNROLL for (int q = 0; q < VL; q++)
+                    if (q < MIN(wide, whole)) NAME(store)(b + (j + q) * b_step + i, r[q]);
+                    else if (q < wide) NAME(store_n)(b + (j + q) * b_step + i, r[q], high);
             }
         }
 }
