@@ -78,11 +78,19 @@ INLINE void zero_bytes(char *to, int64_t bytes) {
     if (i < bytes) _mm512_mask_storeu_epi8(to + i, ((__mmask64)1 << (bytes - i)) - 1, _mm512_setzero_si512());
 }
 
-/* Zeros between the runs of a plane of `unit` bytes a pixel, and behind the last. */
-static void zero_gaps(const split_strip *t, int64_t runs, int64_t unit, char *plane) {
+/* Runs of a plane that follow each other from its first pixel on. */
+static int64_t runs_without_gaps(const split_strip *t, int64_t runs) {
+    int64_t i = 0;
+    for (int64_t end = 0; i < runs && t->run[i].to == end; i++) end += t->run[i].count;
+    return i;
+}
+
+/* Zeros between the runs of a plane of `unit` bytes a pixel, and behind the last; `first`: from runs_without_gaps. */
+static void zero_gaps(const split_strip *t, int64_t first, int64_t runs, int64_t unit, char *plane) {
     const split_plan *q = t->q;
-    int64_t end = 0;
-    for (int64_t i = 0; i < runs; end = t->run[i].to + t->run[i].count, i++) zero_bytes(plane + unit * end, unit * (t->run[i].to - end));
+    int64_t end = first ? t->run[first - 1].to + t->run[first - 1].count : 0;
+    for (int64_t i = first; i < runs; end = t->run[i].to + t->run[i].count, i++)
+        zero_bytes(plane + unit * end, unit * (t->run[i].to - end));
     zero_bytes(plane + unit * end, unit * (((t->images - 1) * q->image_rows + t->rows + q->span_y) * q->pitch + q->behind - end));
 }
 
@@ -101,14 +109,14 @@ INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float
     const int64_t pixel_step = q->p.step_w * q->o.src_c, image = q->o.src_h * q->o.src_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
         char *plane = t->parts + slot * q->chunks * chunk_bytes;
-        const int64_t runs = held_runs(t, slot);
+        const int64_t runs = held_runs(t, slot), without_gaps = runs_without_gaps(t, runs);
         for (int64_t i = 0; i < runs; i++) {
             const float *from = x + (t->run[i].n * image + t->run[i].from) * q->o.src_c + t->group * depth;
             char *to = plane + t->run[i].to * TILE_ROW;
             for (int64_t left = t->run[i].count; left > 0; left--, from += pixel_step, to += TILE_ROW)
                 split_pixel(parts, depth, from, to, part_bytes, m);
         }
-        for (int64_t k = 0; k < q->chunks * parts; k++) zero_gaps(t, runs, TILE_ROW, plane + k * part_bytes);
+        for (int64_t k = 0; k < q->chunks * parts; k++) zero_gaps(t, without_gaps, runs, TILE_ROW, plane + k * part_bytes);
     }
 }
 
@@ -134,6 +142,19 @@ INLINE void split_row(const int parts, const float *from, int64_t step, int64_t 
         note_magnitudes(m, a), note_magnitudes(m, b);
         split_values(parts, a, b, part);
         UNROLL for (int k = 0; k < parts; k++) _mm512_storeu_si512(to + k * part_bytes + 2 * j, part[k]);
+    }
+}
+
+/* The same of two rows of at most 16 floats; of each, 16 values are stored. */
+INLINE void split_two_rows(const int parts, const float *first, const float *second, int64_t step, int64_t count, char *to,
+                           char *to_second, int64_t part_bytes, magnitudes *m) {
+    const __m512 a = load_every(first, step, count), b = load_every(second, step, count);
+    __m512i part[MOST_PARTS];
+    note_magnitudes(m, a), note_magnitudes(m, b);
+    split_values(parts, a, b, part);
+    UNROLL for (int k = 0; k < parts; k++) {
+        _mm256_storeu_si256((__m256i *)(to + k * part_bytes), _mm512_castsi512_si256(part[k]));
+        _mm256_storeu_si256((__m256i *)(to_second + k * part_bytes), _mm512_extracti64x4_epi64(part[k], 1));
     }
 }
 
@@ -163,7 +184,7 @@ INLINE void fill_channel_planes(const int parts, const split_strip *t, const flo
     const split_plan *q = t->q;
     const int64_t row_bytes = 4 * q->plane, part_bytes = TILE * row_bytes, channel = q->o.src_h * q->o.src_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
-        const int64_t runs = held_runs(t, slot);
+        const int64_t runs = held_runs(t, slot), without_gaps = runs_without_gaps(t, runs);
         for (int64_t pair = 0; pair < q->chunks * TILE; pair++) {
             char *plane = t->parts + ((slot * q->chunks + pair / TILE) * parts * TILE + pair % TILE) * row_bytes;
             const int64_t c = 2 * pair;
@@ -175,7 +196,7 @@ INLINE void fill_channel_planes(const int parts, const split_strip *t, const flo
                           part_bytes, m);
             }
             for (int k = 0; k < parts; k++)
-                if (c < q->o.depth) zero_gaps(t, runs, 4, plane + k * part_bytes);
+                if (c < q->o.depth) zero_gaps(t, without_gaps, runs, 4, plane + k * part_bytes);
                 else memset(plane + k * part_bytes, 0, row_bytes);
         }
     }
@@ -213,7 +234,7 @@ INLINE void turn_channel_planes(const int parts, const split_strip *t, const flo
     const split_plan *q = t->q;
     const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
-        const int64_t runs = held_runs(t, slot);
+        const int64_t runs = held_runs(t, slot), without_gaps = runs_without_gaps(t, runs);
         for (int64_t c0 = 0; c0 < depth; c0 += TERMS) {
             char *plane = t->parts + (slot * q->chunks + c0 / TERMS) * parts * part_bytes;
             for (int64_t r = 0; r < runs; r++) {
@@ -223,7 +244,7 @@ INLINE void turn_channel_planes(const int parts, const split_strip *t, const flo
                 turn_channels(parts, from, MIN(TERMS, depth - c0), channel, q->p.step_w, t->run[r].count, ahead,
                               plane + t->run[r].to * TILE_ROW, TILE_ROW, part_bytes, m);
             }
-            for (int k = 0; k < parts; k++) zero_gaps(t, runs, TILE_ROW, plane + k * part_bytes);
+            for (int k = 0; k < parts; k++) zero_gaps(t, without_gaps, runs, TILE_ROW, plane + k * part_bytes);
         }
     }
 }

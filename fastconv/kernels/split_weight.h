@@ -149,13 +149,20 @@ INLINE void fill_plane_rows(const int parts, const split_strip *t, const float *
     const held_pixels between = held_in_row(q->pitch, q->least_x, 1, 2, q->o.src_w);
     for (int64_t i = 0; i < count; i++)
         for (int64_t r = 0; r < runs; r++) {
-            const float *from = x + (t->run[r].n * q->o.src_c + t->group * q->o.depth + c + i) * channel + t->run[r].from;
-            const int64_t to = i * row_bytes + 2 * t->run[r].to;
-            if (i + 1 < count) ask_for_floats(from + channel, t->run[r].count * q->p.step_w);
-            if (together == 2)
-                split_row_twice(parts, from, t->run[r].count, between.end - between.begin, first + to, second + to, part_bytes, m);
-            else
-                split_row(parts, from, q->p.step_w, t->run[r].count, rows + to, part_bytes, m);
+            const held_run *run = t->run + r, *next = run + 1;
+            const float *from = x + (run->n * q->o.src_c + t->group * q->o.depth + c + i) * channel + run->from;
+            const int64_t to = i * row_bytes + 2 * run->to;
+            if (i + 1 < count) ask_for_floats(from + channel, run->count * q->p.step_w);
+            if (together == 2) {
+                split_row_twice(parts, from, run->count, between.end - between.begin, first + to, second + to, part_bytes, m);
+            } else if (r + 1 < runs && run->count <= TILE && next->count == run->count) {
+                const float *below = from + (next->n - run->n) * q->o.src_c * channel + next->from - run->from;
+                if (i + 1 < count) ask_for_floats(below + channel, run->count * q->p.step_w);
+                split_two_rows(parts, from, below, q->p.step_w, run->count, rows + to, rows + i * row_bytes + 2 * next->to, part_bytes, m);
+                r++;
+            } else {
+                split_row(parts, from, q->p.step_w, run->count, rows + to, part_bytes, m);
+            }
         }
     for (int64_t k = 0; k < together * parts; k++) memset(rows + k * part_bytes + count * row_bytes, 0, (TILE - count) * row_bytes);
 }
@@ -253,12 +260,19 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
         for (int64_t i = 0; i < t->images && k < q->o.columns; i++) {
             const float *from = gy + (((t->n0 + i) * q->o.dst_c + t->group * q->o.columns + k) * q->o.dst_h + t->y0) * q->o.dst_w;
             if (k + 1 < q->o.columns) ask_for_floats(from + q->o.dst_h * q->o.dst_w, t->rows * q->o.dst_w);
-            const int64_t together = q->pitch == q->o.dst_w ? t->rows : 1; /* rows without zeros between them */
+            const int64_t w = q->o.dst_w, together = q->pitch == w ? t->rows : 1; /* rows without zeros between them */
             for (int64_t r = 0; r < t->rows; r += together) {
                 const int64_t place = (i * image_rows + r) * q->pitch;
                 for (int p = 0; p < parts; p++) zero_bytes(row + p * part_bytes + 2 * done, 2 * (place - done));
-                split_row(parts, from + r * q->o.dst_w, 1, together * q->o.dst_w, row + 2 * place, part_bytes, m);
-                done = place + together * q->o.dst_w;
+                done = place + together * w;
+                if (together == 1 && w <= TILE && r + 1 < t->rows) {
+                    for (int p = 0; p < parts; p++) zero_bytes(row + p * part_bytes + 2 * done, 2 * (q->pitch - w));
+                    split_two_rows(parts, from + r * w, from + (r + 1) * w, 1, w, row + 2 * place, row + 2 * (place + q->pitch), part_bytes,
+                                   m);
+                    done += q->pitch, r++;
+                } else {
+                    split_row(parts, from + r * w, 1, together * w, row + 2 * place, part_bytes, m);
+                }
             }
         }
         for (int p = 0; p < parts; p++) zero_bytes(row + p * part_bytes + 2 * done, row_bytes - 2 * done);
