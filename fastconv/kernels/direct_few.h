@@ -1,9 +1,10 @@
 /* Direct convolution of few input channels, as the first layer of a network and the input gradient of its last one have, or of NCHW images
  * with few filters, as the input gradient of the first and the last layer of a network of images have (template: REAL, NAME, IS_DOUBLE).
  *
- * A strip of input rows is copied, padded, with a plane for every channel and every remainder of the column modulo the stride
+ * A strip of input rows is copied, padded: of NCHW with a plane for every channel and every remainder of the column modulo the stride
  * ([row][channel][remainder][width]), so that at each step of the reduction the values that neighbouring outputs of a row meet lie side by
- * side, at an offset that is the same for all tiles. Tiles have filters in the lanes, or for NCHW outputs pixels where they fill them.
+ * side; channels-last as it is. They are at an offset that is the same for all tiles. Tiles have filters in the lanes, or for NCHW outputs
+ * pixels where they fill them.
  * Few filters: some channels at a time are copied, to stay in the second-level cache, and their products added to the outputs. So are
  * groups of few filters: those of an NCHW image are images of their own, which differ in their filters.
  */
@@ -79,8 +80,7 @@ static few_plan plan_few(const geometry *s, int64_t item, int threads) {
 /* Bytes of a thread: the strip, a row of planes, a tile. */
 static int64_t few_scratch(const geometry *s, int64_t item, int threads) {
     const few_plan p = plan_few(s, item, threads);
-    return ROUND_UP(few_height(s, p.rows) * p.row * item, CACHE_LINE) + ROUND_UP(s->c * s->w * item, CACHE_LINE) +
-           GEMM_MR * 2 * SIMD_BYTES;
+    return ROUND_UP(few_height(s, p.rows) * p.row * item, CACHE_LINE) + GEMM_MR * 2 * SIMD_BYTES;
 }
 #endif
 
@@ -106,9 +106,8 @@ INLINE void NAME(zero_ends)(REAL *to, int64_t width, int64_t left, int64_t right
     NAME(store)(to + width - VL, (vec){0});
 }
 
-/* Channels [c0, c1) of one row of input, or of padding where y is outside. planes: room for a row. */
-static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n, int64_t y, int64_t c0, int64_t c1, REAL *planes,
-                           REAL *to) {
+/* Channels [c0, c1) of one row of input, or of padding where y is outside. */
+static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n, int64_t y, int64_t c0, int64_t c1, REAL *to) {
     const geometry *s = job->s;
     const int64_t columns = s->sw * width;
     if (y < 0 || y >= s->h) {
@@ -117,14 +116,16 @@ static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n
     }
     const REAL *row = job->x + ((n * s->c + c0) * s->h + y) * s->w;
     if (s->channels_last) { /* of all channels */
-        NAME(split)(job->x + (n * s->h + y) * s->w * s->c, s->c, s->w, planes, s->w);
-        row = planes;
+        const int64_t left = MIN(s->pl, columns), count = MIN(s->w, columns - left);
+        NAME(zero_ends)(to, columns * s->c, left * s->c, (columns - left - count) * s->c);
+        NAME(copy_row)(job->x + (n * s->h + y) * s->w * s->c, count * s->c, to + left * s->c);
+        return;
     }
     /* Position p holds columns p sw - pl to p sw - pl + sw - 1: all of them inside for a <= p < b. */
     const int64_t a = MIN(width, CEIL_DIV(s->pl, s->sw)), b = MAX(a, MIN(width, (s->w + s->pl) / s->sw));
     const int64_t first = a * s->sw - s->pl, last = b < width ? b * s->sw - s->pl : s->w; /* columns at a and at b */
-    const int64_t ahead = s->channels_last || y + FETCH_ROWS >= s->h ? 0 : s->w;
-    for (int64_t c = c0; c < c1; c++, to += columns, row += s->channels_last ? s->w : s->h * s->w) {
+    const int64_t ahead = y + FETCH_ROWS >= s->h ? 0 : s->w;
+    for (int64_t c = c0; c < c1; c++, to += columns, row += s->h * s->w) {
         for (int64_t i = 0; i < ahead; i += CACHE_LINE / sizeof(REAL)) __builtin_prefetch(row + FETCH_ROWS * s->w + i);
         for (int64_t m = 0; m < s->sw; m++) NAME(zero_ends)(to + m * width, width, a, width - b);
         if (s->sw == 1) {
@@ -144,6 +145,7 @@ static void NAME(few_row_tiles)(const NAME(direct_job) *job, int64_t n, int64_t 
                                 REAL *tile) {
     const geometry *s = job->s;
     const int64_t steps = s->c * s->kh * s->kw, tiles = blocks_of(s->ow, GEMM_MR), plane = s->oh * s->ow;
+    const int64_t along = s->channels_last ? s->sw * s->c : 1;
     REAL *out[GEMM_MR];
     NAME(sink) sink = {out, 0, NULL, 0, job->activation, job->slope};
     for (int64_t i = 0; i < tiles; i++) {
@@ -154,7 +156,7 @@ static void NAME(few_row_tiles)(const NAME(direct_job) *job, int64_t n, int64_t 
             sink.columns = MIN(NR, s->k - u * NR);
             if (job->bias) sink.bias = job->bias + u * NR;
             sink.ahead = !s->channels_last ? 0 : u + 1 < u1 ? NR : count * s->k - (u1 - 1 - u0) * NR;
-            NAME(window_rows)((int)count, x + first, at, steps, job->packed + u * steps * NR, &sink);
+            NAME(window_rows)((int)count, x + first * along, along, at, steps, job->packed + u * steps * NR, &sink);
             if (!s->channels_last)
                 NAME(transpose)(tile, NR, count, sink.columns, job->out + (n * s->k + u * NR) * plane + pixel, plane);
         }
@@ -196,14 +198,13 @@ static void NAME(few_item)(const NAME(direct_job) *whole, const few_plan *p, int
     if (job->bias) job->bias += group * s->k;
     const int64_t height = few_height(s, q1 - q0), panels = job->layout.panels;
     REAL *strip = (REAL *)aligned_take(&scratch, few_height(s, p->rows) * p->row * sizeof(REAL));
-    REAL *planes = (REAL *)aligned_take(&scratch, s->c * s->w * sizeof(REAL));
     REAL *tile = (REAL *)scratch;
     const int64_t filters = panels * s->c * s->kh * s->kw * NR * (int64_t)sizeof(REAL);
     const int64_t together = filters <= SMALL_FILTERS ? panels : 1;
     for (int64_t c0 = 0, c1; c0 < s->c; c0 = c1) {
         c1 = MIN(s->c, c0 + p->channels);
         for (int64_t i = 0; i < height; i++)
-            NAME(few_fill)(job, p->width, n, q0 * s->sh - s->pt + i, c0, c1, planes, strip + i * p->row);
+            NAME(few_fill)(job, p->width, n, q0 * s->sh - s->pt + i, c0, c1, strip + i * p->row);
         if (few_lanes(s, sizeof(REAL))) {
             for (int64_t q = q0, pair; q < q1; q += 1 + pair) {
                 pair = p->pairs && q + 1 < q1;
@@ -228,7 +229,8 @@ static void NAME(direct_few)(const NAME(direct_job) *job, int input_grad, char *
         for (int64_t j = 0; j < s->kw; j++)
             for (int64_t c = 0; c < p.channels; c++) {
                 const int64_t tap = i * s->kw + j, packed = input_grad ? taps - 1 - tap : tap, x = j * s->dw;
-                at[lanes ? c * taps + tap : packed * s->c + c] = i * s->dh * p.row + (c * s->sw + x % s->sw) * p.width + x / s->sw;
+                const int64_t place = s->channels_last ? x * s->c + c : (c * s->sw + x % s->sw) * p.width + x / s->sw;
+                at[lanes ? c * taps + tap : packed * s->c + c] = i * s->dh * p.row + place;
             }
     const int64_t strips = blocks_of(s->oh, p.rows);
 #pragma omp parallel for num_threads(threads) schedule(dynamic)

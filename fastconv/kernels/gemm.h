@@ -3,7 +3,7 @@
  *   dot:    out[i][j] = bias[j] + sum_t sum_p rows[t][i][p] * b[t][p][j]     rows of A by pointer, contiguous in p
  *   outer:  out[i][j] = bias[i] + sum_s sum_p a_s[p][i] * b_s[p][j]          columns of A, contiguous in i
  *
- *   window_rows, window_lanes: sum_p x[at[p] + i] * b[p][j] and sum_p a[p][i] * x[at[p] + j], windows of planes of pixels
+ *   window_rows, window_lanes: sum_p x[at[p] + i pixel] * b[p][j] and sum_p a[p][i] * x[at[p] + j], windows of rows of pixels
  *   channels: dot for few filters, with channels in the lanes
  *   narrow: dot for groups of few filters, in vectors of at most 32 bytes
  *   bundle: dot for groups of fewer, several of them side by side in one vector
@@ -64,9 +64,10 @@ INLINE void NAME(dot)(int rows, const REAL *const *a, int64_t taps, int64_t dept
 SHARED void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t a_step, int64_t b_step,
                         const NAME(sink) *sink);
 
-/* Windows of `steps` values: x: where the window of the first pixel begins; at: offsets of the steps behind it. b: [step][NR];
- * a: [step][rows]. */
-SHARED void NAME(window_rows)(int rows, const REAL *x, const int64_t *at, int64_t steps, const REAL *b, const NAME(sink) *sink);
+/* Windows of `steps` values: x: where the window of the first pixel begins; `pixel`: from there to the next pixel's, 1 of window_lanes; at:
+ * offsets of the steps behind it. b: [step][NR]; a: [step][rows]. */
+SHARED void NAME(window_rows)(int rows, const REAL *x, int64_t pixel, const int64_t *at, int64_t steps, const REAL *b,
+                              const NAME(sink) *sink);
 SHARED void NAME(window_lanes)(int rows, const REAL *a, const REAL *x, const int64_t *at, int64_t steps, const NAME(sink) *sink);
 
 /* The windows of kernels of `kw` columns, rows of the sink [2][filters]: the second row's windows begin `below` behind the first's.

@@ -106,16 +106,18 @@ INLINE void NAME(outer_tile)(const int rows, const int vectors, const NAME(segme
     STORE_TILE(rows, vectors, NAME(splat)(sink->bias[i]));
 }
 
-INLINE void NAME(window_rows_tile)(const int rows, const int vectors, const REAL *x, const int64_t *at, int64_t steps, const REAL *b,
-                                   const NAME(sink) *sink) {
+INLINE void NAME(window_rows_tile)(const int rows, const int vectors, const REAL *x, int64_t pixel, const int64_t *at, int64_t steps,
+                                   const REAL *b, const NAME(sink) *sink) {
     vec acc[GEMM_MR][2];
+    const REAL *third[(GEMM_MR + 2) / 3]; /* every third row: with three offsets, addresses of all */
     UNROLL for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vec){0};
+    UNROLL for (int i = 0; i < rows; i += 3) third[i / 3] = x + i * pixel;
     for (int64_t p = 0; p < steps; p++, b += NR) {
-        const REAL *a = x + at[p];
+        const int64_t offset[3] = {at[p], at[p] + pixel, at[p] + 2 * pixel};
         if (p < rows) FETCH_ROW(p, vectors, sink->ahead);
         vec b0 = *(const vec *)b, b1 = vectors > 1 ? *(const vec *)(b + VL) : (vec){0};
         UNROLL for (int i = 0; i < rows; i++) {
-            vec v = NAME(splat)(a[i]);
+            vec v = NAME(splat)(third[i / 3][offset[i % 3]]);
             acc[i][0] += v * b0;
             if (vectors > 1) acc[i][1] += v * b1;
         }
@@ -432,9 +434,9 @@ void NAME(outer)(int rows, const NAME(segment) *segments, int64_t count, int64_t
 #undef CASE
 
 #define CASE(rows)                                                                              \
-    case 2 * rows + 1: NAME(window_rows_tile)(rows, 1, x, at, steps, b, sink); break;           \
-    case 2 * rows + 2: NAME(window_rows_tile)(rows, 2, x, at, steps, b, sink); break;
-void NAME(window_rows)(int rows, const REAL *x, const int64_t *at, int64_t steps, const REAL *b, const NAME(sink) *sink) {
+    case 2 * rows + 1: NAME(window_rows_tile)(rows, 1, x, pixel, at, steps, b, sink); break;    \
+    case 2 * rows + 2: NAME(window_rows_tile)(rows, 2, x, pixel, at, steps, b, sink); break;
+void NAME(window_rows)(int rows, const REAL *x, int64_t pixel, const int64_t *at, int64_t steps, const REAL *b, const NAME(sink) *sink) {
     switch (2 * rows + (sink->columns > VL ? 2 : 1)) { EACH_ROW_COUNT(CASE) }
 }
 #undef CASE
