@@ -3,12 +3,38 @@
 #define FASTCONV_ACTIVATION_CODES
 /* The order of algorithms.base.ACTIVATIONS. */
 enum { ACT_NONE, ACT_RELU, ACT_RELU6, ACT_LEAKY_RELU, ACT_SIGMOID, ACT_SILU };
+/* None, or of an instruction or two: done with values in registers, which the others are called with. */
+#define IS_CLAMP(activation) ((activation) <= ACT_RELU6)
 #endif
 
 /* Lanes of a where the mask is all ones, of b where it is zero. */
 INLINE vec NAME(select)(NAME(ivec_t) mask, vec a, vec b) {
     return (vec)((mask & (NAME(ivec_t))a) | (~mask & (NAME(ivec_t))b));
 }
+
+/* The larger and the smaller of a number and the lanes of v; a NaN stays, as x86 gives back the second of two numbers without an order. */
+#if defined(__AVX512F__) && IS_DOUBLE
+INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm512_max_pd((__m512d)a, (__m512d)v); }
+INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm512_min_pd((__m512d)a, (__m512d)v); }
+#elif defined(__AVX512F__)
+INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm512_max_ps((__m512)a, (__m512)v); }
+INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm512_min_ps((__m512)a, (__m512)v); }
+#elif defined(__AVX2__) && IS_DOUBLE
+INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm256_max_pd((__m256d)a, (__m256d)v); }
+INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm256_min_pd((__m256d)a, (__m256d)v); }
+#elif defined(__AVX2__)
+INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm256_max_ps((__m256)a, (__m256)v); }
+INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm256_min_ps((__m256)a, (__m256)v); }
+#elif defined(__SSE2__) && IS_DOUBLE
+INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm_max_pd((__m128d)a, (__m128d)v); }
+INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm_min_pd((__m128d)a, (__m128d)v); }
+#elif defined(__SSE2__)
+INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm_max_ps((__m128)a, (__m128)v); }
+INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm_min_ps((__m128)a, (__m128)v); }
+#else
+INLINE vec NAME(at_least)(vec a, vec v) { return NAME(select)(v < a, a, v); }
+INLINE vec NAME(at_most)(vec a, vec v) { return NAME(select)(v > a, a, v); }
+#endif
 
 /* exp(x): x = n ln 2 + r with |r| <= ln 2 / 2 (ln 2 in two parts, Cody and Waite 1980), Taylor polynomial of r, 2^n through the
  * exponent bits. Arguments are clamped to where the result is a normal number. A NaN stays a NaN. */
@@ -38,11 +64,10 @@ INLINE vec NAME(exp)(vec x) {
 INLINE vec NAME(activate)(vec v, int activation, REAL slope) {
     const vec zero = {0};
     switch (activation) {
-    case ACT_RELU: /* written so that a NaN stays */
-        return NAME(select)(v < zero, zero, v);
+    case ACT_RELU:
+        return NAME(at_least)(zero, v);
     case ACT_RELU6:
-        v = NAME(select)(v < zero, zero, v);
-        return NAME(select)(v > (REAL)6, zero + (REAL)6, v);
+        return NAME(at_most)(zero + (REAL)6, NAME(at_least)(zero, v));
     case ACT_LEAKY_RELU:
         return NAME(select)(v < zero, v * slope, v);
     case ACT_SIGMOID:
@@ -52,4 +77,13 @@ INLINE vec NAME(activate)(vec v, int activation, REAL slope) {
     default:
         return v;
     }
+}
+
+/* The activation, if it is a clamp, of n values in registers. */
+INLINE void NAME(clamp)(vec *v, const int n, int activation) {
+    const vec zero = {0};
+    if (activation == ACT_NONE) return;
+    UNROLL for (int i = 0; i < n; i++) v[i] = NAME(at_least)(zero, v[i]);
+    if (activation == ACT_RELU) return;
+    UNROLL for (int i = 0; i < n; i++) v[i] = NAME(at_most)(zero + (REAL)6, v[i]);
 }

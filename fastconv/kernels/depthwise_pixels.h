@@ -65,12 +65,7 @@ INLINE void NAME(dw_pixels_tile)(const NAME(dw_pixels) *a, const REAL *const *x,
         UNROLL for (int t = 0; t < 9; t++) *(vec *)(sums + t * VL) += w[t];
         return;
     }
-    if (a->activation) {
-        vec sums[DW_R * 8];
-        UNROLL for (int i = 0; i < R * P; i++) sums[i] = acc[i];
-        NAME(dw_activate)(sums, R * P, a->activation, a->slope);
-        UNROLL for (int i = 0; i < R * P; i++) acc[i] = sums[i];
-    }
+    NAME(dw_activate)(acc, R * P, a->activation, a->slope);
     UNROLL for (int i = 0; i < R; i++)
         UNROLL for (int p = 0; p < P; p++) NAME(store)(y + i * a->out_row + p * a->out_px, acc[i * P + p]);
 }

@@ -150,12 +150,7 @@ INLINE void NAME(dw_planes_rows)(const NAME(dw_planes) *a, const REAL *source, i
         else
             NAME(dw_planes_tile)(plane, width, column, rows, w, weights, inside, acc, odd, K, J, S, R, DW_INSIDE, products);
         if (products) continue;
-        if (a->activation) {
-            vec t[DW_MOST];
-            UNROLL for (int i = 0; i < R; i++) t[i] = acc[i];
-            NAME(dw_activate)(t, R, a->activation, a->slope);
-            UNROLL for (int i = 0; i < R; i++) acc[i] = t[i];
-        }
+        NAME(dw_activate)(acc, R, a->activation, a->slope);
         UNROLL for (int i = 0; i < R; i++)
             if (i < count) NAME(store_n)(out + (r + i) * out_width + q, acc[i], lanes);
     }

@@ -8,6 +8,7 @@
 /* GCC's limit for complete unrolling; (PX - 1) * 2 + J source vectors at most. */
 #define DW_UNROLL _Pragma("GCC unroll 24")
 #define DW_PX 8
+#define DW_MOST_SUMS 16 /* of a tile */
 
 typedef struct {
     const REAL *const *rows;            /* of the first output row's first tap */
@@ -24,8 +25,19 @@ typedef struct {
     REAL slope;
 } NAME(dw_rows);
 
-static __attribute__((noinline)) void NAME(dw_activate)(vec *v, int n, int activation, REAL slope) {
+static __attribute__((noinline)) void NAME(dw_activate_all)(vec *v, int n, int activation, REAL slope) {
     for (int i = 0; i < n; i++) v[i] = NAME(activate)(v[i], activation, slope);
+}
+/* Of n sums in registers, which they leave for what is not a clamp. */
+INLINE void NAME(dw_activate)(vec *v, const int n, int activation, REAL slope) {
+    if (IS_CLAMP(activation)) {
+        NAME(clamp)(v, n, activation);
+    } else {
+        vec t[DW_MOST_SUMS];
+        DW_UNROLL for (int i = 0; i < n; i++) t[i] = v[i];
+        NAME(dw_activate_all)(t, n, activation, slope);
+        DW_UNROLL for (int i = 0; i < n; i++) v[i] = t[i];
+    }
 }
 
 INLINE void NAME(dw_taps)(vec *acc, const REAL *x, const REAL *w, const int PX, const int J, const int SW) {
@@ -67,12 +79,7 @@ INLINE void NAME(dw_tile)(const NAME(dw_rows) *a, const REAL *const *rows, int64
             }
         }
     }
-    if (a->activation) {
-        vec t[DW_PX];
-        DW_UNROLL for (int p = 0; p < PX; p++) t[p] = acc[p];
-        NAME(dw_activate)(t, PX, a->activation, a->slope);
-        DW_UNROLL for (int p = 0; p < PX; p++) acc[p] = t[p];
-    }
+    NAME(dw_activate)(acc, PX, a->activation, a->slope);
     if (a->lanes == VL) {
         DW_UNROLL for (int p = 0; p < PX; p++) NAME(store)(out + p * a->out_px_step, acc[p]);
     } else {

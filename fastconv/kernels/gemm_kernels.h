@@ -3,25 +3,44 @@
 #include "transpose.h"
 
 /* What is not a plain store of whole vectors, from a copy of the tile in the first-level cache. */
-static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int rows, const REAL *tile, int64_t step) {
+INLINE void NAME(finish_rows)(const NAME(sink) *s, int rows, const REAL *tile, int64_t step, const int activation) {
     for (int i = 0; i < rows; i++)
         for (int64_t j = 0; j < s->columns; j += VL) {
             const int64_t left = s->columns - j;
             vec v = *(const vec *)(tile + i * step + j);
             if (s->accumulate) v += NAME(load_n)(s->out[i] + j, left);
-            NAME(store_n)(s->out[i] + j, NAME(activate)(v, s->activation, s->slope), left);
+            NAME(store_n)(s->out[i] + j, NAME(activate)(v, activation, s->slope), left);
         }
 }
+static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int rows, const REAL *tile, int64_t step) {
+    switch (s->activation) { /* outside the loops, of the usual ones */
+    case ACT_NONE: NAME(finish_rows)(s, rows, tile, step, ACT_NONE); break;
+    case ACT_RELU: NAME(finish_rows)(s, rows, tile, step, ACT_RELU); break;
+    case ACT_RELU6: NAME(finish_rows)(s, rows, tile, step, ACT_RELU6); break;
+    default: NAME(finish_rows)(s, rows, tile, step, s->activation);
+    }
+}
+
+#define CLAMP_TILE(rows, vectors)                                                                                                    \
+    if (sink->activation) {                                                                                                          \
+        UNROLL for (int i = 0; i < rows; i++)                                                                                        \
+            UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = NAME(at_least)((vec){0}, acc[i][j]);                                \
+    }                                                                                                                                \
+    if (sink->activation == ACT_RELU6) {                                                                                             \
+        UNROLL for (int i = 0; i < rows; i++)                                                                                        \
+            UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = NAME(at_most)((vec){0} + (REAL)6, acc[i][j]);                       \
+    }
 
 #define STORE_TILE(rows, vectors, bias_vector)                                                              \
     if (sink->bias) {                                                                                       \
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += bias_vector; \
     }                                                                                                       \
-    if (sink->columns == vectors * VL && !sink->activation) {                                               \
+    if (sink->columns == vectors * VL && IS_CLAMP(sink->activation)) {                                      \
         if (sink->accumulate) {                                                                             \
             UNROLL for (int i = 0; i < rows; i++)                                                           \
                 UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += NAME(load)(sink->out[i] + j * VL);    \
         }                                                                                                   \
+        CLAMP_TILE(rows, vectors)                                                                           \
         UNROLL for (int i = 0; i < rows; i++) {                                                             \
             REAL *o = sink->out[i];                                                                         \
             UNROLL for (int j = 0; j < vectors; j++) NAME(store)(o + j * VL, acc[i][j]);                    \
@@ -30,7 +49,7 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
         REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));                                       \
         UNROLL for (int i = 0; i < rows; i++)                                                               \
             UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + (i * vectors + j) * VL) = acc[i][j];   \
-        NAME(finish_tile)(sink, rows, tile, vectors * VL);                                                                \
+        NAME(finish_tile)(sink, rows, tile, vectors * VL);                                            \
     }
 
 static __attribute__((noinline)) void NAME(activate_tile)(REAL *tile, int64_t vectors, int activation, REAL slope) {
@@ -48,7 +67,9 @@ static __attribute__((noinline)) void NAME(activate_tile)(REAL *tile, int64_t ve
         if (sink->bias) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += NAME(splat)(sink->bias[i]);                            \
         if (sink->accumulate) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] += NAME(load)(sink->out[i] + LANE(j, vectors));     \
     }                                                                                                                                \
-    if (sink->activation) {                                                                                                          \
+    if (IS_CLAMP(sink->activation)) {                                                                                                \
+        CLAMP_TILE(rows, vectors)                                                                                                    \
+    } else {                                                                                                                         \
         REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));                                                                \
         UNROLL for (int i = 0; i < rows; i++)                                                                                        \
             UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + (i * vectors + j) * VL) = acc[i][j];                            \
@@ -209,7 +230,9 @@ INLINE vec NAME(channels_sums)(const int pixels, const int filters, vec *acc, co
         UNROLL for (int i = 0; i < pixels * filters; i++) sums[i] = bias[i % filters];
         all += *(const vec *)sums;
     }
-    if (activation) {
+    if (IS_CLAMP(activation)) {
+        NAME(clamp)(&all, 1, activation);
+    } else {
         *(vec *)sums = all;
         NAME(activate_tile)(sums, 1, activation, slope);
         all = *(const vec *)sums;
@@ -332,6 +355,12 @@ INLINE void NAME(outer_bundle_tile)(const int taps, const int channels, const NA
 typedef REAL NAME(nvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias));
 typedef REAL NAME(unvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias, aligned(sizeof(REAL))));
 
+/* `relu` of such a vector. */
+INLINE NAME(nvec_t) NAME(narrow_relu)(NAME(nvec_t) v) {
+    typedef __typeof__(v < v) mask;
+    return (NAME(nvec_t))((mask)v & ~(v < (NAME(nvec_t)){0}));
+}
+
 INLINE void NAME(store_narrow)(const int rows, const int groups, int64_t columns, NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR],
                                const NAME(sink) *sink) {
     if (sink->bias) {
@@ -340,7 +369,11 @@ INLINE void NAME(store_narrow)(const int rows, const int groups, int64_t columns
             UNROLL for (int i = 0; i < rows; i++) acc[g][i] += bias;
         }
     }
-    if (columns == NL && !sink->accumulate && !sink->activation) {
+    if (columns == NL && !sink->accumulate && sink->activation <= ACT_RELU) {
+        if (sink->activation) {
+            UNROLL for (int i = 0; i < rows; i++)
+                UNROLL for (int g = 0; g < groups; g++) acc[g][i] = NAME(narrow_relu)(acc[g][i]);
+        }
         UNROLL for (int i = 0; i < rows; i++)
             UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(sink->out[i] + g * NL) = acc[g][i];
         return;
@@ -402,6 +435,7 @@ INLINE void NAME(narrow_row_tile)(const int rows, const int groups, int64_t colu
 #undef ADD_ROW
 #undef STORE_LANES
 #undef STORE_TILE
+#undef CLAMP_TILE
 
 /* A real kernel for every number of rows: a tail must not run at scalar speed. */
 #if GEMM_MR == 14

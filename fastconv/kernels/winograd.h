@@ -245,9 +245,9 @@ INLINE void NAME(wino_result_body)(const int pairs, const int outputs, const REA
         const vec added = NAME(load_n)(bias, lanes);
         UNROLL for (int i = 0; i < outputs * outputs; i++) o[i] += added;
     }
-    if (activation == ACT_RELU) {
-        UNROLL for (int i = 0; i < outputs * outputs; i++) o[i] = NAME(activate)(o[i], ACT_RELU, 0);
-    } else if (activation) {
+    if (IS_CLAMP(activation)) {
+        NAME(clamp)(o, outputs * outputs, activation);
+    } else {
         for (int i = 0; i < outputs * outputs; i++) o[i] = NAME(activate)(o[i], activation, slope);
     }
     if (high == outputs && wide == outputs && lanes >= VL) {
@@ -400,7 +400,11 @@ INLINE void NAME(line_result)(const int pairs, const int outputs, const REAL *m,
     UNROLL for (int i = 0; i < 2 * pairs + 2; i++) v[i] = *(const vec *)(m + i * plane);
     NAME(wino_result)(pairs, outputs, v, o);
     UNROLL for (int i = 0; i < outputs; i++) o[i] += added;
-    for (int i = 0; activation && i < outputs; i++) o[i] = NAME(activate)(o[i], activation, slope);
+    if (IS_CLAMP(activation)) {
+        NAME(clamp)(o, outputs, activation);
+    } else {
+        for (int i = 0; i < outputs; i++) o[i] = NAME(activate)(o[i], activation, slope);
+    }
     UNROLL for (int i = 0; i < outputs; i++) if (i < count) NAME(store_n)(out + i * step, o[i], lanes);
 }
 OUT_OF_LINE NAME(row_data)(const REAL *base, int64_t row, int64_t pixel, int64_t lanes, REAL *v, int64_t plane) {

@@ -87,12 +87,10 @@ typedef struct {
     REAL slope;
 } NAME(few_finish);
 
-/* What is stored of four sums where the activation is ReLU or none. */
+/* What is stored of four sums where the activation is a clamp. */
 INLINE void NAME(few_plain)(const NAME(few_finish) *f, vec bias, vec *o) {
     UNROLL for (int b = 0; b < FEW_OUTPUTS; b++) o[b] += bias;
-    if (f->activation) {
-        UNROLL for (int b = 0; b < FEW_OUTPUTS; b++) o[b] = NAME(activate)(o[b], ACT_RELU, 0);
-    }
+    NAME(clamp)(o, FEW_OUTPUTS, f->activation);
 }
 
 /* -- channels-last ------------------------------------------------------------------------------------------------------- */
@@ -102,7 +100,7 @@ INLINE void NAME(few_filters)(const int depth, const REAL *v, const REAL *u, vec
                               int64_t pixel, int64_t ahead, int64_t high, int64_t wide, int64_t lanes) {
     vec o[FEW_OUTPUTS][FEW_OUTPUTS], kept[FEW_OUTPUTS * FEW_OUTPUTS];
     NAME(few_tile)(depth, v, ROUND_UP(depth * FEW_STEP, VL), FEW_STEP, u, o);
-    if (high >= FEW_OUTPUTS && wide >= FEW_OUTPUTS && lanes >= VL && f->activation <= ACT_RELU) {
+    if (high >= FEW_OUTPUTS && wide >= FEW_OUTPUTS && lanes >= VL && IS_CLAMP(f->activation)) {
         UNROLL for (int a = 0; a < FEW_OUTPUTS; a++, to += row) {
             NAME(few_plain)(f, bias, o[a]);
             UNROLL for (int b = 0; b < FEW_OUTPUTS; b++) {
@@ -169,7 +167,7 @@ INLINE void NAME(few_tiles)(const int depth, const REAL *v, const REAL *u, vec b
     UNROLL for (int b = 0; b < FEW_OUTPUTS; b++) place[b] = b / of_row * FEW_OUTPUTS * row + b % of_row * VL;
     vec o[FEW_OUTPUTS][FEW_OUTPUTS], kept[FEW_OUTPUTS * FEW_OUTPUTS];
     NAME(few_tile)(depth, u, FEW_POINTS * depth, FEW_POINTS, v, o);
-    if (high >= FEW_OUTPUTS * together && wide >= of_row * VL && f->activation <= ACT_RELU) {
+    if (high >= FEW_OUTPUTS * together && wide >= of_row * VL && IS_CLAMP(f->activation)) {
         UNROLL for (int a = 0; a < FEW_OUTPUTS; a++, to += row) {
             NAME(few_plain)(f, bias, o[a]);
             NAME(interleave_4)(o[a]);
