@@ -49,16 +49,21 @@ INLINE vec NAME(exp)(vec x) {
 #endif
     static const REAL inverse_factorial[] = {1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040,
                                              1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600};
-    vec v = NAME(select)(x < lo, NAME(splat)(lo), x);
-    v = NAME(select)(v > hi, NAME(splat)(hi), v);
+    const vec v = NAME(at_most)(NAME(splat)(hi), NAME(at_least)(NAME(splat)(lo), x));
     /* Adding 1.5 * 2^MANTISSA leaves round(v / ln 2) in the low bits. */
     vec shifted = v * (REAL)1.4426950408889634074 + magic;
     vec n = shifted - magic;
     vec r = (v - n * c1) - n * c2;
     vec p = NAME(splat)(inverse_factorial[DEGREE]);
     for (int i = DEGREE - 1; i >= 0; i--) p = p * r + inverse_factorial[i];
+#if defined(__AVX512F__) && IS_DOUBLE
+    return (vec)_mm512_scalef_pd((__m512d)p, (__m512d)n);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
     NAME(ivec_t) bits = ((NAME(ivec_t))shifted - (NAME(ivec_t))NAME(splat)(magic) + BIAS) << MANTISSA;
     return p * (vec)bits;
+#endif
 }
 
 INLINE vec NAME(activate)(vec v, int activation, REAL slope) {
@@ -86,4 +91,12 @@ INLINE void NAME(clamp)(vec *v, const int n, int activation) {
     UNROLL for (int i = 0; i < n; i++) v[i] = NAME(at_least)(zero, v[i]);
     if (activation == ACT_RELU) return;
     UNROLL for (int i = 0; i < n; i++) v[i] = NAME(at_most)(zero + (REAL)6, v[i]);
+}
+
+/* The activation of n vectors in memory. */
+static __attribute__((noinline, unused)) void NAME(activate_all)(vec *v, int64_t n, int activation, REAL slope) {
+#define CASE(code) \
+    case code: for (int64_t i = 0; i < n; i++) v[i] = NAME(activate)(v[i], code, slope); break;
+    switch (activation) { CASE(ACT_RELU) CASE(ACT_RELU6) CASE(ACT_LEAKY_RELU) CASE(ACT_SIGMOID) CASE(ACT_SILU) }
+#undef CASE
 }

@@ -25,9 +25,6 @@ typedef struct {
     REAL slope;
 } NAME(dw_rows);
 
-static __attribute__((noinline)) void NAME(dw_activate_all)(vec *v, int n, int activation, REAL slope) {
-    for (int i = 0; i < n; i++) v[i] = NAME(activate)(v[i], activation, slope);
-}
 /* Of n sums in registers, which they leave for what is not a clamp. */
 INLINE void NAME(dw_activate)(vec *v, const int n, int activation, REAL slope) {
     if (IS_CLAMP(activation)) {
@@ -35,7 +32,7 @@ INLINE void NAME(dw_activate)(vec *v, const int n, int activation, REAL slope) {
     } else {
         vec t[DW_MOST_SUMS];
         DW_UNROLL for (int i = 0; i < n; i++) t[i] = v[i];
-        NAME(dw_activate_all)(t, n, activation, slope);
+        NAME(activate_all)(t, n, activation, slope);
         DW_UNROLL for (int i = 0; i < n; i++) v[i] = t[i];
     }
 }

@@ -3,22 +3,13 @@
 #include "transpose.h"
 
 /* What is not a plain store of whole vectors, from a copy of the tile in the first-level cache. */
-INLINE void NAME(finish_rows)(const NAME(sink) *s, int rows, const REAL *tile, int64_t step, const int activation) {
+static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int rows, REAL *tile, int64_t step) {
+    for (int i = 0; i < rows && s->accumulate; i++)
+        for (int64_t j = 0; j < s->columns; j += VL) *(vec *)(tile + i * step + j) += NAME(load_n)(s->out[i] + j, s->columns - j);
+    const int64_t vectors = CEIL_DIV(s->columns, VL), together = vectors * VL == step ? rows : 1; /* rows without a gap */
+    for (int i = 0; i < rows; i += together) NAME(activate_all)((vec *)(tile + i * step), together * vectors, s->activation, s->slope);
     for (int i = 0; i < rows; i++)
-        for (int64_t j = 0; j < s->columns; j += VL) {
-            const int64_t left = s->columns - j;
-            vec v = *(const vec *)(tile + i * step + j);
-            if (s->accumulate) v += NAME(load_n)(s->out[i] + j, left);
-            NAME(store_n)(s->out[i] + j, NAME(activate)(v, activation, s->slope), left);
-        }
-}
-static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int rows, const REAL *tile, int64_t step) {
-    switch (s->activation) { /* outside the loops, of the usual ones */
-    case ACT_NONE: NAME(finish_rows)(s, rows, tile, step, ACT_NONE); break;
-    case ACT_RELU: NAME(finish_rows)(s, rows, tile, step, ACT_RELU); break;
-    case ACT_RELU6: NAME(finish_rows)(s, rows, tile, step, ACT_RELU6); break;
-    default: NAME(finish_rows)(s, rows, tile, step, s->activation);
-    }
+        for (int64_t j = 0; j < s->columns; j += VL) NAME(store_n)(s->out[i] + j, *(const vec *)(tile + i * step + j), s->columns - j);
 }
 
 #define CLAMP_TILE(rows, vectors)                                                                                                    \
@@ -52,10 +43,6 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
         NAME(finish_tile)(sink, rows, tile, vectors * VL);                                            \
     }
 
-static __attribute__((noinline)) void NAME(activate_tile)(REAL *tile, int64_t vectors, int activation, REAL slope) {
-    for (vec *v = (vec *)tile; v < (vec *)tile + vectors; v++) *v = NAME(activate)(*v, activation, slope);
-}
-
 /* Of pixels in the lanes, a vector at least: the last ends where the columns end, over some of the one before. */
 #define LANE(j, vectors) ((j) < (vectors) - 1 ? (j) * VL : sink->columns - VL)
 #define STORE_LANES(rows, vectors)                                                                                                   \
@@ -73,7 +60,7 @@ static __attribute__((noinline)) void NAME(activate_tile)(REAL *tile, int64_t ve
         REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));                                                                \
         UNROLL for (int i = 0; i < rows; i++)                                                                                        \
             UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + (i * vectors + j) * VL) = acc[i][j];                            \
-        NAME(activate_tile)(tile, rows * vectors, sink->activation, sink->slope);                                                    \
+        NAME(activate_all)((vec *)tile, rows * vectors, sink->activation, sink->slope);                                                    \
         UNROLL for (int i = 0; i < rows; i++)                                                                                        \
             UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = *(vec *)(tile + (i * vectors + j) * VL);                            \
     }                                                                                                                                \
@@ -234,7 +221,7 @@ INLINE vec NAME(channels_sums)(const int pixels, const int filters, vec *acc, co
         NAME(clamp)(&all, 1, activation);
     } else {
         *(vec *)sums = all;
-        NAME(activate_tile)(sums, 1, activation, slope);
+        NAME(activate_all)((vec *)sums, 1, activation, slope);
         all = *(const vec *)sums;
     }
     return all;
