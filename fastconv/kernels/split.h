@@ -79,6 +79,7 @@ static int64_t output_runs(const strip_view *v, int64_t m, int64_t pixels, outpu
     do {                                                                       \
         if ((s)->activation == ACT_NONE) store(__VA_ARGS__, ACT_NONE, 0);      \
         else if ((s)->activation == ACT_RELU) store(__VA_ARGS__, ACT_RELU, 0); \
+        else if ((s)->activation == ACT_RELU6) store(__VA_ARGS__, ACT_RELU6, 0); \
         else store(__VA_ARGS__, (s)->activation, (s)->slope);                  \
     } while (0)
 
@@ -248,26 +249,29 @@ INLINE void store_pixels(const strip_view *v, const output_run *run, int64_t run
     }
 }
 
-/* Part `index` of `count` of the cache lines that these outputs will be stored to is asked for. */
-INLINE void ask_for_pixels(const strip_view *v, const output_run *run, int64_t index, int64_t count) {
-    const int64_t floats = run->count * v->pixel;
+/* Part `index` of `count` of the cache lines that so many filters of these outputs will be stored to is asked for. */
+INLINE void ask_for_pixels(const strip_view *v, const output_run *run, const float *first, int64_t filters, int64_t index, int64_t count) {
     int64_t begin, end;
-    share(CEIL_DIV(floats, TILE), (int)index, (int)count, &begin, &end);
-    for (int64_t i = begin; i < end; i++) __builtin_prefetch(v->first + run->offset + i * TILE, 1);
+    share(run->count, (int)index, (int)count, &begin, &end);
+    for (int64_t l = begin; l < end; l++)
+        for (int64_t i = 0; i < filters; i += TILE) __builtin_prefetch(first + run->offset + l * v->pixel + i, 1);
 }
 
-/* Channels-last outputs of all filters, for 32 pixels from m on, by way of the stage: they are written line by line in their order, which
- * the hardware's prefetchers follow. */
-static void multiply_pixels(const strip_work *s, int64_t m) {
-    const strip_view *v = &s->v;
-    const int64_t filters = s->t->q->o.columns, row = ROUND_UP(filters, SPLIT_PANEL), nd = m + TILE < v->pixels ? 2 : 1;
+/* Channels-last outputs of panels [begin, end), STAGE_FILTERS at most, for 32 pixels from m on, by way of the stage: they are written line
+ * by line in their order, which the hardware's prefetchers follow. */
+static void multiply_pixels(const strip_work *s, int64_t begin, int64_t end, int64_t m) {
+    strip_view view = s->v;
+    const strip_view *v = &view;
+    const int64_t first = begin * SPLIT_PANEL, filters = MIN(end * SPLIT_PANEL, s->t->q->o.columns) - first;
+    const int64_t row = ROUND_UP(filters, SPLIT_PANEL), nd = m + TILE < v->pixels ? 2 : 1;
     output_run run[SPLIT_BLOCK];
     const int64_t runs = output_runs(v, m, SPLIT_BLOCK, run);
-    for (int64_t panel = 0; panel * SPLIT_PANEL < filters; panel++) {
-        const int64_t nw = filters - panel * SPLIT_PANEL > TILE ? 2 : 1;
+    view.first += first;
+    for (int64_t panel = begin; panel < end; panel++) {
+        const int64_t nw = s->t->q->o.columns - panel * SPLIT_PANEL > TILE ? 2 : 1;
         tile_sums r = {.row = {sizeof(float) * row, sizeof(float) * row}};
-        for (int64_t i = 0; i < 4; i++) r.out[i] = s->stage + i / 2 * TILE * row + panel * SPLIT_PANEL + i % 2 * TILE;
-        for (int64_t i = 0; i < runs && s->ahead; i++) ask_for_pixels(v, run + i, panel, row / SPLIT_PANEL);
+        for (int64_t i = 0; i < 4; i++) r.out[i] = s->stage + i / 2 * TILE * row + (panel - begin) * SPLIT_PANEL + i % 2 * TILE;
+        for (int64_t i = 0; i < runs && s->ahead; i++) ask_for_pixels(v, run + i, v->first, filters, panel - begin, end - begin);
         multiply_block(s, panel, m, nd, nw, &r);
     }
     STORE(s, store_pixels, v, run, runs, s->stage, row, filters);
@@ -336,12 +340,14 @@ static strip_work work_on(const split_strip *t, const char *packed, const tile_s
     return s;
 }
 
-/* Panels [begin, end) of 32 pixels from m on, of channels-last outputs: by whole pixels if these are short. */
+/* Panels [begin, end) of 32 pixels from m on, of channels-last outputs: by whole pixels if these are short, or if tiles are not stored as
+ * they are. */
 static void multiply_panels(const strip_work *s, int64_t begin, int64_t end, int64_t m) {
-    const int64_t columns = s->t->q->o.columns;
-    if (columns <= STAGE_FILTERS && end - begin == CEIL_DIV(columns, SPLIT_PANEL)) multiply_pixels(s, m);
-    else
-        for (int64_t panel = begin; panel < end; panel++) multiply_rows(s, panel, m);
+    const int64_t columns = s->t->q->o.columns, some = STAGE_FILTERS / SPLIT_PANEL;
+    const int whole = columns <= STAGE_FILTERS && end - begin == CEIL_DIV(columns, SPLIT_PANEL);
+    for (int64_t panel = begin; panel < end && (whole || s->activation); panel += some)
+        multiply_pixels(s, panel, MIN(end, panel + some), m);
+    for (int64_t panel = begin; panel < end && !whole && !s->activation; panel++) multiply_rows(s, panel, m);
 }
 
 /* Panels [begin, end). Channels-last outputs are written in order where reading the weights again costs little; else a panel of filters is

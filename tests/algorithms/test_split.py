@@ -7,10 +7,11 @@ import mmap
 import numpy as np
 import pytest
 
+import harness
 from fastconv import algorithms, reference
 from fastconv.kernels import cpu
 from fastconv.threads import num_threads
-from harness import run, tolerance
+from harness import assert_close, run, tolerance
 from problems import DIRECTIONS, MEMORY_FORMATS, problem
 
 if "amx" not in cpu.available():
@@ -294,6 +295,19 @@ def test_splitting_while_products_are_computed_changes_no_bit(text, activation):
         with num_threads(threads):
             results = [run(algorithms.get(name), p, data, **epilogue) for name in ("split_bf16x3", FUSED)]
         np.testing.assert_array_equal(*results, err_msg=f"{p} {p.direction}, {threads} threads")
+
+
+# More filters than are brought together for the pixels of a block.
+@pytest.mark.parametrize("text", ["1x40x9x7,130x1x1", "2x3x9x20,257x3x3,p1", "1x36x6x16,300x3x3,p1"])
+@pytest.mark.parametrize("activation", ["relu", "relu6", "silu"])
+def test_activations_of_many_filters(text, activation):
+    for name in (*SPLIT, FUSED):
+        for p in each_problem(text, ("forward",), name):
+            data = harness.operands(p)
+            for threads in (1, 2):
+                with num_threads(threads):
+                    result = run(algorithms.get(name), p, data, bias=data["bias"], activation=activation)
+                assert_close(algorithms.get(name), p, result, with_bias=True, activation=activation)
 
 
 @pytest.mark.parametrize(
