@@ -13,28 +13,26 @@ INLINE vec NAME(select)(NAME(ivec_t) mask, vec a, vec b) {
 }
 
 /* The larger and the smaller of a number and the lanes of v; a NaN stays, as x86 gives back the second of two numbers without an order. */
+#define EXTREMES(max, min, reg)                                                   \
+    INLINE vec NAME(at_least)(vec a, vec v) { return (vec)max((reg)a, (reg)v); }  \
+    INLINE vec NAME(at_most)(vec a, vec v) { return (vec)min((reg)a, (reg)v); }
 #if defined(__AVX512F__) && IS_DOUBLE
-INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm512_max_pd((__m512d)a, (__m512d)v); }
-INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm512_min_pd((__m512d)a, (__m512d)v); }
+EXTREMES(_mm512_max_pd, _mm512_min_pd, __m512d)
 #elif defined(__AVX512F__)
-INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm512_max_ps((__m512)a, (__m512)v); }
-INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm512_min_ps((__m512)a, (__m512)v); }
+EXTREMES(_mm512_max_ps, _mm512_min_ps, __m512)
 #elif defined(__AVX2__) && IS_DOUBLE
-INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm256_max_pd((__m256d)a, (__m256d)v); }
-INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm256_min_pd((__m256d)a, (__m256d)v); }
+EXTREMES(_mm256_max_pd, _mm256_min_pd, __m256d)
 #elif defined(__AVX2__)
-INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm256_max_ps((__m256)a, (__m256)v); }
-INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm256_min_ps((__m256)a, (__m256)v); }
+EXTREMES(_mm256_max_ps, _mm256_min_ps, __m256)
 #elif defined(__SSE2__) && IS_DOUBLE
-INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm_max_pd((__m128d)a, (__m128d)v); }
-INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm_min_pd((__m128d)a, (__m128d)v); }
+EXTREMES(_mm_max_pd, _mm_min_pd, __m128d)
 #elif defined(__SSE2__)
-INLINE vec NAME(at_least)(vec a, vec v) { return (vec)_mm_max_ps((__m128)a, (__m128)v); }
-INLINE vec NAME(at_most)(vec a, vec v) { return (vec)_mm_min_ps((__m128)a, (__m128)v); }
+EXTREMES(_mm_max_ps, _mm_min_ps, __m128)
 #else
 INLINE vec NAME(at_least)(vec a, vec v) { return NAME(select)(v < a, a, v); }
 INLINE vec NAME(at_most)(vec a, vec v) { return NAME(select)(v > a, a, v); }
 #endif
+#undef EXTREMES
 
 /* exp(x): x = n ln 2 + r with |r| <= ln 2 / 2 (ln 2 in two parts, Cody and Waite 1980), Taylor polynomial of r, 2^n through the
  * exponent bits. Arguments are clamped to where the result is a normal number. A NaN stays a NaN. */

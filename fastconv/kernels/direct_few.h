@@ -77,7 +77,7 @@ static few_plan plan_few(const geometry *s, int64_t item, int threads) {
     return p;
 }
 
-/* Bytes of a thread: the strip, a row of planes, a tile. */
+/* Bytes of a thread: the strip, a tile. */
 static int64_t few_scratch(const geometry *s, int64_t item, int threads) {
     const few_plan p = plan_few(s, item, threads);
     return ROUND_UP(few_height(s, p.rows) * p.row * item, CACHE_LINE) + GEMM_MR * 2 * SIMD_BYTES;
@@ -114,13 +114,13 @@ static void NAME(few_fill)(const NAME(direct_job) *job, int64_t width, int64_t n
         memset(to, 0, (c1 - c0) * columns * sizeof(REAL));
         return;
     }
-    const REAL *row = job->x + ((n * s->c + c0) * s->h + y) * s->w;
     if (s->channels_last) { /* of all channels */
         const int64_t left = MIN(s->pl, columns), count = MIN(s->w, columns - left);
         NAME(zero_ends)(to, columns * s->c, left * s->c, (columns - left - count) * s->c);
         NAME(copy_row)(job->x + (n * s->h + y) * s->w * s->c, count * s->c, to + left * s->c);
         return;
     }
+    const REAL *row = job->x + ((n * s->c + c0) * s->h + y) * s->w;
     /* Position p holds columns p sw - pl to p sw - pl + sw - 1: all of them inside for a <= p < b. */
     const int64_t a = MIN(width, CEIL_DIV(s->pl, s->sw)), b = MAX(a, MIN(width, (s->w + s->pl) / s->sw));
     const int64_t first = a * s->sw - s->pl, last = b < width ? b * s->sw - s->pl : s->w; /* columns at a and at b */

@@ -12,14 +12,9 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
         for (int64_t j = 0; j < s->columns; j += VL) NAME(store_n)(s->out[i] + j, *(const vec *)(tile + i * step + j), s->columns - j);
 }
 
-#define CLAMP_TILE(rows, vectors)                                                                                                    \
-    if (sink->activation) {                                                                                                          \
-        UNROLL for (int i = 0; i < rows; i++)                                                                                        \
-            UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = NAME(at_least)((vec){0}, acc[i][j]);                                \
-    }                                                                                                                                \
-    if (sink->activation == ACT_RELU6) {                                                                                             \
-        UNROLL for (int i = 0; i < rows; i++)                                                                                        \
-            UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = NAME(at_most)((vec){0} + (REAL)6, acc[i][j]);                       \
+#define CLAMP_TILE(rows, vectors)                                                                           \
+    if (sink->activation) {                                                                                 \
+        UNROLL for (int i = 0; i < rows; i++) NAME(clamp)(acc[i], vectors, sink->activation);               \
     }
 
 #define STORE_TILE(rows, vectors, bias_vector)                                                              \
@@ -40,7 +35,7 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
         REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));                                       \
         UNROLL for (int i = 0; i < rows; i++)                                                               \
             UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + (i * vectors + j) * VL) = acc[i][j];   \
-        NAME(finish_tile)(sink, rows, tile, vectors * VL);                                            \
+        NAME(finish_tile)(sink, rows, tile, vectors * VL);                                                  \
     }
 
 /* Of pixels in the lanes, a vector at least: the last ends where the columns end, over some of the one before. */
@@ -60,7 +55,7 @@ static __attribute__((noinline)) void NAME(finish_tile)(const NAME(sink) *s, int
         REAL tile[GEMM_MR * NR] __attribute__((aligned(SIMD_BYTES)));                                                                \
         UNROLL for (int i = 0; i < rows; i++)                                                                                        \
             UNROLL for (int j = 0; j < vectors; j++) *(vec *)(tile + (i * vectors + j) * VL) = acc[i][j];                            \
-        NAME(activate_all)((vec *)tile, rows * vectors, sink->activation, sink->slope);                                                    \
+        NAME(activate_all)((vec *)tile, rows * vectors, sink->activation, sink->slope);                                              \
         UNROLL for (int i = 0; i < rows; i++)                                                                                        \
             UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = *(vec *)(tile + (i * vectors + j) * VL);                            \
     }                                                                                                                                \
@@ -342,10 +337,13 @@ INLINE void NAME(outer_bundle_tile)(const int taps, const int channels, const NA
 typedef REAL NAME(nvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias));
 typedef REAL NAME(unvec_t) __attribute__((vector_size(NARROW_BYTES), may_alias, aligned(sizeof(REAL))));
 
-/* `relu` of such a vector. */
-INLINE NAME(nvec_t) NAME(narrow_relu)(NAME(nvec_t) v) {
+/* `clamp` of such a vector. */
+INLINE NAME(nvec_t) NAME(narrow_clamp)(NAME(nvec_t) v, int activation) {
     typedef __typeof__(v < v) mask;
-    return (NAME(nvec_t))((mask)v & ~(v < (NAME(nvec_t)){0}));
+    const NAME(nvec_t) zero = {0}, six = zero + (REAL)6;
+    const mask above = v > six;
+    if (activation) v = (NAME(nvec_t))((mask)v & ~(v < zero));
+    return activation == ACT_RELU6 ? (NAME(nvec_t))(((mask)v & ~above) | ((mask)six & above)) : v;
 }
 
 INLINE void NAME(store_narrow)(const int rows, const int groups, int64_t columns, NAME(nvec_t) acc[NARROW_GROUPS][GEMM_MR],
@@ -356,10 +354,10 @@ INLINE void NAME(store_narrow)(const int rows, const int groups, int64_t columns
             UNROLL for (int i = 0; i < rows; i++) acc[g][i] += bias;
         }
     }
-    if (columns == NL && !sink->accumulate && sink->activation <= ACT_RELU) {
+    if (columns == NL && !sink->accumulate && IS_CLAMP(sink->activation)) {
         if (sink->activation) {
             UNROLL for (int i = 0; i < rows; i++)
-                UNROLL for (int g = 0; g < groups; g++) acc[g][i] = NAME(narrow_relu)(acc[g][i]);
+                UNROLL for (int g = 0; g < groups; g++) acc[g][i] = NAME(narrow_clamp)(acc[g][i], sink->activation);
         }
         UNROLL for (int i = 0; i < rows; i++)
             UNROLL for (int g = 0; g < groups; g++) *(NAME(unvec_t) *)(sink->out[i] + g * NL) = acc[g][i];

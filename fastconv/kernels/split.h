@@ -75,12 +75,12 @@ static int64_t output_runs(const strip_view *v, int64_t m, int64_t pixels, outpu
 
 /* `store` of these arguments and the activation, with the usual ones known to the compiler: the loop is then loads and stores only, and
  * more of them, and of what follows, are under way at a time. */
-#define STORE(s, store, ...)                                                   \
-    do {                                                                       \
-        if ((s)->activation == ACT_NONE) store(__VA_ARGS__, ACT_NONE, 0);      \
-        else if ((s)->activation == ACT_RELU) store(__VA_ARGS__, ACT_RELU, 0); \
+#define STORE(s, store, ...)                                                     \
+    do {                                                                         \
+        if ((s)->activation == ACT_NONE) store(__VA_ARGS__, ACT_NONE, 0);        \
+        else if ((s)->activation == ACT_RELU) store(__VA_ARGS__, ACT_RELU, 0);   \
         else if ((s)->activation == ACT_RELU6) store(__VA_ARGS__, ACT_RELU6, 0); \
-        else store(__VA_ARGS__, (s)->activation, (s)->slope);                  \
+        else store(__VA_ARGS__, (s)->activation, (s)->slope);                    \
     } while (0)
 
 /* From 16 pixels x 16 filters to channels-last outputs. */
@@ -150,12 +150,8 @@ static void place_steps(const split_plan *q, tile_step *step) {
     for (int64_t i = 0; i < round_steps(q); i++) {
         const tap *t = q->p.tap + i;
         step[i].weights = i * 2 * q->parts * TILE_BYTES;
-        if (q->overlap) {
-            step[i].data = i * TILE_ROW;
-            continue;
-        }
         if (q->patches) {
-            step[i].data = i * plane * (q->lanes ? 1 : q->parts);
+            step[i].data = i * (q->overlap ? TILE_ROW : plane * (q->lanes ? 1 : q->parts));
             continue;
         }
         const int64_t y = floor_div(t->dy, q->p.step_h) - q->least_y, x = floor_div(t->dx, q->p.step_w) - q->least_x;
@@ -250,11 +246,11 @@ INLINE void store_pixels(const strip_view *v, const output_run *run, int64_t run
 }
 
 /* Part `index` of `count` of the cache lines that so many filters of these outputs will be stored to is asked for. */
-INLINE void ask_for_pixels(const strip_view *v, const output_run *run, const float *first, int64_t filters, int64_t index, int64_t count) {
+INLINE void ask_for_pixels(const strip_view *v, const output_run *run, int64_t filters, int64_t index, int64_t count) {
     int64_t begin, end;
     share(run->count, (int)index, (int)count, &begin, &end);
     for (int64_t l = begin; l < end; l++)
-        for (int64_t i = 0; i < filters; i += TILE) __builtin_prefetch(first + run->offset + l * v->pixel + i, 1);
+        for (int64_t i = 0; i < filters; i += TILE) __builtin_prefetch(v->first + run->offset + l * v->pixel + i, 1);
 }
 
 /* Channels-last outputs of panels [begin, end), STAGE_FILTERS at most, for 32 pixels from m on, by way of the stage: they are written line
@@ -271,7 +267,7 @@ static void multiply_pixels(const strip_work *s, int64_t begin, int64_t end, int
         const int64_t nw = s->t->q->o.columns - panel * SPLIT_PANEL > TILE ? 2 : 1;
         tile_sums r = {.row = {sizeof(float) * row, sizeof(float) * row}};
         for (int64_t i = 0; i < 4; i++) r.out[i] = s->stage + i / 2 * TILE * row + (panel - begin) * SPLIT_PANEL + i % 2 * TILE;
-        for (int64_t i = 0; i < runs && s->ahead; i++) ask_for_pixels(v, run + i, v->first, filters, panel - begin, end - begin);
+        for (int64_t i = 0; i < runs && s->ahead; i++) ask_for_pixels(v, run + i, filters, panel - begin, end - begin);
         multiply_block(s, panel, m, nd, nw, &r);
     }
     STORE(s, store_pixels, v, run, runs, s->stage, row, filters);
@@ -345,9 +341,10 @@ static strip_work work_on(const split_strip *t, const char *packed, const tile_s
 static void multiply_panels(const strip_work *s, int64_t begin, int64_t end, int64_t m) {
     const int64_t columns = s->t->q->o.columns, some = STAGE_FILTERS / SPLIT_PANEL;
     const int whole = columns <= STAGE_FILTERS && end - begin == CEIL_DIV(columns, SPLIT_PANEL);
-    for (int64_t panel = begin; panel < end && (whole || s->activation); panel += some)
-        multiply_pixels(s, panel, MIN(end, panel + some), m);
-    for (int64_t panel = begin; panel < end && !whole && !s->activation; panel++) multiply_rows(s, panel, m);
+    if (whole || s->activation)
+        for (int64_t panel = begin; panel < end; panel += some) multiply_pixels(s, panel, MIN(end, panel + some), m);
+    else
+        for (int64_t panel = begin; panel < end; panel++) multiply_rows(s, panel, m);
 }
 
 /* Panels [begin, end). Channels-last outputs are written in order where reading the weights again costs little; else a panel of filters is

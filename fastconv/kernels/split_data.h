@@ -85,6 +85,11 @@ static int64_t runs_without_gaps(const split_strip *t, int64_t runs) {
     return i;
 }
 
+/* Zeros for values [begin, end) of every part. */
+INLINE void zero_values(const int parts, char *to, int64_t part_bytes, int64_t begin, int64_t end) {
+    for (int k = 0; k < parts; k++) zero_bytes(to + k * part_bytes + 2 * begin, 2 * (end - begin));
+}
+
 /* Zeros between the runs of a plane of `unit` bytes a pixel, and behind the last; `first`: from runs_without_gaps. */
 static void zero_gaps(const split_strip *t, int64_t first, int64_t runs, int64_t unit, char *plane) {
     const split_plan *q = t->q;
@@ -145,20 +150,25 @@ INLINE void split_row(const int parts, const float *from, int64_t step, int64_t 
     }
 }
 
-/* The same of two rows of at most 16 floats; of each, 16 values are stored. */
-INLINE void split_two_rows(const int parts, const float *first, const float *second, int64_t step, int64_t count, char *to,
-                           char *to_second, int64_t part_bytes, magnitudes *m) {
-    const __m512 a = load_every(first, step, count), b = load_every(second, step, count);
+/* The parts of 16 values and of 16 others, each to a place of their own. */
+INLINE void split_apart(const int parts, __m512 a, __m512 b, char *to_a, char *to_b, int64_t part_bytes) {
     __m512i part[MOST_PARTS];
-    note_magnitudes(m, a), note_magnitudes(m, b);
     split_values(parts, a, b, part);
     UNROLL for (int k = 0; k < parts; k++) {
-        _mm256_storeu_si256((__m256i *)(to + k * part_bytes), _mm512_castsi512_si256(part[k]));
-        _mm256_storeu_si256((__m256i *)(to_second + k * part_bytes), _mm512_extracti64x4_epi64(part[k], 1));
+        _mm256_storeu_si256((__m256i *)(to_a + k * part_bytes), _mm512_castsi512_si256(part[k]));
+        _mm256_storeu_si256((__m256i *)(to_b + k * part_bytes), _mm512_extracti64x4_epi64(part[k], 1));
     }
 }
 
-/* The same of every second float, `first` of them from `from` on, and of those between, of which there are `second`. */
+/* Two rows of at most 16 floats; of each, 16 values are stored. */
+INLINE void split_two_rows(const int parts, const float *first, const float *second, int64_t step, int64_t count, char *to,
+                           char *to_second, int64_t part_bytes, magnitudes *m) {
+    const __m512 a = load_every(first, step, count), b = load_every(second, step, count);
+    note_magnitudes(m, a), note_magnitudes(m, b);
+    split_apart(parts, a, b, to, to_second, part_bytes);
+}
+
+/* A row of every second float, `first` of them from `from` on, and one of those between, of which there are `second`. */
 INLINE void split_row_twice(const int parts, const float *from, int64_t first, int64_t second, char *to, char *between, int64_t part_bytes,
                             magnitudes *m) {
     const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
@@ -166,13 +176,9 @@ INLINE void split_row_twice(const int parts, const float *from, int64_t first, i
     const int64_t count = first + second;
     for (int64_t j = 0; j < count; j += TERMS) {
         const __m512 low = load_floats(from + j, count - j), high = load_floats(from + j + TILE, count - j - TILE);
-        __m512i part[MOST_PARTS];
         note_magnitudes(m, low), note_magnitudes(m, high);
-        split_values(parts, _mm512_permutex2var_ps(low, even, high), _mm512_permutex2var_ps(low, odd, high), part);
-        UNROLL for (int k = 0; k < parts; k++) {
-            _mm256_storeu_si256((__m256i *)(to + k * part_bytes + j), _mm512_castsi512_si256(part[k]));
-            _mm256_storeu_si256((__m256i *)(between + k * part_bytes + j), _mm512_extracti64x4_epi64(part[k], 1));
-        }
+        const __m512 a = _mm512_permutex2var_ps(low, even, high), b = _mm512_permutex2var_ps(low, odd, high);
+        split_apart(parts, a, b, to + j, between + j, part_bytes);
     }
 }
 
@@ -276,13 +282,13 @@ INLINE void fill_compact_rows(const int parts, const split_strip *t, int64_t i, 
                 split_row(parts, step > 1 ? apart : padded, 1, pixels, to, part_bytes, m);
                 continue;
             }
-            for (int k = 0; k < parts; k++) zero_bytes(to + k * part_bytes, 2 * begin * unit);
+            zero_values(parts, to, part_bytes, 0, begin * unit);
             if (begin < end && (q->lanes || q->o.src_c == depth))
                 split_row(parts, from, 1, count * unit, to + 2 * begin * unit, part_bytes, m);
             else
                 for (int64_t j = begin; j < end; j++)
                     split_row(parts, from + (j - begin) * pixel, 1, depth, to + 2 * j * depth, part_bytes, m);
-            for (int k = 0; k < parts; k++) zero_bytes(to + k * part_bytes + 2 * end * unit, 2 * (pixels - end) * unit);
+            zero_values(parts, to, part_bytes, end * unit, pixels * unit);
         }
 }
 
@@ -323,7 +329,8 @@ INLINE void gather_pixel_patches(const int parts, const split_strip *t, int64_t 
         }
 }
 
-/* Of the vectors of a row of patches that overlap; after as many as a column has values, or fewer, all is as before. Returns their number. */
+/* Of the vectors of a row of patches that overlap; after as many as a column has values, or fewer, all is as before. Returns their
+ * number. */
 static int64_t place_patch_lanes(const split_plan *q, patch_lanes *lanes) {
     int64_t vectors = 0, row = 0, channel = 0;
     do {

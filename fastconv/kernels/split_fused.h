@@ -34,7 +34,8 @@ int split_fuses(const geometry *s, int backward) {
 /* Of each thread: magnitudes, tables, a step, the blocks, bias, scratch. */
 static int64_t fused_blocks_bytes(const split_plan *q) { return q->chunks * q->parts * q->plane * TILE_ROW; }
 static int64_t fused_own_bytes(const geometry *s, const split_plan *q) {
-    return CACHE_LINE + split_tables_bytes(s) + CACHE_LINE + fused_blocks_bytes(q) + bias_bytes(q) + SCRATCH_FLOATS * (int64_t)sizeof(float);
+    const int64_t scratch = SCRATCH_FLOATS * (int64_t)sizeof(float);
+    return CACHE_LINE + split_tables_bytes(s) + CACHE_LINE + fused_blocks_bytes(q) + bias_bytes(q) + scratch;
 }
 
 int64_t split_fused_workspace(const geometry *s, int backward, int threads) {

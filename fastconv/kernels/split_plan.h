@@ -46,8 +46,8 @@ typedef struct {
  * aside:   planes without zeros, of 32 images whose pixels lie side by side: a block of tile rows is one pixel of each, and taps that find
  *          no pixel there are left out; see split_aside.h.
  * patches: the values under the kernel are brought together for every output pixel, for sources of few channels. Patches of neighbours
- *          may overlap: the source pixels under a row of taps, a column, lie together, and a patch is as many columns as there are taps in
- *          a row. A tile row is a patch, wherever it begins. */
+ *          may overlap: the source pixels under a column of taps lie together, and a patch is as many such columns as there are taps in a
+ *          row. A tile row is a patch, wherever it begins. */
 typedef struct {
     operands o;
     phase p;

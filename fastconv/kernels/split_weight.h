@@ -263,10 +263,10 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
             const int64_t w = q->o.dst_w, together = q->pitch == w ? t->rows : 1; /* rows without zeros between them */
             for (int64_t r = 0; r < t->rows; r += together) {
                 const int64_t place = (i * image_rows + r) * q->pitch;
-                for (int p = 0; p < parts; p++) zero_bytes(row + p * part_bytes + 2 * done, 2 * (place - done));
+                zero_values(parts, row, part_bytes, done, place);
                 done = place + together * w;
                 if (together == 1 && w <= TILE && r + 1 < t->rows) {
-                    for (int p = 0; p < parts; p++) zero_bytes(row + p * part_bytes + 2 * done, 2 * (q->pitch - w));
+                    zero_values(parts, row, part_bytes, done, place + q->pitch);
                     split_two_rows(parts, from + r * w, from + (r + 1) * w, 1, w, row + 2 * place, row + 2 * (place + q->pitch), part_bytes,
                                    m);
                     done += q->pitch, r++;
@@ -275,7 +275,7 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
                 }
             }
         }
-        for (int p = 0; p < parts; p++) zero_bytes(row + p * part_bytes + 2 * done, row_bytes - 2 * done);
+        zero_values(parts, row, part_bytes, done, q->plane);
     }
 }
 
