@@ -207,6 +207,7 @@ static int strips_run(const geometry *s, int backward, int products, const float
                 }
             }
         }
+        stream_fence();
         tiles_end();
         *mine = range_of(&m);
     }

@@ -19,6 +19,9 @@ enum {
     STAGE_PIXELS = 4 * SPLIT_BLOCK,
     STAGE_ROW = STAGE_PIXELS + TILE, /* an odd number of cache lines */
     STAGE_FILTERS = 128,             /* of 32 pixels, in the first-level cache */
+    ASKED_RESULTS = 256 * 1024,      /* bytes of a thread's results, from which on they are not in the second-level cache when they are
+                                      * stored and have to be asked for; */
+    STREAMED_RESULTS = 4 << 20,      /* and from which on next to nothing of them would still be there for who reads them */
     SCRATCH_FLOATS = 4 * TILE * TILE + 2 * SPLIT_PANEL * STAGE_ROW /* half of which is more than 32 pixels of STAGE_FILTERS */
 };
 
@@ -159,6 +162,30 @@ static void place_steps(const split_plan *q, tile_step *step) {
     }
 }
 
+/* Sums of 32 pixels in the stage, `row` floats apart, which wait to be stored. */
+typedef struct {
+    const float *sums;
+    int64_t row, first, filters, runs; /* of the first filter on, so many, in so many runs; 0: there are none */
+    output_run run[SPLIT_BLOCK];
+    int64_t carried; /* floats of a cache line that begins with the pixels before, in front of the sums */
+} staged_pixels;
+
+/* What of them, and of those carried over, is to be stored: so many floats before the first whole cache line, lines, floats behind. */
+typedef struct {
+    const float *from;
+    float *to;
+    int64_t head, lines, tail;
+} line_span;
+
+INLINE line_span lines_of(const strip_view *v, const staged_pixels *p) {
+    line_span o = {.from = p->sums - p->carried, .to = v->first + p->run->offset - p->carried};
+    const int64_t count = p->run->count * p->row + p->carried;
+    o.head = (int64_t)(-(uintptr_t)o.to % CACHE_LINE / sizeof(float));
+    o.lines = (count - o.head) / TILE;
+    o.tail = (count - o.head) % TILE;
+    return o;
+}
+
 /* What the register tiles of a strip have in common. */
 typedef struct {
     const split_strip *t;
@@ -166,11 +193,12 @@ typedef struct {
     tile_factors f;
     const char *packed;
     const float *bias;     /* tiles, by panel; NULL: none */
-    int activation;
-    float slope, *scratch; /* four tiles */
-    float *stage;          /* 32 filters of STAGE_ROW pixels, of two phases that take turns; or 32 pixels of STAGE_FILTERS */
-    split_ahead *ahead;    /* two blocks of pixels take turns, the next is split meanwhile, and what results are stored to is asked for
-                            * (split_fused.h); NULL: all parts are there */
+    int activation, asks, streamed; /* of results: whether their lines are asked for; whether they pass the caches */
+    float slope, *scratch;          /* four tiles */
+    float *stage;       /* 32 filters of STAGE_ROW pixels, of two phases that take turns; or 32 pixels of STAGE_FILTERS, twice: */
+    staged_pixels staged[2]; /* they take turns; */
+    int turn;
+    split_ahead *ahead; /* two blocks of pixels take turns, and the next is split meanwhile (split_fused.h); NULL: all parts are there */
 } strip_work;
 
 /* Floats of a panel's two tiles of bias: 16 filters in the rows, or one row for all of the pixels. */
@@ -219,7 +247,7 @@ static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
         for (int64_t w = 0; w < nw; w++)
             r.out[2 * d + w] = direct[d] ? to + offset_in(v, p) + w * TILE : s->scratch + (2 * d + w) * TILE * TILE;
     }
-    for (int64_t d = 0; d < nd && s->ahead; d++)
+    for (int64_t d = 0; d < nd && s->asks; d++)
         for (int64_t i = 0; i < TILE && direct[d]; i++)
             for (int64_t w = 0; w < nw; w++) __builtin_prefetch((const char *)r.out[2 * d + w] + i * r.row[d], 1);
     multiply_block(s, panel, m, nd, nw, &r);
@@ -232,52 +260,105 @@ static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
     }
 }
 
-/* From 32 pixels of `row` floats to channels-last outputs. */
-INLINE void store_pixels(const strip_view *v, const output_run *run, int64_t runs, const float *stage, int64_t row, int64_t filters,
-                         const int activation, float slope) {
-    for (int64_t i = 0; i < runs; i++) {
-        const float *from = stage + run[i].lane * row;
-        float *to = v->first + run[i].offset;
-        if (v->pixel == row && filters == row)
-            store_row(from, run[i].count * row, to, activation, slope);
+/* Part `index` of `count` of staged pixels to channels-last outputs. */
+INLINE void store_pixels(const strip_view *v, const staged_pixels *p, int64_t index, int64_t count, const int activation, float slope) {
+    for (int64_t i = 0; i < p->runs; i++) {
+        int64_t l, end;
+        share(p->run[i].count, (int)index, (int)count, &l, &end);
+        const float *from = p->sums + p->run[i].lane * p->row;
+        float *to = v->first + p->first + p->run[i].offset;
+        if (v->pixel == p->row && p->filters == p->row)
+            store_row(from + l * p->row, (end - l) * p->row, to + l * p->row, activation, slope);
         else
-            for (int64_t l = 0; l < run[i].count; l++) store_row(from + l * row, filters, to + l * v->pixel, activation, slope);
+            for (; l < end; l++) store_row(from + l * p->row, p->filters, to + l * v->pixel, activation, slope);
     }
 }
 
-/* Part `index` of `count` of the cache lines that so many filters of these outputs will be stored to is asked for. */
-INLINE void ask_for_pixels(const strip_view *v, const output_run *run, int64_t filters, int64_t index, int64_t count) {
-    int64_t begin, end;
-    share(run->count, (int)index, (int)count, &begin, &end);
-    for (int64_t l = begin; l < end; l++)
-        for (int64_t i = 0; i < filters; i += TILE) __builtin_prefetch(v->first + run->offset + l * v->pixel + i, 1);
+/* The same past the caches, in whole cache lines, where all outputs of a strip lie together. What is before the first line is stored with
+ * part 0; what is behind the last is left. */
+INLINE void stream_pixels(const strip_view *v, const staged_pixels *p, int64_t index, int64_t count, const int activation, float slope) {
+    if (!p->runs) return;
+    const line_span o = lines_of(v, p);
+    int64_t l, end;
+    share(o.lines, (int)index, (int)count, &l, &end);
+    if (index == 0 && o.head) store_n_f32(o.to, activate_f32(load_n_f32(o.from, o.head), activation, slope), o.head);
+    for (l = o.head + l * TILE; l < o.head + end * TILE; l += TILE)
+        stream_f32(o.to + l, activate_f32(load_f32(o.from + l), activation, slope));
+}
+
+/* Part `index` of `count` of the cache lines that they will be stored to is asked for. */
+INLINE void ask_for_pixels(const strip_view *v, const staged_pixels *p, int64_t index, int64_t count) {
+    for (int64_t i = 0; i < p->runs; i++) {
+        int64_t l, end;
+        share(p->run[i].count, (int)index, (int)count, &l, &end);
+        const float *to = v->first + p->first + p->run[i].offset;
+        for (; l < end; l++)
+            for (int64_t k = 0; k < p->filters; k += TILE) __builtin_prefetch(to + l * v->pixel + k, 1);
+    }
 }
 
 /* Channels-last outputs of panels [begin, end), STAGE_FILTERS at most, for 32 pixels from m on, by way of the stage: they are written line
- * by line in their order, which the hardware's prefetchers follow. */
-static void multiply_pixels(const strip_work *s, int64_t begin, int64_t end, int64_t m) {
-    strip_view view = s->v;
-    const strip_view *v = &view;
-    const int64_t first = begin * SPLIT_PANEL, filters = MIN(end * SPLIT_PANEL, s->t->q->o.columns) - first;
+ * by line in their order, which the hardware's prefetchers follow; while the next are computed, as memory takes longer to take them in than
+ * the matrix units to make them, and what was stored to the stage is in the first-level cache by then. */
+static void multiply_pixels(strip_work *s, int64_t begin, int64_t end, int64_t m) {
+    const strip_view *v = &s->v;
+    const int64_t columns = s->t->q->o.columns, first = begin * SPLIT_PANEL, filters = MIN(end * SPLIT_PANEL, columns) - first;
     const int64_t row = ROUND_UP(filters, SPLIT_PANEL), nd = m + TILE < v->pixels ? 2 : 1;
-    output_run run[SPLIT_BLOCK];
-    const int64_t runs = output_runs(v, m, SPLIT_BLOCK, run);
-    view.first += first;
+    staged_pixels *now = s->staged + s->turn, *before = s->staged + !s->turn;
+    float *sums = s->stage + TILE + s->turn * SPLIT_PANEL * STAGE_ROW;
+    now->sums = sums, now->row = row, now->first = first, now->filters = filters;
+    now->runs = output_runs(v, m, SPLIT_BLOCK, now->run);
     for (int64_t panel = begin; panel < end; panel++) {
-        const int64_t nw = s->t->q->o.columns - panel * SPLIT_PANEL > TILE ? 2 : 1;
+        const int64_t nw = columns - panel * SPLIT_PANEL > TILE ? 2 : 1;
         tile_sums r = {.row = {sizeof(float) * row, sizeof(float) * row}};
-        for (int64_t i = 0; i < 4; i++) r.out[i] = s->stage + i / 2 * TILE * row + (panel - begin) * SPLIT_PANEL + i % 2 * TILE;
-        for (int64_t i = 0; i < runs && s->ahead; i++) ask_for_pixels(v, run + i, filters, panel - begin, end - begin);
+        for (int64_t i = 0; i < 4; i++) r.out[i] = sums + i / 2 * TILE * row + (panel - begin) * SPLIT_PANEL + i % 2 * TILE;
+        if (s->asks) ask_for_pixels(v, now, panel - begin, end - begin);
         multiply_block(s, panel, m, nd, nw, &r);
+        if (s->streamed) STORE(s, stream_pixels, v, before, panel - begin, end - begin);
+        else STORE(s, store_pixels, v, before, panel - begin, end - begin);
     }
-    STORE(s, store_pixels, v, run, runs, s->stage, row, filters);
+    now->carried = 0;
+    if (s->streamed && before->runs) {
+        const line_span o = lines_of(v, before);
+        now->carried = o.tail;
+        store_n_f32(sums - o.tail, load_n_f32(o.from + o.head + o.lines * TILE, o.tail), o.tail);
+    }
+    before->runs = 0;
+    s->turn ^= 1;
 }
 
-/* STAGE_PIXELS pixels from m on of a panel, in rows of filters, `row` floats apart. */
-static void multiply_stage(const strip_work *s, int64_t panel, int64_t m, int64_t nw, float *first, int64_t row) {
+/* After the last of them. */
+static void store_last_pixels(strip_work *s) {
+    staged_pixels *before = s->staged + !s->turn;
+    if (s->streamed && before->runs) {
+        const line_span o = lines_of(&s->v, before);
+        STORE(s, stream_pixels, &s->v, before, 0, 1);
+        STORE(s, store_row, o.from + o.head + o.lines * TILE, o.tail, o.to + o.head + o.lines * TILE);
+    } else {
+        STORE(s, store_pixels, &s->v, before, 0, 1);
+    }
+    before->runs = 0;
+}
+
+/* Part `index` of `count` of the cache lines that a panel's NCHW outputs will be stored to is asked for. */
+INLINE void ask_for_planes(const strip_work *s, int64_t panel, const output_run *run, int64_t runs, int64_t index, int64_t count) {
+    const strip_view *v = &s->v;
+    int64_t begin, end;
+    share(MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL), (int)index, (int)count, &begin, &end);
+    for (int64_t j = begin; j < end; j++)
+        for (int64_t i = 0; i < runs; i++) {
+            const float *to = v->first + (panel * SPLIT_PANEL + j) * v->filter + run[i].offset;
+            for (int64_t l = 0; l < run[i].count * v->pixel; l += TILE) __builtin_prefetch(to + l, 1);
+        }
+}
+
+/* STAGE_PIXELS pixels from m on of a panel, in rows of filters, `row` floats apart; the runs are where they will be stored to. */
+static void multiply_stage(const strip_work *s, int64_t panel, int64_t m, int64_t nw, float *first, int64_t row, const output_run *run,
+                           int64_t runs) {
     const int lanes = s->t->q->lanes;
     for (int64_t i = 0; i < STAGE_PIXELS && m + i < s->v.pixels; i += SPLIT_BLOCK) {
         const int64_t nd = m + i + TILE < s->v.pixels ? 2 : 1;
+        if (s->asks) ask_for_planes(s, panel, run, runs, i / SPLIT_BLOCK, STAGE_PIXELS / SPLIT_BLOCK);
         tile_sums r = {.row = {TILE_ROW, TILE_ROW}};
         for (int64_t d = 0; d < nd; d++) {
             if (lanes) r.row[d] = sizeof(float) * row;
@@ -305,7 +386,7 @@ static void multiply_planes(const strip_work *s, int64_t panel, int64_t m) {
     const int64_t runs = output_runs(v, m, STAGE_PIXELS, run);
     const int direct = s->t->q->lanes && s->activation == ACT_NONE && columns % TILE == 0 && v->pixel == 1 && runs == 1 &&
                        run->count == STAGE_PIXELS && v->filter % (PAGE / (int64_t)sizeof(float));
-    multiply_stage(s, panel, m, nw, direct ? to + run->offset : s->stage, direct ? v->filter : STAGE_ROW);
+    multiply_stage(s, panel, m, nw, direct ? to + run->offset : s->stage, direct ? v->filter : STAGE_ROW, run, runs);
     if (!direct) STORE(s, store_stage, v, run, runs, s->stage, columns, to);
 }
 
@@ -315,8 +396,8 @@ static void multiply_plane_pairs(const strip_work *s, const strip_work *other, i
     const int64_t columns = MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL), nw = columns > TILE ? 2 : 1;
     output_run run[STAGE_PIXELS];
     const int64_t runs = output_runs(v, m, STAGE_PIXELS, run);
-    multiply_stage(s, panel, m, nw, s->stage, STAGE_ROW);
-    multiply_stage(other, panel, m, nw, other->stage, STAGE_ROW);
+    multiply_stage(s, panel, m, nw, s->stage, STAGE_ROW, run, runs);
+    multiply_stage(other, panel, m, nw, other->stage, STAGE_ROW, run, 0); /* of the same lines */
     store_stage_pairs(v, run, runs, s->stage, other->stage - s->stage, other->v.width < v->width, columns,
                       v->first + panel * SPLIT_PANEL * v->filter);
 }
@@ -333,15 +414,20 @@ static strip_work work_on(const split_strip *t, const char *packed, const tile_s
     s.f.row = q->lanes ? 4 * q->plane : q->overlap ? 2 * q->overlap : TILE_ROW;
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->overlap ? overlap_bytes(q) : q->plane * TILE_ROW * (q->patches && q->lanes ? q->steps : 1);
+    const int64_t results = q->result_bytes / team_size();
+    const int whole = q->channels_last && s.v.pixel == q->o.columns && q->o.columns <= STAGE_FILTERS && q->o.columns % SPLIT_PANEL == 0;
+    s.streamed = whole && s.v.rows == 1 && s.v.images == 1 && reads_weights_again(q) && results > STREAMED_RESULTS;
+    s.asks = !s.streamed && results > ASKED_RESULTS;
     return s;
 }
 
-/* Panels [begin, end) of 32 pixels from m on, of channels-last outputs: by whole pixels if these are short, or if tiles are not stored as
- * they are. */
-static void multiply_panels(const strip_work *s, int64_t begin, int64_t end, int64_t m) {
+/* Panels [begin, end) of 32 pixels from m on, of channels-last outputs: tiles as they are; or, if something is done with them, by way of
+ * the stage, whole pixels if these are short. */
+static void multiply_panels(strip_work *s, int64_t begin, int64_t end, int64_t m) {
     const int64_t columns = s->t->q->o.columns, some = STAGE_FILTERS / SPLIT_PANEL;
     const int whole = columns <= STAGE_FILTERS && end - begin == CEIL_DIV(columns, SPLIT_PANEL);
-    if (whole || s->activation)
+    const int as_they_are = s->activation == ACT_NONE && !s->streamed && columns % TILE == 0 && s->v.width >= SPLIT_BLOCK;
+    if (!as_they_are && (whole || s->activation))
         for (int64_t panel = begin; panel < end; panel += some) multiply_pixels(s, panel, MIN(end, panel + some), m);
     else
         for (int64_t panel = begin; panel < end; panel++) multiply_rows(s, panel, m);
@@ -349,10 +435,11 @@ static void multiply_panels(const strip_work *s, int64_t begin, int64_t end, int
 
 /* Panels [begin, end). Channels-last outputs are written in order where reading the weights again costs little; else a panel of filters is
  * used for the whole strip. */
-static void multiply_strip(const strip_work *s, int64_t begin, int64_t end) {
+static void multiply_strip(strip_work *s, int64_t begin, int64_t end) {
     const split_plan *q = s->t->q;
     if (reads_weights_again(q)) {
         for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_panels(s, begin, end, m);
+        store_last_pixels(s);
         return;
     }
     for (int64_t panel = begin; panel < end; panel++)

@@ -113,7 +113,9 @@ int split_fused_run(const geometry *s, int backward, const float *x, const char 
                 if (i + 1 < end) begin_block(&ahead, &t, x, i + 1, end, pixel);
                 multiply_panels(&work, 0, panels, i * SPLIT_BLOCK);
             }
+            store_last_pixels(&work);
         }
+        stream_fence();
         tiles_end();
         *of_mine = range_of(&ahead.seen);
     }

@@ -68,6 +68,7 @@ typedef struct {
     int64_t row_strips, strips;  /* per image, or so many side by side; of the batch */
     int64_t kinds;               /* weight gradient: of pairs of pixels */
     int apart;                   /* weight gradient: every thread has strips and sums of its own */
+    int64_t result_bytes;        /* of all outputs */
     int64_t plane;               /* pixels of a plane, or of patches, with those behind the last row that tiles reach */
     int64_t behind;              /* of which so many are read as zeros */
     int64_t compact_x, compact_y, compact_images; /* patches: values per row, rows, and images of what they are taken from */
@@ -197,6 +198,7 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
     const int parts = parts_of(products);
     const int64_t most_taps = s->kh * s->kw, backward = direction == SPLIT_INPUT_GRAD, weight = direction == SPLIT_WEIGHT_GRAD;
     split_plan q = {.o = operands_of(s, backward), .products = products, .parts = parts, .channels_last = (int)s->channels_last};
+    q.result_bytes = s->n * q.o.dst_h * q.o.dst_w * q.o.dst_c * (int64_t)sizeof(float);
     tap *taps = (tap *)aligned_take(&tables, most_taps * sizeof(tap));
     q.slot = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));
     q.slot_y = (int32_t *)aligned_take(&tables, most_taps * sizeof(int32_t));

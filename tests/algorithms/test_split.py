@@ -310,6 +310,20 @@ def test_activations_of_many_filters(text, activation):
                 assert_close(algorithms.get(name), p, result, with_bias=True, activation=activation)
 
 
+# Results of more bytes than the second-level cache holds, for each thread, and blocks that are not whole.
+@pytest.mark.parametrize(
+    ("text", "threads"), [("1x3x183x181,32x3x3,p1", 1), ("1x20x131x129,64x1x1", 1), ("2x8x93x91,128x1x1", 2)]
+)
+@pytest.mark.parametrize("activation", [None, "relu", "silu"])
+def test_large_results(text, threads, activation):
+    for name in (*SPLIT, FUSED):
+        for p in each_problem(text, ("forward",), name):
+            data = harness.operands(p)
+            with num_threads(threads):
+                result = run(algorithms.get(name), p, data, bias=data["bias"], activation=activation)
+            assert_close(algorithms.get(name), p, result, with_bias=True, activation=activation)
+
+
 @pytest.mark.parametrize(
     ("text", "direction", "memory_format"),
     [
