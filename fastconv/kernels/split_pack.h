@@ -8,10 +8,6 @@
 
 #include "split_data.h"
 
-static int64_t phase_weight_bytes(const split_plan *q) {
-    return CEIL_DIV(q->o.columns, SPLIT_PANEL) * q->steps * q->parts * 2 * TILE_BYTES;
-}
-
 /* Elements between the weights of a direction: from filter to filter of what is computed, from channel to channel, from group to group. */
 typedef struct {
     int64_t column, channel, group;

@@ -11,7 +11,9 @@ enum { SPLIT_FORWARD, SPLIT_INPUT_GRAD, SPLIT_WEIGHT_GRAD };
 enum {
     SPLIT_STRIP_BYTES = 1024 * 1024, /* of bfloat16 parts in a strip, so that they and a panel of weights stay in the second-level cache */
     SPLIT_SHORT_BYTES = 192 * 1024,  /* the same where rows are split once only and what is read of weights again and again is little */
-    SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels */
+    SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels; */
+    SPLIT_FAR_BYTES = 6 << 20,       /* and from which on they come from beyond the second-level cache for every strip, */
+    SPLIT_LONG_BYTES = 2 << 20,      /* for which strips of so many bytes are better, though they do not stay there either */
     SPLIT_PAIR_BYTES = 768 * 1024,   /* of the weight gradient's pairs of pixels, which stay there while gradients of all filters pass; */
     SPLIT_SUM_BYTES = 512 * 1024,    /* and of its sums, up to which they stay there from strip to strip */
     SPLIT_APART_BYTES = 768 * 1024,  /* of sums of the weight gradient, up to which each thread has its own; */
@@ -95,10 +97,13 @@ static int64_t split_tables_bytes(const geometry *s) {
            ROUND_UP(MOST_PIECES * taps * (int64_t)sizeof(patch_piece), CACHE_LINE);
 }
 
-/* Whether the weights of all filters stay in the second-level cache and are read again for every block of pixels. */
-INLINE int reads_weights_again(const split_plan *q) {
-    return q->channels_last && CEIL_DIV(q->o.columns, SPLIT_PANEL) * q->steps * q->parts * 2 * TILE_BYTES <= SPLIT_WEIGHT_BYTES;
+/* Bytes of the weights of all panels. */
+INLINE int64_t phase_weight_bytes(const split_plan *q) {
+    return CEIL_DIV(q->o.columns, SPLIT_PANEL) * q->steps * q->parts * 2 * TILE_BYTES;
 }
+
+/* Whether they stay in the second-level cache and are read again for every block of pixels. */
+INLINE int reads_weights_again(const split_plan *q) { return q->channels_last && phase_weight_bytes(q) <= SPLIT_WEIGHT_BYTES; }
 
 /* How many phases of an input gradient have their strips in common: one plane of the output's gradient holds what all of them read. */
 static int64_t sharing_phases(const geometry *s, int direction) {
@@ -252,6 +257,7 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
     const int brief = q.patches || (q.span_y == 0 && reads_weights_again(&q) && !sharing);
     int64_t budget = brief ? (1 + q.lanes) * SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
     q.aside = lies_aside(s, direction, &q, pixel_bytes) ? SPLIT_BLOCK : 0;
+    if (!q.aside && phase_weight_bytes(&q) > SPLIT_FAR_BYTES) budget = SPLIT_LONG_BYTES;
     if (q.aside) q.pitch = CEIL_DIV(q.o.src_w, unit_x), q.image_rows = CEIL_DIV(q.o.src_h, unit_y);
     if (weight) {
         const int64_t gradients = ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
