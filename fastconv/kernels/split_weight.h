@@ -254,12 +254,13 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
                     _mm512_store_si512(to + k * part_bytes + (k0 + i) * row_bytes + 2 * j, (__m512i)row[k][i]);
             }
         }
+    const int few = t->rows * q->o.dst_w < PAGE / (int64_t)sizeof(float); /* pixels; in more the hardware's prefetchers do as well */
     for (int64_t k = begin * TILE; k < end * TILE && !q->channels_last; k++) {
         char *row = to + k * row_bytes;
         int64_t done = 0; /* pixels; between those of the gradient there are zeros */
         for (int64_t i = 0; i < t->images && k < q->o.columns; i++) {
             const float *from = gy + (((t->n0 + i) * q->o.dst_c + t->group * q->o.columns + k) * q->o.dst_h + t->y0) * q->o.dst_w;
-            if (k + 1 < q->o.columns) ask_for_floats(from + q->o.dst_h * q->o.dst_w, t->rows * q->o.dst_w);
+            if (k + 1 < q->o.columns && few) ask_for_floats(from + q->o.dst_h * q->o.dst_w, t->rows * q->o.dst_w);
             const int64_t w = q->o.dst_w, together = q->pitch == w ? t->rows : 1; /* rows without zeros between them */
             for (int64_t r = 0; r < t->rows; r += together) {
                 const int64_t place = (i * image_rows + r) * q->pitch;
