@@ -21,7 +21,7 @@ enum {
     STAGE_FILTERS = 128,             /* of 32 pixels, in the first-level cache */
     ASKED_RESULTS = 256 * 1024,      /* bytes of a thread's results, from which on they are not in the second-level cache when they are
                                       * stored and have to be asked for; */
-    STREAMED_RESULTS = 4 << 20,      /* and from which on next to nothing of them would still be there for who reads them */
+    STREAMED_RESULTS = 8 << 20,      /* and from which on next to nothing of them would still be there for who reads them */
     SCRATCH_FLOATS = 4 * TILE * TILE + 2 * SPLIT_PANEL * STAGE_ROW /* half of which is more than 32 pixels of STAGE_FILTERS */
 };
 

@@ -312,7 +312,7 @@ def test_activations_of_many_filters(text, activation):
 
 # Results of more bytes than the second-level cache holds, for each thread, and blocks that are not whole.
 @pytest.mark.parametrize(
-    ("text", "threads"), [("1x3x183x181,32x3x3,p1", 1), ("1x20x131x129,64x1x1", 1), ("2x8x93x91,128x1x1", 2)]
+    ("text", "threads"), [("1x3x259x257,32x3x3,p1", 1), ("1x20x185x183,64x1x1", 1), ("2x8x130x129,128x1x1", 2)]
 )
 @pytest.mark.parametrize("activation", [None, "relu", "silu"])
 def test_large_results(text, threads, activation):
