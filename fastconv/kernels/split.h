@@ -103,15 +103,20 @@ INLINE void store_row(const float *from, int64_t count, float *to, const int act
     if (l < count) store_n_f32(to + l, activate_f32(load_n_f32(from + l, count - l), activation, slope), count - l);
 }
 
-/* From rows of filters, STAGE_ROW floats apart, to NCHW outputs. */
+/* From rows of filters, STAGE_ROW floats apart, to NCHW outputs; past the caches by whole cache lines, if `streamed`. */
 INLINE void store_stage(const strip_view *v, const output_run *run, int64_t runs, const float *stage, int64_t columns, float *out,
-                        const int activation, float slope) {
+                        int streamed, const int activation, float slope) {
     const __m512i lanes = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
                                              _mm512_set1_epi32((int)v->pixel));
     for (int64_t j = 0; j < columns; j++)
         for (int64_t i = 0; i < runs; i++) {
             const float *from = stage + j * STAGE_ROW + run[i].lane;
             float *to = out + j * v->filter + run[i].offset;
+            if (streamed && run[i].count % TILE == 0 && (uintptr_t)to % CACHE_LINE == 0) {
+                for (int64_t l = 0; l < run[i].count; l += TILE)
+                    stream_f32(to + l, activate_f32(load_f32(from + l), activation, slope));
+                continue;
+            }
             if (v->pixel == 1) {
                 store_row(from, run[i].count, to, activation, slope);
                 continue;
@@ -376,18 +381,22 @@ static void multiply_stage(const strip_work *s, int64_t panel, int64_t m, int64_
     }
 }
 
-/* NCHW outputs of STAGE_PIXELS pixels from m on. Tiles are stored as they are, or else rows of these pixels together: where the planes lie
- * whole pages apart, the lines of 16 of them push each other out of the first-level cache. */
+/* Whether NCHW tiles are stored as they are. Where the planes lie whole pages apart, the lines of 16 of them push each other out of the
+ * first-level cache, and rows of STAGE_PIXELS pixels are stored together. */
+INLINE int stores_lanes(const strip_work *s) {
+    return s->t->q->lanes && s->activation == ACT_NONE && s->v.pixel == 1 && s->v.filter % (PAGE / (int64_t)sizeof(float));
+}
+
+/* NCHW outputs of STAGE_PIXELS pixels from m on. */
 static void multiply_planes(const strip_work *s, int64_t panel, int64_t m) {
     const strip_view *v = &s->v;
     const int64_t columns = MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL), nw = columns > TILE ? 2 : 1;
     float *to = v->first + panel * SPLIT_PANEL * v->filter;
     output_run run[STAGE_PIXELS];
     const int64_t runs = output_runs(v, m, STAGE_PIXELS, run);
-    const int direct = s->t->q->lanes && s->activation == ACT_NONE && columns % TILE == 0 && v->pixel == 1 && runs == 1 &&
-                       run->count == STAGE_PIXELS && v->filter % (PAGE / (int64_t)sizeof(float));
+    const int direct = stores_lanes(s) && columns % TILE == 0 && runs == 1 && run->count == STAGE_PIXELS;
     multiply_stage(s, panel, m, nw, direct ? to + run->offset : s->stage, direct ? v->filter : STAGE_ROW, run, runs);
-    if (!direct) STORE(s, store_stage, v, run, runs, s->stage, columns, to);
+    if (!direct) STORE(s, store_stage, v, run, runs, s->stage, columns, to, s->streamed);
 }
 
 /* The same of two phases whose pixels take turns in a row. */
@@ -400,6 +409,16 @@ static void multiply_plane_pairs(const strip_work *s, const strip_work *other, i
     multiply_stage(other, panel, m, nw, other->stage, STAGE_ROW, run, 0); /* of the same lines */
     store_stage_pairs(v, run, runs, s->stage, other->stage - s->stage, other->v.width < v->width, columns,
                       v->first + panel * SPLIT_PANEL * v->filter);
+}
+
+/* Whether channels-last outputs of a strip lie together and all go by way of the stage; whether NCHW outputs do by whole cache lines. */
+INLINE int stores_in_one(const strip_work *s) {
+    const int64_t columns = s->t->q->o.columns;
+    const int together = s->v.rows == 1 && s->v.images == 1 && s->v.pixel == columns;
+    return together && columns <= STAGE_FILTERS && columns % SPLIT_PANEL == 0 && reads_weights_again(s->t->q);
+}
+INLINE int stores_lines(const strip_work *s) {
+    return s->v.pixel == 1 && s->v.filter % TILE == 0 && (uintptr_t)s->v.first % CACHE_LINE == 0;
 }
 
 /* A strip whose parts are there. `step`: of `place_steps`; `scratch`: SCRATCH_FLOATS. */
@@ -415,8 +434,7 @@ static strip_work work_on(const split_strip *t, const char *packed, const tile_s
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->overlap ? overlap_bytes(q) : q->plane * TILE_ROW * (q->patches && q->lanes ? q->steps : 1);
     const int64_t results = q->result_bytes / team_size();
-    const int whole = q->channels_last && s.v.pixel == q->o.columns && q->o.columns <= STAGE_FILTERS && q->o.columns % SPLIT_PANEL == 0;
-    s.streamed = whole && s.v.rows == 1 && s.v.images == 1 && reads_weights_again(q) && results > STREAMED_RESULTS;
+    s.streamed = results > STREAMED_RESULTS && (q->channels_last ? stores_in_one(&s) : !stores_lanes(&s) && stores_lines(&s));
     s.asks = !s.streamed && results > ASKED_RESULTS;
     return s;
 }

@@ -259,7 +259,7 @@ static void store_aside_planes(const strip_work *s, int64_t panel, const float *
             transpose_square_f32(filters);
             UNROLL for (int i = 0; i < TILE; i++) store_f32(s->stage + (j + i) * STAGE_ROW, filters[i]);
         }
-        store_stage(&s->v, run, runs, s->stage, columns, to, s->activation, s->slope);
+        store_stage(&s->v, run, runs, s->stage, columns, to, 0, s->activation, s->slope);
     }
 }
 

@@ -2,13 +2,15 @@
 
 import ctypes
 import itertools
+import math
 import mmap
 
 import numpy as np
 import pytest
 
 import harness
-from fastconv import algorithms, reference
+from fastconv import algorithms, conv2d, memory, reference
+from fastconv.arrays import conform
 from fastconv.kernels import cpu
 from fastconv.threads import num_threads
 from harness import assert_close, run, tolerance
@@ -310,7 +312,7 @@ def test_activations_of_many_filters(text, activation):
                 assert_close(algorithms.get(name), p, result, with_bias=True, activation=activation)
 
 
-# Results of more bytes than the second-level cache holds, for each thread, and blocks that are not whole.
+# Results of several times the second-level cache, for each thread, and blocks that are not whole.
 @pytest.mark.parametrize(
     ("text", "threads"), [("1x3x259x257,32x3x3,p1", 1), ("1x20x185x183,64x1x1", 1), ("2x8x130x129,128x1x1", 2)]
 )
@@ -322,6 +324,23 @@ def test_large_results(text, threads, activation):
             with num_threads(threads):
                 result = run(algorithms.get(name), p, data, bias=data["bias"], activation=activation)
             assert_close(algorithms.get(name), p, result, with_bias=True, activation=activation)
+
+
+# Rows that begin where cache lines do, all of them or some.
+@pytest.mark.parametrize("text", ["2x3x192x192,32x3x3,p1", "1x8x177x192,64x1x1", "1x9x232x300,32x3x3,p1"])
+@pytest.mark.parametrize("activation", [None, "relu", "silu"])
+def test_large_results_in_cache_lines(text, activation):
+    for name in SPLIT:
+        for p in each_problem(text, ("forward",), name):
+            data = harness.operands(p)
+            out = memory.aligned_empty(math.prod(p.y_shape), "f4")
+            out.fill(np.nan)
+            n, k, h, w = p.y_shape
+            out = out.reshape(n, h, w, k).transpose(0, 3, 1, 2) if p.memory_format == "nhwc" else out.reshape(p.y_shape)
+            x = conform(data["x"], "f4", p.memory_format)
+            with num_threads(1):
+                conv2d(x, data["w"], data["bias"], padding=p.padding, activation=activation, algorithm=name, out=out)
+            assert_close(algorithms.get(name), p, out, with_bias=True, activation=activation)
 
 
 @pytest.mark.parametrize(
