@@ -21,7 +21,7 @@ enum {
     STAGE_FILTERS = 128,             /* of 32 pixels, in the first-level cache */
     ASKED_RESULTS = 256 * 1024,      /* bytes of a thread's results, from which on they are not in the second-level cache when they are
                                       * stored and have to be asked for; */
-    STREAMED_RESULTS = 8 << 20,      /* and from which on next to nothing of them would still be there for who reads them */
+    STREAMED_RESULTS = 8 << 20,      /* and from which on little of them would be there for who reads them, and they pass the caches */
     SCRATCH_FLOATS = 4 * TILE * TILE + 2 * SPLIT_PANEL * STAGE_ROW /* half of which is more than 32 pixels of STAGE_FILTERS */
 };
 
@@ -197,13 +197,14 @@ typedef struct {
     strip_view v;
     tile_factors f;
     const char *packed;
-    const float *bias;     /* tiles, by panel; NULL: none */
-    int activation, asks, streamed; /* of results: whether their lines are asked for; whether they pass the caches */
+    const float *bias;              /* tiles, by panel; NULL: none */
+    int activation, asks, streamed; /* results: whether their lines are asked for; whether they pass the caches */
     float slope, *scratch;          /* four tiles */
-    float *stage;       /* 32 filters of STAGE_ROW pixels, of two phases that take turns; or 32 pixels of STAGE_FILTERS, twice: */
-    staged_pixels staged[2]; /* they take turns; */
-    int turn;
-    split_ahead *ahead; /* two blocks of pixels take turns, and the next is split meanwhile (split_fused.h); NULL: all parts are there */
+    float *stage;                   /* 32 filters of STAGE_ROW pixels, of two phases that take turns; or 32 pixels of STAGE_FILTERS, */
+    staged_pixels staged[2];        /* of two blocks that take turns, */
+    int turn;                       /* and which is next */
+    split_ahead *ahead;             /* two blocks of pixels take turns, and the next is split meanwhile (split_fused.h); NULL: all parts
+                                     * are there */
 } strip_work;
 
 /* Floats of a panel's two tiles of bias: 16 filters in the rows, or one row for all of the pixels. */
@@ -455,6 +456,8 @@ static void multiply_panels(strip_work *s, int64_t begin, int64_t end, int64_t m
  * used for the whole strip. */
 static void multiply_strip(strip_work *s, int64_t begin, int64_t end) {
     const split_plan *q = s->t->q;
+    /* Other threads store the rest of the pixels. */
+    if (q->channels_last && end - begin < CEIL_DIV(q->o.columns, SPLIT_PANEL)) s->streamed = 0;
     if (reads_weights_again(q)) {
         for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_panels(s, begin, end, m);
         store_last_pixels(s);

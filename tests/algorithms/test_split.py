@@ -312,9 +312,10 @@ def test_activations_of_many_filters(text, activation):
                 assert_close(algorithms.get(name), p, result, with_bias=True, activation=activation)
 
 
-# Results of several times the second-level cache, for each thread, and blocks that are not whole.
+# Results of several times the second-level cache, for each thread; blocks that are not whole; strips whose filters are shared.
 @pytest.mark.parametrize(
-    ("text", "threads"), [("1x3x259x257,32x3x3,p1", 1), ("1x20x185x183,64x1x1", 1), ("2x8x130x129,128x1x1", 2)]
+    ("text", "threads"),
+    [("1x3x260x256,32x3x3,p1", 1), ("1x20x185x183,64x1x1", 1), ("2x8x130x129,128x1x1", 2), ("1x8x129x512,64x1x1", 2)],
 )
 @pytest.mark.parametrize("activation", [None, "relu", "silu"])
 def test_large_results(text, threads, activation):
