@@ -193,7 +193,7 @@ static int strips_run(const geometry *s, int backward, int products, const float
                 strip_work work[MOST_SHARING];
                 for (int64_t k = 0; k < count; k++) {
                     of_phase[k] = t, of_phase[k].q = plans + k, of_phase[k].rows = MIN(t.rows, plans[k].p.h - t.y0);
-                    work[k] = work_on(of_phase + k, packed_phase[k] + t.group * phase_weight_bytes(plans + k), step[k],
+                    work[k] = work_on(of_phase + k, shares == 1, packed_phase[k] + t.group * phase_weight_bytes(plans + k), step[k],
                                       bias ? bias_tiles : NULL, activation, slope, out, (float *)p);
                 }
                 for (int64_t k = 0; k < count; k++) {

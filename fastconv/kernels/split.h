@@ -422,9 +422,10 @@ INLINE int stores_lines(const strip_work *s) {
     return s->v.pixel == 1 && s->v.filter % TILE == 0 && (uintptr_t)s->v.first % CACHE_LINE == 0;
 }
 
-/* A strip whose parts are there. `step`: of `place_steps`; `scratch`: SCRATCH_FLOATS. */
-static strip_work work_on(const split_strip *t, const char *packed, const tile_step *step, const float *bias, int activation, float slope,
-                          float *out, float *scratch) {
+/* A strip whose parts are there; `alone`: whether no other thread computes some of its filters. `step`: of `place_steps`; `scratch`:
+ * SCRATCH_FLOATS. */
+static strip_work work_on(const split_strip *t, int alone, const char *packed, const tile_step *step, const float *bias, int activation,
+                          float slope, float *out, float *scratch) {
     const split_plan *q = t->q;
     strip_work s = {.t = t, .v = view_of(t, out), .packed = packed, .bias = bias, .activation = activation, .slope = slope,
                     .scratch = scratch, .stage = scratch + 4 * TILE * TILE};
@@ -435,7 +436,7 @@ static strip_work work_on(const split_strip *t, const char *packed, const tile_s
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->overlap ? overlap_bytes(q) : q->plane * TILE_ROW * (q->patches && q->lanes ? q->steps : 1);
     const int64_t results = q->result_bytes / team_size();
-    s.streamed = results > STREAMED_RESULTS && (q->channels_last ? stores_in_one(&s) : !stores_lanes(&s) && stores_lines(&s));
+    s.streamed = results > STREAMED_RESULTS && (q->channels_last ? alone && stores_in_one(&s) : !stores_lanes(&s) && stores_lines(&s));
     s.asks = !s.streamed && results > ASKED_RESULTS;
     return s;
 }
@@ -456,8 +457,6 @@ static void multiply_panels(strip_work *s, int64_t begin, int64_t end, int64_t m
  * used for the whole strip. */
 static void multiply_strip(strip_work *s, int64_t begin, int64_t end) {
     const split_plan *q = s->t->q;
-    /* Other threads store the rest of the pixels. */
-    if (q->channels_last && end - begin < CEIL_DIV(q->o.columns, SPLIT_PANEL)) s->streamed = 0;
     if (reads_weights_again(q)) {
         for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_panels(s, begin, end, m);
         store_last_pixels(s);

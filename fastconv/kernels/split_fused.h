@@ -103,7 +103,7 @@ int split_fused_run(const geometry *s, int backward, const float *x, const char 
         tiles_begin();
         for (t.group = 0; t.group < q.groups && begin < end; t.group++) {
             if (bias) fill_bias(&q, bias + t.group * q.o.columns, bias_tiles);
-            strip_work work = work_on(&t, packed + sizeof(split_header) + t.group * phase_weight_bytes(&q), step,
+            strip_work work = work_on(&t, 1, packed + sizeof(split_header) + t.group * phase_weight_bytes(&q), step,
                                       bias ? bias_tiles : NULL, activation, slope, out, (float *)mine);
             work.ahead = &ahead;
             locate_block(&t, x, begin, pixel);
