@@ -257,7 +257,8 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
     const int brief = q.patches || (q.span_y == 0 && reads_weights_again(&q) && !sharing);
     int64_t budget = brief ? (1 + q.lanes) * SPLIT_SHORT_BYTES : SPLIT_STRIP_BYTES;
     q.aside = lies_aside(s, direction, &q, pixel_bytes) ? SPLIT_BLOCK : 0;
-    if (!q.aside && phase_weight_bytes(&q) > SPLIT_FAR_BYTES) budget = SPLIT_LONG_BYTES;
+    const int64_t strip_taps = sharing ? most_taps : p->taps; /* the strips of all phases that share them are the same */
+    if (!q.aside && phase_weight_bytes(&q) / p->taps * strip_taps > SPLIT_FAR_BYTES) budget = SPLIT_LONG_BYTES;
     if (q.aside) q.pitch = CEIL_DIV(q.o.src_w, unit_x), q.image_rows = CEIL_DIV(q.o.src_h, unit_y);
     if (weight) {
         const int64_t gradients = ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;

@@ -344,6 +344,14 @@ def test_large_results_in_cache_lines(text, activation):
             assert_close(algorithms.get(name), p, out, with_bias=True, activation=activation)
 
 
+# Packed weights of some phases are above the size from which on strips are long, those of others below.
+@pytest.mark.parametrize("text", ["16x224x4x4,1824x3x3,s2,p1", "10x224x4x4,1952x3x3,s2,p1"])
+def test_phases_with_strips_in_common(text):
+    for name in SPLIT:
+        for p in each_problem(text, ("input_grad",), name):
+            assert_close(algorithms.get(name), p, run(algorithms.get(name), p, harness.operands(p)))
+
+
 @pytest.mark.parametrize(
     ("text", "direction", "memory_format"),
     [
