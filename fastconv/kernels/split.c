@@ -153,6 +153,7 @@ static int strips_run(const geometry *s, int backward, int products, const float
         char *aside = aligned_take(&p, z.aside);
         magnitudes m = no_magnitudes();
         const char *weights = packed + sizeof(split_header);
+        int planes_in_use = 0; /* of the first thread, by all */
         clear_untouched(s, backward, tables[0], out);
         tiles_begin();
         for (int64_t i = 0; i < phases; i += sharing) {
@@ -170,15 +171,25 @@ static int strips_run(const geometry *s, int backward, int products, const float
             }
             if (!count) continue;
             const split_plan *q = plans;
-            const int64_t panels = CEIL_DIV(q->o.columns, SPLIT_PANEL);
-            /* Strips are shared among the threads; where there are few of them, filters are too. */
-            const int64_t shares = q->groups * q->strips % team_size() ? MIN(team_size(), panels) : 1;
-            int64_t begin, end;
-            share(q->groups * q->strips * shares, thread_index(), team_size(), &begin, &end);
-            split_strip t = {.q = q, .group = -1, .n0 = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact,
+            /* Strips are shared among the threads; where there are few of them, filters are too. Of fewer strips than threads, all threads
+             * split each together, into the planes of the first. */
+            const int64_t panels = CEIL_DIV(q->o.columns, SPLIT_PANEL), strips = q->groups * q->strips;
+            const int64_t shares = filter_shares(q, strips, team_size()), together = fills_together(q, strips, team_size());
+            int64_t begin = thread_index(), end = strips * shares, first_channel = 0, last_channel = q->o.depth;
+            if (together) share_channels(q, &first_channel, &last_channel);
+            else share(strips * shares, thread_index(), team_size(), &begin, &end);
+            if (planes_in_use || (together && i > 0)) {
+#pragma omp barrier
+            }
+            planes_in_use = together;
+            split_strip t = {.q = q, .group = -1, .n0 = -1, .first_channel = first_channel, .last_channel = last_channel,
+                             .parts = together ? strip - thread_index() * own : strip, .run = run, .compact = (uint16_t *)compact,
                              .row = (float *)row};
-            for (int64_t j = begin; j < end; j++) {
-                if (j == begin || j % shares == 0) {
+            for (int64_t j = begin; j < end; j += together ? shares : 1) {
+                if (together && j != begin) {
+#pragma omp barrier
+                }
+                if (together || j == begin || j % shares == 0) {
                     const int64_t index = j / shares % q->strips, group = j / shares / q->strips;
                     if (bias && group != t.group) fill_bias(q, bias + group * q->o.columns, bias_tiles);
                     if (group != t.group) t.n0 = -1;
@@ -186,6 +197,9 @@ static int strips_run(const geometry *s, int backward, int products, const float
                     place_strip(&t, index, s->n);
                     if (q->aside) fill_aside(&t, x, &m);
                     else fill_strip(&t, x, &m);
+                }
+                if (together) {
+#pragma omp barrier
                 }
                 int64_t first, last;
                 share(panels, (int)(j % shares), (int)shares, &first, &last);
@@ -314,9 +328,10 @@ static split_amounts strips_work(const geometry *s, int direction, int products,
             all.chain = MAX(all.chain, q.steps);
             all.blocks += panels * (q.aside ? asides * q.chunks * pixels_under_taps(&q.o, &q.p) : strips * pixels * q.steps);
             all.sums += panels * (q.aside ? asides * q.p.h * q.p.w : strips * pixels);
+            const int64_t split = strips_split(&q, strips, threads);
+            const int64_t aside_bytes = asides * q.image_rows * q.pitch * q.aside * q.planes * q.chunks * q.parts * TILE_ROW;
             if (sharing_phases(s, direction) == 1 || !all.parts)
-                all.parts += q.aside ? asides * q.image_rows * q.pitch * q.aside * q.planes * q.chunks * q.parts * TILE_ROW
-                                     : strips * split_strip_bytes(&q);
+                all.parts += q.aside ? aside_bytes * split / MAX(1, strips) : split * split_strip_bytes(&q);
             all.weights += strips * phase_weight_bytes(&q);
         }
     }

@@ -66,7 +66,7 @@ typedef struct {
     int64_t aside;               /* images whose pixels lie side by side; 0: none */
     int64_t held_rows;           /* of these, rows of a plane: row u is at u modulo so many, for the weight gradient from a strip's first */
     int64_t h;                   /* output rows, of the phase that has the most if they share */
-    int64_t rows, images;        /* output rows of a strip, of `images` images */
+    int64_t rows, images;        /* output rows of a strip, of `images` images, at most */
     int64_t row_strips, strips;  /* per image, or so many side by side; of the batch */
     int64_t kinds;               /* weight gradient: of pairs of pixels */
     int apart;                   /* weight gradient: every thread has strips and sums of its own */
@@ -198,6 +198,44 @@ static void overlap_patches(split_plan *q) {
     for (int64_t i = 0; i < p->taps; i++) p->tap[i] = rows[i % high * wide + i / high];
 }
 
+/* The least number of pieces, not below `pieces`, that `times` as many are even shares for all threads. */
+static int64_t even_pieces(int64_t pieces, int64_t times, int threads) {
+    while (pieces * times % threads) pieces++;
+    return pieces;
+}
+
+/* So many threads share the filters of strips that are no even share for all of them. */
+INLINE int64_t filter_shares(const split_plan *q, int64_t strips, int threads) {
+    return strips % threads ? MIN(threads, CEIL_DIV(q->o.columns, SPLIT_PANEL)) : 1;
+}
+
+/* Whether all threads split the channels of a strip together, and then share its filters; else each splits the strips it works on. */
+INLINE int fills_together(const split_plan *q, int64_t strips, int threads) {
+    return strips < threads && filter_shares(q, strips, threads) == threads && !q->patches;
+}
+
+/* Strips that are split, by all threads. */
+INLINE int64_t strips_split(const split_plan *q, int64_t strips, int threads) {
+    const int64_t shares = filter_shares(q, strips, threads);
+    return fills_together(q, strips, threads) ? strips : threads * CEIL_DIV(CEIL_DIV(strips * shares, threads), shares);
+}
+
+/* About what a thread takes for its share if `sets` of the images are cut into `pieces`, in times of storing a cache line: splitting takes one
+ * for each that it stores, half of one is to read what another thread has split, a tile product takes two, a line of weights half of one.
+ * `taps`: of all phases that share strips. */
+static int64_t time_of_share(const split_plan *q, int64_t batch, int64_t sets, int64_t pieces, int64_t taps, int64_t pixel_bytes,
+                             int threads) {
+    const int64_t images = CEIL_DIV(batch, sets), rows = CEIL_DIV(q->h, pieces), before = (images - 1) * q->image_rows;
+    const int64_t panels = CEIL_DIV(q->o.columns, SPLIT_PANEL), steps = q->patches ? q->steps : q->chunks * taps;
+    const int64_t split = (before + rows + (q->patches ? 0 : q->span_y)) * q->pitch * pixel_bytes / CACHE_LINE;
+    const int64_t products = CEIL_DIV((before + rows) * q->pitch, TILE) * 2 * panels * steps * q->products;
+    const int64_t weights = panels * steps * q->parts * 2 * TILE_BYTES / CACHE_LINE;
+    const int64_t strips = q->groups * sets * pieces, shares = filter_shares(q, strips, threads);
+    const int64_t others = fills_together(q, strips, threads) ? strips * split * (threads - 1) : 0;
+    return (strips_split(q, strips, threads) * split + others / 2) / threads +
+           CEIL_DIV(strips * shares, threads) * (2 * products + weights / 2) / shares;
+}
+
 /* `tables`: split_tables_bytes. */
 static split_plan plan_split(const geometry *s, int direction, int products, int64_t index, int threads, char *tables) {
     const int parts = parts_of(products);
@@ -276,7 +314,6 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
         if (q.rows + q.span_y >= q.image_rows) q.rows = q.h;
     }
     q.row_strips = CEIL_DIV(q.h, q.rows);
-    q.images = q.aside ? q.aside : 1;
     if (weight) {
         const int64_t terms = q.patches ? q.o.depth * p->taps : q.o.depth, taps_apart = q.patches ? 1 : p->taps;
         const int64_t tiles = CEIL_DIV(q.o.columns, SPLIT_PANEL) * CEIL_DIV(terms, SPLIT_PANEL) * taps_apart;
@@ -284,17 +321,24 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
         q.apart = threads > 1 && (tiles * 4 * TILE_BYTES <= SPLIT_APART_BYTES || pixels >= SPLIT_APART_PIXELS * threads);
         if (!q.apart) threads = 1; /* they share each strip */
     }
+    /* Even shares for all threads; of rows where images are too few and that is better than sharing filters. */
+    const int64_t alike = weight ? 1 : q.groups; /* strips of the same outputs, of other groups */
+    int64_t sets = CEIL_DIV(s->n, MAX(1, q.aside));
     if (q.row_strips > 1) {
-        q.row_strips = MIN(q.h, ROUND_UP(q.row_strips, threads));
-        q.rows = CEIL_DIV(q.h, q.row_strips);
-        q.row_strips = CEIL_DIV(q.h, q.rows);
-    } else if (!q.aside) {
-        q.images = MAX(1, MIN(CEIL_DIV(s->n, threads), budget / (row_bytes * q.image_rows)));
-        q.images = CEIL_DIV(MAX(1, s->n), CEIL_DIV(MAX(1, s->n), q.images));
+        q.row_strips = MIN(q.h, even_pieces(q.row_strips, alike * sets, threads));
+    } else if (!q.aside && s->n > 0) {
+        const int64_t some = MIN(s->n, even_pieces(CEIL_DIV(s->n, MAX(1, budget / (row_bytes * q.image_rows))), alike, threads));
+        const int64_t pieces = MIN(q.h, even_pieces(1, alike * s->n, threads));
+        if (!weight && pieces > 1 &&
+            time_of_share(&q, s->n, s->n, pieces, strip_taps, pixel_bytes, threads) <
+                time_of_share(&q, s->n, some, 1, strip_taps, pixel_bytes, threads))
+            q.row_strips = pieces;
+        else
+            sets = some;
     }
-    /* An even share for every thread. */
-    if (q.apart && q.images > 1 && !q.aside) q.images = CEIL_DIV(s->n, MIN(s->n, ROUND_UP(CEIL_DIV(s->n, q.images), threads)));
-    q.strips = CEIL_DIV(s->n, q.images) * q.row_strips;
+    q.rows = CEIL_DIV(q.h, q.row_strips);
+    q.images = q.aside ? q.aside : CEIL_DIV(MAX(1, s->n), MAX(1, sets));
+    q.strips = sets * q.row_strips;
     q.apart = q.apart && q.strips >= threads;
     if (q.aside) {
         q.held_rows = MIN(q.image_rows, q.rows + q.span_y);

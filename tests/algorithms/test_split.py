@@ -286,6 +286,32 @@ POINTS = (
 )  # fmt: skip
 
 
+# Fewer strips than threads: in lanes, planes, phases with strips in common and without, images side by side, of groups; rows as well.
+SMALL = [
+    "1x200x7x5,130x1x1",
+    "3x200x5x5,130x1x1",
+    "1x130x7x5,160x3x3,p1",
+    "1x130x6x7,160x3x3,s2,p1",
+    "1x100x7x5,130x4x4,s3,p1",
+    "27x130x3x4,160x3x3,p1",
+    "27x130x4x4,160x3x3,s2,p1",
+    "1x260x7x5,260x3x3,p1,g2",
+    "1x40x31x33,70x3x3,p1",
+]
+
+
+@pytest.mark.parametrize("text", SMALL)
+def test_strips_are_shared_among_threads_without_changing_a_bit(text):
+    for name in SPLIT:
+        for p in each_problem(text, ("forward", "input_grad"), name):
+            data = harness.operands(p)
+            alone = run(algorithms.get(name), p, data)
+            assert_close(algorithms.get(name), p, alone)
+            for threads in (2, 3, 4):
+                with num_threads(threads):
+                    np.testing.assert_array_equal(run(algorithms.get(name), p, data), alone)
+
+
 @pytest.mark.parametrize("activation", [None, "relu", "silu"])
 @pytest.mark.parametrize("text", POINTS)
 def test_splitting_while_products_are_computed_changes_no_bit(text, activation):
