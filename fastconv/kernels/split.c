@@ -174,23 +174,23 @@ static int strips_run(const geometry *s, int backward, int products, const float
             /* Strips are shared among the threads; where there are few of them, filters are too. Of fewer strips than threads, all threads
              * split each together, into the planes of the first. */
             const int64_t panels = CEIL_DIV(q->o.columns, SPLIT_PANEL), strips = q->groups * q->strips;
-            const int64_t shares = filter_shares(q, strips, team_size()), together = fills_together(q, strips, team_size());
-            int64_t begin = thread_index(), end = strips * shares, first_channel = 0, last_channel = q->o.depth;
-            if (together) share_channels(q, &first_channel, &last_channel);
-            else share(strips * shares, thread_index(), team_size(), &begin, &end);
-            if (planes_in_use || (together && i > 0)) {
+            const strip_sharing shared = sharing_of(strips, panels, split_chunks(q), team_size());
+            int64_t begin = thread_index(), end = strips * shared.filters, first_channel = 0, last_channel = q->o.depth;
+            if (shared.together) share_channels(q->o.depth, &first_channel, &last_channel);
+            else share(strips * shared.filters, thread_index(), team_size(), &begin, &end);
+            if (planes_in_use || (shared.together && i > 0)) {
 #pragma omp barrier
             }
-            planes_in_use = together;
+            planes_in_use = shared.together;
             split_strip t = {.q = q, .group = -1, .n0 = -1, .first_channel = first_channel, .last_channel = last_channel,
-                             .parts = together ? strip - thread_index() * own : strip, .run = run, .compact = (uint16_t *)compact,
+                             .parts = shared.together ? strip - thread_index() * own : strip, .run = run, .compact = (uint16_t *)compact,
                              .row = (float *)row};
-            for (int64_t j = begin; j < end; j += together ? shares : 1) {
-                if (together && j != begin) {
+            for (int64_t j = begin; j < end; j += shared.together ? shared.filters : 1) {
+                if (shared.together && j != begin) {
 #pragma omp barrier
                 }
-                if (together || j == begin || j % shares == 0) {
-                    const int64_t index = j / shares % q->strips, group = j / shares / q->strips;
+                if (shared.together || j == begin || j % shared.filters == 0) {
+                    const int64_t index = j / shared.filters % q->strips, group = j / shared.filters / q->strips;
                     if (bias && group != t.group) fill_bias(q, bias + group * q->o.columns, bias_tiles);
                     if (group != t.group) t.n0 = -1;
                     t.group = group;
@@ -198,16 +198,16 @@ static int strips_run(const geometry *s, int backward, int products, const float
                     if (q->aside) fill_aside(&t, x, &m);
                     else fill_strip(&t, x, &m);
                 }
-                if (together) {
+                if (shared.together) {
 #pragma omp barrier
                 }
                 int64_t first, last;
-                share(panels, (int)(j % shares), (int)shares, &first, &last);
+                share(panels, (int)(j % shared.filters), (int)shared.filters, &first, &last);
                 split_strip of_phase[MOST_SHARING];
                 strip_work work[MOST_SHARING];
                 for (int64_t k = 0; k < count; k++) {
                     of_phase[k] = t, of_phase[k].q = plans + k, of_phase[k].rows = MIN(t.rows, plans[k].p.h - t.y0);
-                    work[k] = work_on(of_phase + k, shares == 1, packed_phase[k] + t.group * phase_weight_bytes(plans + k), step[k],
+                    work[k] = work_on(of_phase + k, shared.filters == 1, packed_phase[k] + t.group * phase_weight_bytes(plans + k), step[k],
                                       bias ? bias_tiles : NULL, activation, slope, out, (float *)p);
                 }
                 for (int64_t k = 0; k < count; k++) {
@@ -328,7 +328,7 @@ static split_amounts strips_work(const geometry *s, int direction, int products,
             all.chain = MAX(all.chain, q.steps);
             all.blocks += panels * (q.aside ? asides * q.chunks * pixels_under_taps(&q.o, &q.p) : strips * pixels * q.steps);
             all.sums += panels * (q.aside ? asides * q.p.h * q.p.w : strips * pixels);
-            const int64_t split = strips_split(&q, strips, threads);
+            const int64_t split = sharing_of(strips, panels, split_chunks(&q), threads).split;
             const int64_t aside_bytes = asides * q.image_rows * q.pitch * q.aside * q.planes * q.chunks * q.parts * TILE_ROW;
             if (sharing_phases(s, direction) == 1 || !all.parts)
                 all.parts += q.aside ? aside_bytes * split / MAX(1, strips) : split * split_strip_bytes(&q);

@@ -26,19 +26,11 @@ typedef struct {
 /* Makes it the strip of this index, of a batch of so many images. */
 static void place_strip(split_strip *t, int64_t index, int64_t batch) {
     const split_plan *q = t->q;
-    const int64_t set = index / q->row_strips, sets = q->strips / q->row_strips, piece = index % q->row_strips;
-    const int64_t n0 = q->aside ? set * q->aside : batch * set / sets;
-    if (n0 != t->n0) t->held = 0;
-    t->n0 = n0;
-    t->images = (q->aside ? MIN(batch, n0 + q->aside) : batch * (set + 1) / sets) - n0;
-    t->y0 = q->h * piece / q->row_strips;
-    t->rows = q->h * (piece + 1) / q->row_strips - t->y0;
-}
-
-/* The calling thread's share of the channels, if all threads fill the planes together. */
-INLINE void share_channels(const split_plan *q, int64_t *first, int64_t *last) {
-    share(q->chunks, thread_index(), team_size(), first, last);
-    *first *= TERMS, *last = MIN(*last * TERMS, q->o.depth);
+    const int64_t sets = q->strips / q->row_strips;
+    strip_extent e = strip_at(index, batch, sets, q->h, q->row_strips);
+    if (q->aside) e.n0 = index / q->row_strips * q->aside, e.images = MIN(q->aside, batch - e.n0);
+    if (e.n0 != t->n0) t->held = 0;
+    t->n0 = e.n0, t->images = e.images, t->y0 = e.y0, t->rows = e.rows;
 }
 
 /* Rows of the planes that a strip of images side by side reads. */

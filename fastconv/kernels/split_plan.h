@@ -3,8 +3,8 @@
 #define FASTCONV_SPLIT_PLAN_H
 
 #include "padded_rows.h"
+#include "strips.h"
 #include "taps.h"
-#include "tiles.h"
 
 enum { SPLIT_FORWARD, SPLIT_INPUT_GRAD, SPLIT_WEIGHT_GRAD };
 
@@ -198,30 +198,11 @@ static void overlap_patches(split_plan *q) {
     for (int64_t i = 0; i < p->taps; i++) p->tap[i] = rows[i % high * wide + i / high];
 }
 
-/* The least number of pieces, not below `pieces`, that `times` as many are even shares for all threads. */
-static int64_t even_pieces(int64_t pieces, int64_t times, int threads) {
-    while (pieces * times % threads) pieces++;
-    return pieces;
-}
+/* Chunks of channels that threads may split apart. */
+INLINE int64_t split_chunks(const split_plan *q) { return q->patches ? 1 : q->chunks; }
 
-/* So many threads share the filters of strips that are no even share for all of them. */
-INLINE int64_t filter_shares(const split_plan *q, int64_t strips, int threads) {
-    return strips % threads ? MIN(threads, CEIL_DIV(q->o.columns, SPLIT_PANEL)) : 1;
-}
-
-/* Whether all threads split the channels of a strip together, and then share its filters; else each splits the strips it works on. */
-INLINE int fills_together(const split_plan *q, int64_t strips, int threads) {
-    return strips < threads && filter_shares(q, strips, threads) == threads && !q->patches;
-}
-
-/* Strips that are split, by all threads. */
-INLINE int64_t strips_split(const split_plan *q, int64_t strips, int threads) {
-    const int64_t shares = filter_shares(q, strips, threads);
-    return fills_together(q, strips, threads) ? strips : threads * CEIL_DIV(CEIL_DIV(strips * shares, threads), shares);
-}
-
-/* About what a thread takes for its share if `sets` of the images are cut into `pieces`, in times of storing a cache line: splitting takes one
- * for each that it stores, half of one is to read what another thread has split, a tile product takes two, a line of weights half of one.
+/* About what a thread takes for its share if `sets` of the images are cut into `pieces`, in times of storing a cache line: splitting takes
+ * one for each that it stores, reading what another thread has split half of one, a tile product two, a line of weights half of one.
  * `taps`: of all phases that share strips. */
 static int64_t time_of_share(const split_plan *q, int64_t batch, int64_t sets, int64_t pieces, int64_t taps, int64_t pixel_bytes,
                              int threads) {
@@ -230,10 +211,11 @@ static int64_t time_of_share(const split_plan *q, int64_t batch, int64_t sets, i
     const int64_t split = (before + rows + (q->patches ? 0 : q->span_y)) * q->pitch * pixel_bytes / CACHE_LINE;
     const int64_t products = CEIL_DIV((before + rows) * q->pitch, TILE) * 2 * panels * steps * q->products;
     const int64_t weights = panels * steps * q->parts * 2 * TILE_BYTES / CACHE_LINE;
-    const int64_t strips = q->groups * sets * pieces, shares = filter_shares(q, strips, threads);
-    const int64_t others = fills_together(q, strips, threads) ? strips * split * (threads - 1) : 0;
-    return (strips_split(q, strips, threads) * split + others / 2) / threads +
-           CEIL_DIV(strips * shares, threads) * (2 * products + weights / 2) / shares;
+    const int64_t strips = q->groups * sets * pieces;
+    const strip_sharing sharing = sharing_of(strips, panels, split_chunks(q), threads);
+    const int64_t others = sharing.together ? strips * split * (threads - 1) : 0;
+    return (sharing.split * split + others / 2) / threads +
+           CEIL_DIV(strips * sharing.filters, threads) * (2 * products + weights / 2) / sharing.filters;
 }
 
 /* `tables`: split_tables_bytes. */

@@ -296,13 +296,14 @@ SMALL = [
     "27x130x3x4,160x3x3,p1",
     "27x130x4x4,160x3x3,s2,p1",
     "1x260x7x5,260x3x3,p1,g2",
+    "3x140x5x9,280x3x3,p1",
     "1x40x31x33,70x3x3,p1",
 ]
 
 
 @pytest.mark.parametrize("text", SMALL)
 def test_strips_are_shared_among_threads_without_changing_a_bit(text):
-    for name in SPLIT:
+    for name in (*SPLIT, "winograd4x1_bf16x3", "winograd4x1_bf16"):
         for p in each_problem(text, ("forward", "input_grad"), name):
             data = harness.operands(p)
             alone = run(algorithms.get(name), p, data)
