@@ -1,6 +1,6 @@
 """A clock for what is timed in tests: time passes where a test says so, however busy the machine is."""
 
-from fastconv.selection import race, tune
+from fastconv.selection import choose, measure, race, tune
 
 
 class Clock:
@@ -16,7 +16,7 @@ class Clock:
         self._now += self._LOOK_SECONDS
         return self._now
 
-    monotonic = perf_counter
+    monotonic = time = perf_counter
 
     def sleep(self, seconds):
         self._now += seconds
@@ -27,5 +27,5 @@ CLOCK = Clock()
 
 def rule(monkeypatch):
     """Let the timings of the library be those of `CLOCK`."""
-    for module in (race, tune):
+    for module in (choose, measure, race, tune):
         monkeypatch.setattr(module, "time", CLOCK)

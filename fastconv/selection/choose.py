@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from .. import threads
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from .options import Config
 
 __all__ = ["select"]
+
+# Stored measurements in doubt are made again this often in all, and so many seconds later at the earliest, when the machine may be
+# in another state.
+_MOST_LOOKS = 3
+_SECONDS_BETWEEN_LOOKS = 60.0
 
 
 def select(problem: ConvProblem, algorithm: str, config: Config, packed_once: bool, seconds: float | None = None) -> Choice:
@@ -61,7 +67,7 @@ def _decide(problem, algorithm, config, packed_once, n, seconds):
         record = _measure(problem, candidates, config, n, seconds or measure.EXHAUSTIVE_SECONDS, everything=True)
         return heuristic.best(record, candidates, packed_once), "measured", record
     record = store.load(problem, n, config)
-    if _covers(record, candidates):
+    if _covers(record, candidates) and not (config.effort == "measure" and _wants_a_look(record, candidates)):
         return heuristic.best(record, candidates, packed_once), "stored", record
     if config.effort == "cached":
         return predicted, "heuristic", None
@@ -73,8 +79,12 @@ def _decide(problem, algorithm, config, packed_once, n, seconds):
     with measure.measuring:
         # Another thread may have measured it while this one waited for its turn.
         record = store.load(problem, n, config)
+        seconds = seconds or measure.MEASURE_SECONDS
         if not _covers(record, candidates):
-            record = _measure(problem, candidates, config, n, seconds or measure.MEASURE_SECONDS, everything=False)
+            record = _measure(problem, candidates, config, n, seconds, everything=False)
+        elif _wants_a_look(record, candidates):
+            doubted = heuristic.doubted(record.measured, candidates)
+            record = measure.measured_record(problem, candidates, doubted, config, n, seconds, earlier=record)
     return heuristic.best(record, candidates, packed_once), "measured", record
 
 
@@ -97,6 +107,12 @@ def _covers(record, candidates):
     eligible = {c.algorithm.name for c in candidates if c.eligible}
     wanted = {c.algorithm.name for c in heuristic.survivors(candidates)}
     return wanted <= record.measured.keys() | failed and bool(eligible & record.measured.keys())
+
+
+def _wants_a_look(record, candidates):
+    """Whether what was stored some time ago is in doubt, and has not been confirmed often enough."""
+    old = record.looks < _MOST_LOOKS and time.time() - record.time >= _SECONDS_BETWEEN_LOOKS
+    return old and bool(heuristic.doubted(record.measured, candidates))
 
 
 def _measure(problem, candidates, config, n, seconds, everything):

@@ -196,9 +196,7 @@ def _why_not(candidate, choice, record, candidates):
     if choice.source in ("forced", "lock"):
         return choice.source, f"{winner} was {'asked for' if choice.source == 'forced' else 'locked'}"
     if choice.source == "heuristic":
-        predicted = {
-            c.algorithm.name: c.predicted + (0 if choice.packed_once else c.predicted_pack) for c in candidates if c.eligible
-        }
+        predicted = {c.algorithm.name: c.total(choice.packed_once) for c in candidates if c.eligible}
         return "slower", f"predicted {_times(predicted[name], predicted[winner])}"
     if name in record.measured:
         totals = [record.measured[n].total(choice.packed_once) for n in (name, winner)]

@@ -11,10 +11,12 @@ from ..errors import UnsupportedProblemError
 from . import calibration
 from .record import fastest
 
-__all__ = ["GOOD_PICK", "PRUNE_FACTOR", "Candidate", "best", "choose", "forced", "judge", "survivors"]
+__all__ = ["GOOD_PICK", "PRUNE_FACTOR", "Candidate", "best", "choose", "doubted", "forced", "judge", "survivors"]
 
 # Candidates predicted to be slower than the best by more than this factor are not timed.
 PRUNE_FACTOR = 3.0
+# Measurements are in doubt if the fastest was predicted to take this many times as long as another that was timed.
+DOUBT_FACTOR = 1.2
 # A pick that is at most this much slower than the fastest counts as good.
 GOOD_PICK = 1.25
 # Products whose errors are at most so many eps count as exact: about what rounding them to float32 leaves.
@@ -54,6 +56,10 @@ class Candidate:
     def eligible(self):
         return self.reason is None
 
+    def total(self, packed_once):
+        """Seconds predicted for a call if weights are packed once, or else in every call."""
+        return self.predicted if packed_once else self.predicted + self.predicted_pack
+
 
 def judge(problem, config):
     """A `Candidate` for every registered algorithm, in order; this machine's calibration, if there is one, predicts."""
@@ -68,9 +74,24 @@ def survivors(candidates):
     eligible = [c for c in candidates if c.eligible]
     if not eligible:
         return []
-    once = PRUNE_FACTOR * min(c.predicted for c in eligible)
-    every_call = PRUNE_FACTOR * min(c.predicted + c.predicted_pack for c in eligible)
-    return [c for c in eligible if c.predicted <= once or c.predicted + c.predicted_pack <= every_call]
+    limits = {packed_once: PRUNE_FACTOR * min(c.total(packed_once) for c in eligible) for packed_once in (True, False)}
+    return [c for c in eligible if any(c.total(packed_once) <= limit for packed_once, limit in limits.items())]
+
+
+def doubted(measured, candidates):
+    """Those of the measured candidates whose times contradict the predictions: the fastest of a habit, and those predicted to beat it.
+
+    Either the predictions are wrong, or the machine was in another state than usual, as when a neighbour's work slows one kind of
+    instruction more than others.
+    """
+    timed = [c for c in candidates if c.eligible and c.algorithm.name in measured]
+    names = set()
+    for packed_once in (True, False):
+        times = {c.algorithm.name: measured[c.algorithm.name].total(packed_once) for c in timed}
+        winner = min(timed, key=lambda c: times[c.algorithm.name], default=None)
+        rivals = [c for c in timed if DOUBT_FACTOR * c.total(packed_once) <= winner.total(packed_once)]
+        names.update(c.algorithm.name for c in (winner, *rivals) if rivals)
+    return [c for c in timed if c.algorithm.name in names]
 
 
 def choose(problem, candidates, packed_once):
@@ -82,7 +103,7 @@ def choose(problem, candidates, packed_once):
             + "; ".join(f"{c.algorithm.name}: {c.reason}" for c in candidates)
             + "; relax deny, workspace_limit or precision (fc.config)"
         )
-    return min(eligible, key=lambda c: c.predicted if packed_once else c.predicted + c.predicted_pack).algorithm
+    return min(eligible, key=lambda c: c.total(packed_once)).algorithm
 
 
 def best(record, candidates, packed_once):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -39,6 +40,10 @@ _SURVEY_LIMIT = 10.0
 _PACK_SHARE = 0.2
 _PACK_COUNTS = 0.05
 _NEAR_TOTAL = 1.5
+# Those in doubt are timed again after these pauses, for so long each, as shares of the time given to all: a disturbance may have
+# passed by then.
+_DOUBT_PAUSES = (0.2, 0.4, 0.8)
+_DOUBT_SHARE = 0.2
 # The OpenMP and other thread pools of guests spin for milliseconds after each call.
 _SETTLE_SECONDS = 0.01
 
@@ -58,10 +63,11 @@ class Timings(NamedTuple):
     def merged(self, older):
         """These with what was found earlier for the same problem."""
         measured, guests = (
-            {name: found.merged(earlier[name]) if name in earlier else found for name, found in later.items()}
+            earlier | {name: found.merged(earlier[name]) if name in earlier else found for name, found in later.items()}
             for later, earlier in ((self.measured, older.measured), (self.guests, older.guests))
         )
-        return Timings(measured, self.failed, guests)
+        failed = {name: reason for name, reason in (older.failed | self.failed).items() if name not in measured}
+        return Timings(measured, failed, guests)
 
 
 class Survey(NamedTuple):
@@ -133,15 +139,28 @@ def measure(problem, algorithms, seconds, guests=None):
     return Timings(measured, failed, {name: timings[name] for name in guests if name in timings})
 
 
-def measured_record(problem, candidates, timed, config, n, seconds):
-    """Time some of the candidates, store what was found, and drop the plans in memory that rest on less."""
-    return _stored(problem, candidates, measure(problem, [c.algorithm for c in timed], seconds), config, n)
+def measured_record(problem, candidates, timed, config, n, seconds, earlier=None):
+    """Time some of the candidates, store what was found, and drop the plans in memory that rest on less.
+
+    What contradicts the predictions is timed again, a few times with pauses between them, and each one's fastest counts; so do the
+    figures of an `earlier` record.
+    """
+    timings = measure(problem, [c.algorithm for c in timed], seconds)
+    if earlier is not None:
+        timings = timings.merged(Timings(earlier.measured, {}, {}))
+    for pause in _DOUBT_PAUSES:
+        doubted = heuristic.doubted(timings.measured, candidates)
+        if not doubted:
+            break
+        time.sleep(pause * seconds)
+        timings = measure(problem, [c.algorithm for c in doubted], _DOUBT_SHARE * seconds).merged(timings)
+    return _stored(problem, candidates, timings, config, n, 1 + (earlier.looks if earlier else 0))
 
 
-def _stored(problem, candidates, timings, config, n):
+def _stored(problem, candidates, timings, config, n, looks=1):
     least = min(c.predicted for c in candidates if c.eligible)
     rejected = {c.algorithm.name: _rejection(c, least) for c in candidates if c.algorithm.name not in timings.measured}
-    record = Record(problem, n, timings.measured, rejected | timings.failed)
+    record = Record(problem, n, timings.measured, rejected | timings.failed, looks, time.time())
     if timings.measured:
         store.save(record, config)
     PLANS.drop(lambda plan: plan.problem == problem)

@@ -61,13 +61,16 @@ class Rejection:
 class Record:
     """Measurements of one problem on one number of threads, with one time for packing and one for running.
 
-    The two serve both habits: weights packed once, and in every call.
+    The two serve both habits: weights packed once, and in every call. `looks`: how often it was measured for what it says, the
+    last time at `time`, in seconds since 1970.
     """
 
     problem: object
     threads: int
     measured: dict[str, Measurement]
     rejected: dict[str, Rejection]
+    looks: int = 1
+    time: float = 0.0
 
     @property
     def complete(self):
@@ -78,13 +81,15 @@ class Record:
         """This record, with what only `older` holds."""
         measured = older.measured | self.measured
         rejected = older.rejected | self.rejected
-        return Record(self.problem, self.threads, measured, {k: v for k, v in rejected.items() if k not in measured})
+        return dataclasses.replace(self, measured=measured, rejected={k: v for k, v in rejected.items() if k not in measured})
 
     def to_dict(self):
         return {
             "problem": self.problem.key(),
             "threads": self.threads,
             "complete": self.complete,
+            "looks": self.looks,
+            "time": self.time,
             "measured": {name: dataclasses.asdict(m) for name, m in self.measured.items()},
             "rejected": {name: dataclasses.asdict(r) for name, r in self.rejected.items()},
         }
@@ -96,7 +101,7 @@ class Record:
         rejected = {name: _rejection(entry) for name, entry in data["rejected"].items()}
         if not measured:
             raise ValueError("no measurements")
-        return cls(problem, threads, measured, rejected)
+        return cls(problem, threads, measured, rejected, **_numbers({name: data[name] for name in ("looks", "time")}))
 
 
 def fastest(times, order):

@@ -30,7 +30,7 @@ except ImportError:  # not on Windows, where concurrent writers of one problem m
 __all__ = ["cache_folder", "load", "save"]
 
 _FORMAT = "fastconv record"
-_VERSION = 1
+_VERSION = 2
 # Keeps file names below the 255 bytes of common file systems.
 _MAX_READABLE = 100
 _MAX_UNSAVED = 1024

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastconv as fc
+from clock import CLOCK
 from fastconv import selection
 from registered_toys import own_store, register_only  # noqa: F401 -- fixtures
 from toys import Toy
@@ -105,6 +106,68 @@ def test_replay_takes_what_is_stored_or_raises(toys):
     assert chosen(effort="replay") == ("a", "stored")
     with pytest.raises(fc.MissingPlanError), fc.num_threads(3):
         fc.plan(P, effort="replay")
+
+
+# -- doubt ------------------------------------------------------------------------------------------------------------
+
+
+class Disturbed(Toy):
+    """Ten times as slow for some seconds of its life."""
+
+    def __init__(self, name, *, lasting, **figures):
+        super().__init__(name, **figures)
+        self.usual, self.end = self.seconds, CLOCK.time() + lasting
+
+    def run(self, *args):
+        self.seconds = self.usual * (10 if CLOCK.time() < self.end else 1)
+        super().run(*args)
+
+
+def test_what_contradicts_the_predictions_is_timed_again(register_only):  # noqa: F811
+    register_only(Disturbed("disturbed", cost=1.0, seconds=FAST, lasting=0.5), Toy("usual", cost=2.0, seconds=SLOW))
+    assert chosen(effort="measure") == ("disturbed", "measured")
+
+
+def test_only_what_is_in_doubt_is_timed_again(register_only):  # noqa: F811
+    doubted, winner, other = register_only(
+        Toy("doubted", cost=1.0, seconds=2 * SLOW), Toy("winner", cost=2.0, seconds=SLOW), Toy("other", cost=2.0, seconds=2 * SLOW)
+    )
+    assert chosen(effort="measure") == ("winner", "measured")
+    assert other.runs < doubted.runs < winner.runs + 10
+
+
+@pytest.mark.parametrize("costs", [(1.0, 1.1), (1.1, 1.0), (2.0, 1.0)])
+def test_what_is_as_predicted_is_not(register_only, monkeypatch, costs):  # noqa: F811
+    register_only(Toy("a", cost=costs[0], seconds=SLOW), Toy("b", cost=costs[1], seconds=FAST))
+    monkeypatch.setattr(CLOCK, "sleep", refusing(CLOCK.sleep, longest=SLOW))
+    assert chosen(effort="measure") == ("b", "measured")
+
+
+def refusing(sleep, longest):
+    def sleeping(seconds):
+        assert seconds <= longest
+        sleep(seconds)
+
+    return sleeping
+
+
+def test_doubt_is_settled_by_three_measurements_a_minute_apart(register_only):  # noqa: F811
+    toys = register_only(Toy("predicted", cost=1.0, seconds=SLOW), Toy("measured", cost=2.0, seconds=FAST))
+    for source in ("measured", "measured", "measured", "stored"):
+        assert chosen(effort="cached")[1] == ("heuristic" if not toys[1].runs else "stored")
+        selection.PLANS.drop()
+        assert chosen(effort="measure") == ("measured", source)
+        selection.PLANS.drop()
+        assert chosen(effort="measure") == chosen(effort="replay") == ("measured", "stored")
+        CLOCK.sleep(61)
+
+
+def test_doubt_ends_when_the_machine_has_calmed_down(register_only):  # noqa: F811
+    register_only(Disturbed("disturbed", cost=1.0, seconds=FAST, lasting=50), Toy("usual", cost=2.0, seconds=SLOW))
+    assert chosen(effort="measure") == ("usual", "measured")
+    CLOCK.sleep(61)
+    selection.PLANS.drop()
+    assert chosen(effort="measure") == ("disturbed", "measured")
 
 
 @pytest.mark.parametrize(
