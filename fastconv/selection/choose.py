@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["select"]
 
-# Stored measurements in doubt are made again this often in all, and so many seconds later at the earliest, when the machine may be
-# in another state.
+# Measurements in doubt are made this often in all, so many seconds apart at least: the machine may be in another state by then.
 _MOST_LOOKS = 3
 _SECONDS_BETWEEN_LOOKS = 60.0
 

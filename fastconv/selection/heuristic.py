@@ -79,10 +79,10 @@ def survivors(candidates):
 
 
 def doubted(measured, candidates):
-    """Those of the measured candidates whose times contradict the predictions: the fastest of a habit, and those predicted to beat it.
+    """Measured candidates whose times contradict the predictions: the fastest of a habit, and those predicted to beat it.
 
-    Either the predictions are wrong, or the machine was in another state than usual, as when a neighbour's work slows one kind of
-    instruction more than others.
+    Either the predictions are wrong, or the machine was in another state than usual, as when a neighbour's work slows one kind
+    of instruction more than others.
     """
     timed = [c for c in candidates if c.eligible and c.algorithm.name in measured]
     names = set()

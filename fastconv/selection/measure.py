@@ -40,8 +40,8 @@ _SURVEY_LIMIT = 10.0
 _PACK_SHARE = 0.2
 _PACK_COUNTS = 0.05
 _NEAR_TOTAL = 1.5
-# Those in doubt are timed again after these pauses, for so long each, as shares of the time given to all: a disturbance may have
-# passed by then.
+# Those in doubt are timed again after these pauses, for so long each, as shares of the time given to all: a disturbance may
+# have passed by then.
 _DOUBT_PAUSES = (0.2, 0.4, 0.8)
 _DOUBT_SHARE = 0.2
 # The OpenMP and other thread pools of guests spin for milliseconds after each call.
@@ -142,8 +142,8 @@ def measure(problem, algorithms, seconds, guests=None):
 def measured_record(problem, candidates, timed, config, n, seconds, earlier=None):
     """Time some of the candidates, store what was found, and drop the plans in memory that rest on less.
 
-    What contradicts the predictions is timed again, a few times with pauses between them, and each one's fastest counts; so do the
-    figures of an `earlier` record.
+    What contradicts the predictions is timed again, a few times with pauses between them, and each one's fastest counts; so do
+    the figures of an `earlier` record.
     """
     timings = measure(problem, [c.algorithm for c in timed], seconds)
     if earlier is not None:

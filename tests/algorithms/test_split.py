@@ -286,7 +286,8 @@ POINTS = (
 )  # fmt: skip
 
 
-# Fewer strips than threads: in lanes, planes, phases with strips in common and without, images side by side, of groups; rows as well.
+# Fewer strips than threads: in lanes, planes, phases with strips in common and without, images side by side, of groups.
+# Rows that are shared.
 SMALL = [
     "1x200x7x5,130x1x1",
     "3x200x5x5,130x1x1",

@@ -130,7 +130,9 @@ def test_what_contradicts_the_predictions_is_timed_again(register_only):  # noqa
 
 def test_only_what_is_in_doubt_is_timed_again(register_only):  # noqa: F811
     doubted, winner, other = register_only(
-        Toy("doubted", cost=1.0, seconds=2 * SLOW), Toy("winner", cost=2.0, seconds=SLOW), Toy("other", cost=2.0, seconds=2 * SLOW)
+        Toy("doubted", cost=1.0, seconds=2 * SLOW),
+        Toy("winner", cost=2.0, seconds=SLOW),
+        Toy("other", cost=2.0, seconds=2 * SLOW),
     )
     assert chosen(effort="measure") == ("winner", "measured")
     assert other.runs < doubted.runs < winner.runs + 10
