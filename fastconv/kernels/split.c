@@ -132,6 +132,59 @@ static int64_t strips_workspace(const geometry *s, int direction, int products, 
     return threads * own_bytes(s, direction, &z);
 }
 
+/* Phases that share strips and have something to compute. */
+typedef struct {
+    split_plan plan[MOST_SHARING];
+    const char *packed[MOST_SHARING];
+    tile_step *step[MOST_SHARING];
+    int64_t count;
+} phase_set;
+
+/* Of phases [first, first + sharing); `packed` goes on to the next. */
+static phase_set place_phases(const geometry *s, int backward, int products, int threads, int64_t first, int64_t sharing, char **tables,
+                              tile_step **step, const char **packed) {
+    phase_set set = {.count = 0};
+    for (int64_t i = first; i < first + sharing; i++) {
+        const int64_t n = set.count;
+        set.plan[n] = plan_split(s, backward, products, i, threads, tables[n]);
+        set.packed[n] = *packed, set.step[n] = step[n];
+        *packed += set.plan[n].groups * phase_weight_bytes(set.plan + n);
+        if (!set.plan[n].p.taps || !set.plan[n].p.h || !set.plan[n].p.w) continue;
+        place_steps(set.plan + n, step[n]);
+        set.count++;
+    }
+    return set;
+}
+
+/* What is done with sums, and where: `bias` as tiles, NULL: none; of images side by side `aside` and `sums`. */
+typedef struct {
+    const float *bias;
+    int activation;
+    float slope, *out, *scratch, *sums;
+    char *aside;
+} strip_store;
+
+/* Panels [first, last) of all phases of a strip that is split; `alone`: these are all. */
+static void multiply_phases(const phase_set *set, const split_strip *t, int alone, int64_t first, int64_t last, const strip_store *to) {
+    split_strip of_phase[MOST_SHARING];
+    strip_work work[MOST_SHARING];
+    for (int64_t k = 0; k < set->count; k++) {
+        const split_plan *q = set->plan + k;
+        of_phase[k] = *t, of_phase[k].q = q, of_phase[k].rows = MIN(t->rows, q->p.h - t->y0);
+        work[k] = work_on(of_phase + k, alone, set->packed[k] + t->group * phase_weight_bytes(q), set->step[k], to->bias, to->activation,
+                          to->slope, to->out, to->scratch);
+    }
+    for (int64_t k = 0; k < set->count; k++) {
+        if (of_phase[k].rows <= 0) continue;
+        if (t->q->aside)
+            multiply_aside(work + k, first, last, to->aside, to->sums);
+        else if (k + 1 < set->count && take_turns(set->plan + k, set->plan + k + 1))
+            multiply_two_phases(work + k, work[k + 1], first, last), k++;
+        else
+            multiply_strip(work + k, first, last);
+    }
+}
+
 static int strips_run(const geometry *s, int backward, int products, const float *x, const char *packed, const float *bias, int activation,
                       float slope, float *out, void *workspace, int threads) {
     const split_sizes z = sizes_of(s, backward, products, threads);
@@ -151,40 +204,29 @@ static int strips_run(const geometry *s, int backward, int products, const float
         char *strip = aligned_take(&p, z.strip), *compact = aligned_take(&p, z.compact), *row = aligned_take(&p, z.row);
         float *bias_tiles = (float *)aligned_take(&p, z.bias), *sums = (float *)aligned_take(&p, z.sums);
         char *aside = aligned_take(&p, z.aside);
+        const strip_store to = {bias ? bias_tiles : NULL, activation, slope, out, (float *)p, sums, aside};
         magnitudes m = no_magnitudes();
         const char *weights = packed + sizeof(split_header);
-        int planes_in_use = 0; /* of the first thread, by all */
+        int planes_in_use = 0; /* the first thread's, by all */
         clear_untouched(s, backward, tables[0], out);
         tiles_begin();
         for (int64_t i = 0; i < phases; i += sharing) {
-            split_plan plans[MOST_SHARING];
-            const char *packed_phase[MOST_SHARING];
-            int64_t count = 0; /* of those that have something to compute */
-            for (int64_t j = 0; j < sharing; j++) {
-                split_plan *q = plans + count;
-                *q = plan_split(s, backward, products, i + j, threads, tables[count]);
-                packed_phase[count] = weights;
-                weights += q->groups * phase_weight_bytes(q);
-                if (!q->p.taps || !q->p.h || !q->p.w) continue;
-                place_steps(q, step[count]);
-                count++;
-            }
-            if (!count) continue;
-            const split_plan *q = plans;
+            const phase_set set = place_phases(s, backward, products, threads, i, sharing, tables, step, &weights);
+            if (!set.count) continue;
             /* Strips are shared among the threads; where there are few of them, filters are too. Of fewer strips than threads, all threads
              * split each together, into the planes of the first. */
+            const split_plan *q = set.plan;
             const int64_t panels = CEIL_DIV(q->o.columns, SPLIT_PANEL), strips = q->groups * q->strips;
             const strip_sharing shared = sharing_of(strips, panels, split_chunks(q), team_size());
-            int64_t begin = thread_index(), end = strips * shared.filters, first_channel = 0, last_channel = q->o.depth;
-            if (shared.together) share_channels(q->o.depth, &first_channel, &last_channel);
+            split_strip t = {.q = q, .group = -1, .n0 = -1, .last_channel = q->o.depth, .parts = strip, .run = run,
+                             .compact = (uint16_t *)compact, .row = (float *)row};
+            int64_t begin = thread_index(), end = strips * shared.filters, first, last;
+            if (shared.together) share_channels(q->o.depth, &t.first_channel, &t.last_channel), t.parts -= thread_index() * own;
             else share(strips * shared.filters, thread_index(), team_size(), &begin, &end);
             if (planes_in_use || (shared.together && i > 0)) {
 #pragma omp barrier
             }
             planes_in_use = shared.together;
-            split_strip t = {.q = q, .group = -1, .n0 = -1, .first_channel = first_channel, .last_channel = last_channel,
-                             .parts = shared.together ? strip - thread_index() * own : strip, .run = run, .compact = (uint16_t *)compact,
-                             .row = (float *)row};
             for (int64_t j = begin; j < end; j += shared.together ? shared.filters : 1) {
                 if (shared.together && j != begin) {
 #pragma omp barrier
@@ -201,24 +243,8 @@ static int strips_run(const geometry *s, int backward, int products, const float
                 if (shared.together) {
 #pragma omp barrier
                 }
-                int64_t first, last;
                 share(panels, (int)(j % shared.filters), (int)shared.filters, &first, &last);
-                split_strip of_phase[MOST_SHARING];
-                strip_work work[MOST_SHARING];
-                for (int64_t k = 0; k < count; k++) {
-                    of_phase[k] = t, of_phase[k].q = plans + k, of_phase[k].rows = MIN(t.rows, plans[k].p.h - t.y0);
-                    work[k] = work_on(of_phase + k, shared.filters == 1, packed_phase[k] + t.group * phase_weight_bytes(plans + k), step[k],
-                                      bias ? bias_tiles : NULL, activation, slope, out, (float *)p);
-                }
-                for (int64_t k = 0; k < count; k++) {
-                    if (of_phase[k].rows <= 0) continue;
-                    if (q->aside)
-                        multiply_aside(work + k, first, last, aside, sums);
-                    else if (k + 1 < count && take_turns(plans + k, plans + k + 1))
-                        multiply_two_phases(work + k, work[k + 1], first, last), k++;
-                    else
-                        multiply_strip(work + k, first, last);
-                }
+                multiply_phases(&set, &t, shared.filters == 1, first, last, &to);
             }
         }
         stream_fence();
