@@ -66,7 +66,7 @@ def _decide(problem, algorithm, config, packed_once, n, seconds):
         record = _measure(problem, candidates, config, n, seconds or measure.EXHAUSTIVE_SECONDS, everything=True)
         return heuristic.best(record, candidates, packed_once), "measured", record
     record = store.load(problem, n, config)
-    if _covers(record, candidates) and not (config.effort == "measure" and _wants_a_look(record, candidates)):
+    if _covers(record, candidates) and not (config.effort == "measure" and _to_look_at(record, candidates)):
         return heuristic.best(record, candidates, packed_once), "stored", record
     if config.effort == "cached":
         return predicted, "heuristic", None
@@ -81,8 +81,7 @@ def _decide(problem, algorithm, config, packed_once, n, seconds):
         seconds = seconds or measure.MEASURE_SECONDS
         if not _covers(record, candidates):
             record = _measure(problem, candidates, config, n, seconds, everything=False)
-        elif _wants_a_look(record, candidates):
-            doubted = heuristic.doubted(record.measured, candidates)
+        elif doubted := _to_look_at(record, candidates):
             record = measure.measured_record(problem, candidates, doubted, config, n, seconds, earlier=record)
     return heuristic.best(record, candidates, packed_once), "measured", record
 
@@ -102,16 +101,16 @@ def _covers(record, candidates):
     """Whether every candidate that would be timed has been timed, or has failed."""
     if record is None:
         return False
-    failed = {name for name, rejection in record.rejected.items() if rejection.kind == "failed"}
     eligible = {c.algorithm.name for c in candidates if c.eligible}
     wanted = {c.algorithm.name for c in heuristic.survivors(candidates)}
-    return wanted <= record.measured.keys() | failed and bool(eligible & record.measured.keys())
+    return wanted <= record.measured.keys() | record.failed.keys() and bool(eligible & record.measured.keys())
 
 
-def _wants_a_look(record, candidates):
-    """Whether what was stored some time ago is in doubt, and has not been confirmed often enough."""
-    old = record.looks < _MOST_LOOKS and time.time() - record.time >= _SECONDS_BETWEEN_LOOKS
-    return old and bool(heuristic.doubted(record.measured, candidates))
+def _to_look_at(record, candidates):
+    """Those in doubt of what was stored some time ago, if it has not been confirmed often enough."""
+    if record.looks >= _MOST_LOOKS or time.time() - record.time < _SECONDS_BETWEEN_LOOKS:
+        return []
+    return heuristic.doubted(record.measured, candidates)
 
 
 def _measure(problem, candidates, config, n, seconds, everything):

@@ -147,7 +147,7 @@ def measured_record(problem, candidates, timed, config, n, seconds, earlier=None
     """
     timings = measure(problem, [c.algorithm for c in timed], seconds)
     if earlier is not None:
-        timings = timings.merged(Timings(earlier.measured, {}, {}))
+        timings = timings.merged(Timings(earlier.measured, earlier.failed, {}))
     for pause in _DOUBT_PAUSES:
         doubted = heuristic.doubted(timings.measured, candidates)
         if not doubted:

@@ -77,6 +77,11 @@ class Record:
         """Whether nothing was left out because of a filter; pruning by cost leaves out what could not have won."""
         return all(r.kind in ("unsupported", "pruned", "failed") for r in self.rejected.values())
 
+    @property
+    def failed(self):
+        """The rejections of algorithms that raised."""
+        return {name: rejection for name, rejection in self.rejected.items() if rejection.kind == "failed"}
+
     def merged(self, older):
         """This record, with what only `older` holds."""
         measured = older.measured | self.measured

@@ -164,6 +164,16 @@ def test_doubt_is_settled_by_three_measurements_a_minute_apart(register_only):  
         CLOCK.sleep(61)
 
 
+def test_a_look_forgets_no_failure(register_only, caplog):  # noqa: F811
+    register_only(Toy("predicted", cost=1.0, seconds=SLOW), Toy("measured", cost=2.0, seconds=FAST), Broken("broken"))
+    for source in ("measured", "measured", "measured", "stored"):
+        selection.PLANS.drop()
+        assert chosen(effort="measure") == ("measured", source)
+        assert fc.plan(P).explain().rows[2].reason == "raised RuntimeError: no luck"
+        CLOCK.sleep(61)
+    assert len(caplog.records) == 1
+
+
 def test_doubt_ends_when_the_machine_has_calmed_down(register_only):  # noqa: F811
     register_only(Disturbed("disturbed", cost=1.0, seconds=FAST, lasting=50), Toy("usual", cost=2.0, seconds=SLOW))
     assert chosen(effort="measure") == ("usual", "measured")
@@ -266,11 +276,12 @@ def test_a_pruned_candidate_is_timed_once_its_betters_are_denied(register_only):
         assert chosen(effort="measure") == ("c", "measured")
 
 
-def test_an_algorithm_that_raises_is_left_out(register_only, caplog):  # noqa: F811
-    class Broken(Toy):
-        def run(self, *args):
-            raise RuntimeError("no luck")
+class Broken(Toy):
+    def run(self, *args):
+        raise RuntimeError("no luck")
 
+
+def test_an_algorithm_that_raises_is_left_out(register_only, caplog):  # noqa: F811
     register_only(Broken("broken"), Toy("direct", cost=2.0))
     plan = fc.plan(P, effort="measure")
     assert plan.algorithm.name == "direct"
