@@ -207,32 +207,22 @@ static int strips_run(const geometry *s, int backward, int products, const float
         const strip_store to = {bias ? bias_tiles : NULL, activation, slope, out, (float *)p, sums, aside};
         magnitudes m = no_magnitudes();
         const char *weights = packed + sizeof(split_header);
-        int planes_in_use = 0; /* the first thread's, by all */
         clear_untouched(s, backward, tables[0], out);
         tiles_begin();
         for (int64_t i = 0; i < phases; i += sharing) {
             const phase_set set = place_phases(s, backward, products, threads, i, sharing, tables, step, &weights);
             if (!set.count) continue;
-            /* Strips are shared among the threads; where there are few of them, filters are too. Of fewer strips than threads, all threads
-             * split each together, into the planes of the first. */
+            /* Strips are shared among the threads; where there are few of them, filters are too. */
             const split_plan *q = set.plan;
-            const int64_t panels = CEIL_DIV(q->o.columns, SPLIT_PANEL), strips = q->groups * q->strips;
-            const strip_sharing shared = sharing_of(strips, panels, split_chunks(q), team_size());
-            split_strip t = {.q = q, .group = -1, .n0 = -1, .last_channel = q->o.depth, .parts = strip, .run = run,
-                             .compact = (uint16_t *)compact, .row = (float *)row};
-            int64_t begin = thread_index(), end = strips * shared.filters, first, last;
-            if (shared.together) share_channels(q->o.depth, &t.first_channel, &t.last_channel), t.parts -= thread_index() * own;
-            else share(strips * shared.filters, thread_index(), team_size(), &begin, &end);
-            if (planes_in_use || (shared.together && i > 0)) {
-#pragma omp barrier
-            }
-            planes_in_use = shared.together;
-            for (int64_t j = begin; j < end; j += shared.together ? shared.filters : 1) {
-                if (shared.together && j != begin) {
-#pragma omp barrier
-                }
-                if (shared.together || j == begin || j % shared.filters == 0) {
-                    const int64_t index = j / shared.filters % q->strips, group = j / shared.filters / q->strips;
+            const int64_t panels = CEIL_DIV(q->o.columns, SPLIT_PANEL);
+            const strip_sharing shared = sharing_of(q->groups * q->strips, panels, team_size());
+            split_strip t = {.q = q, .group = -1, .n0 = -1, .parts = strip, .run = run, .compact = (uint16_t *)compact, .row = (float *)row};
+            int64_t begin, end;
+            share(shared.shares, thread_index(), team_size(), &begin, &end);
+            for (int64_t j = begin; j < end; j++) {
+                const strip_share now = share_at(&shared, panels, j, begin);
+                if (now.begins) {
+                    const int64_t index = now.strip % q->strips, group = now.strip / q->strips;
                     if (bias && group != t.group) fill_bias(q, bias + group * q->o.columns, bias_tiles);
                     if (group != t.group) t.n0 = -1;
                     t.group = group;
@@ -240,11 +230,7 @@ static int strips_run(const geometry *s, int backward, int products, const float
                     if (q->aside) fill_aside(&t, x, &m);
                     else fill_strip(&t, x, &m);
                 }
-                if (shared.together) {
-#pragma omp barrier
-                }
-                share(panels, (int)(j % shared.filters), (int)shared.filters, &first, &last);
-                multiply_phases(&set, &t, shared.filters == 1, first, last, &to);
+                multiply_phases(&set, &t, shared.filters == 1, now.first, now.last, &to);
             }
         }
         stream_fence();
@@ -354,7 +340,7 @@ static split_amounts strips_work(const geometry *s, int direction, int products,
             all.chain = MAX(all.chain, q.steps);
             all.blocks += panels * (q.aside ? asides * q.chunks * pixels_under_taps(&q.o, &q.p) : strips * pixels * q.steps);
             all.sums += panels * (q.aside ? asides * q.p.h * q.p.w : strips * pixels);
-            const int64_t split = sharing_of(strips, panels, split_chunks(&q), threads).split;
+            const int64_t split = sharing_of(strips, panels, threads).split;
             const int64_t aside_bytes = asides * q.image_rows * q.pitch * q.aside * q.planes * q.chunks * q.parts * TILE_ROW;
             if (sharing_phases(s, direction) == 1 || !all.parts)
                 all.parts += q.aside ? aside_bytes * split / MAX(1, strips) : split * split_strip_bytes(&q);

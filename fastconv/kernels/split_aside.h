@@ -35,17 +35,16 @@ INLINE int64_t aside_place(const split_plan *q, int64_t u, int64_t v) { return (
 /* Channels-last rows [u0, u1) of the planes. */
 INLINE void fill_aside_pixels(const int parts, const split_strip *t, int64_t u0, int64_t u1, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t step = q->p.step_w * q->o.src_c, part_bytes = q->plane * TILE_ROW, channels = t->last_channel - t->first_channel;
+    const int64_t step = q->p.step_w * q->o.src_c, depth = q->o.depth, part_bytes = q->plane * TILE_ROW;
     const int64_t slot_bytes = q->chunks * parts * part_bytes, pixel_bytes = q->aside * TILE_ROW;
-    char *planes = t->parts + t->first_channel / TERMS * parts * part_bytes;
     for (int64_t slot = 0; slot < q->planes; slot++)
         for (int64_t u = u0; u < u1; u++) {
             const int64_t y = u * q->p.step_h + q->slot_y[slot], count = CEIL_DIV(q->o.src_w - q->slot_x[slot], q->p.step_w);
             for (int64_t b = 0; b < t->images && y < q->o.src_h; b++) {
                 const int64_t pixel = ((t->n0 + b) * q->o.src_h + y) * q->o.src_w + q->slot_x[slot];
-                const float *from = x + pixel * q->o.src_c + t->group * q->o.depth + t->first_channel;
-                char *to = planes + slot * slot_bytes + (aside_place(q, u, 0) + b) * TILE_ROW;
-                for (int64_t v = 0; v < count; v++, from += step, to += pixel_bytes) split_pixel(parts, channels, from, to, part_bytes, m);
+                const float *from = x + pixel * q->o.src_c + t->group * depth;
+                char *to = t->parts + slot * slot_bytes + (aside_place(q, u, 0) + b) * TILE_ROW;
+                for (int64_t v = 0; v < count; v++, from += step, to += pixel_bytes) split_pixel(parts, depth, from, to, part_bytes, m);
             }
         }
 }
@@ -122,7 +121,7 @@ INLINE void fill_apart_planes(const int parts, const split_strip *t, int64_t u0,
     for (int64_t u = u0, end; u < u1; u = end) {
         end = MIN(u1, u + q->held_rows - u % q->held_rows);
         const int64_t together = CEIL_DIV(APART_PIXELS, (end - u) * q->pitch);
-        for (int64_t c0 = t->first_channel; c0 < t->last_channel; c0 += TERMS)
+        for (int64_t c0 = 0; c0 < depth; c0 += TERMS)
             for (int64_t b = 0; b < t->images; b += together)
                 for (int64_t slot = 0; slot < q->planes; slot++) {
                     const int64_t rows = rows_from(q, slot, u, end), y = u * q->p.step_h + q->slot_y[slot];
@@ -148,7 +147,7 @@ INLINE void fill_aside_planes(const int parts, const split_strip *t, int64_t u0,
             const int64_t y = u * q->p.step_h + q->slot_y[slot];
             rows = aside_run(q, slot, u, u1, &count);
             if (y >= q->o.src_h) continue;
-            for (int64_t c0 = t->first_channel; c0 < t->last_channel; c0 += TERMS)
+            for (int64_t c0 = 0; c0 < depth; c0 += TERMS)
                 for (int64_t b = 0; b < t->images; b++) {
                     const int64_t channels = MIN(TERMS, depth - c0);
                     const float *from = x + ((t->n0 + b) * q->o.src_c + t->group * depth + c0) * channel + y * q->o.src_w + q->slot_x[slot];

@@ -15,7 +15,6 @@ typedef struct {
 typedef struct {
     const split_plan *q;
     int64_t group, n0, images, y0, rows;
-    int64_t first_channel, last_channel; /* that this thread fills planes of, whole chunks; all, or it shares the planes with others */
     int64_t held;       /* images side by side: rows of the planes up to which they are filled */
     char *parts;        /* the planes, or the patches */
     held_run *run;      /* as many as a plane has rows */
@@ -26,9 +25,8 @@ typedef struct {
 /* Makes it the strip of this index, of a batch of so many images. */
 static void place_strip(split_strip *t, int64_t index, int64_t batch) {
     const split_plan *q = t->q;
-    const int64_t sets = q->strips / q->row_strips;
-    strip_extent e = strip_at(index, batch, sets, q->h, q->row_strips);
-    if (q->aside) e.n0 = index / q->row_strips * q->aside, e.images = MIN(q->aside, batch - e.n0);
+    strip_extent e = strip_at(index, batch, q->h, q->cut);
+    if (q->aside) e.n0 = index / q->cut.pieces * q->aside, e.images = MIN(q->aside, batch - e.n0);
     if (e.n0 != t->n0) t->held = 0;
     t->n0 = e.n0, t->images = e.images, t->y0 = e.y0, t->rows = e.rows;
 }
@@ -99,7 +97,7 @@ static void zero_gaps(const split_strip *t, int64_t first, int64_t runs, int64_t
     zero_bytes(plane + unit * end, unit * (((t->images - 1) * q->image_rows + t->rows + q->span_y) * q->pitch + q->behind - end));
 }
 
-/* So many channels of a pixel to its places in the planes of a slot, [chunk][part]: of 32 channels 16 are paired with the other 16. */
+/* The channels of a pixel to its places in the planes of a slot, [chunk][part]: of 32 channels 16 are paired with the other 16. */
 INLINE void split_pixel(const int parts, int64_t depth, const float *from, char *to, int64_t part_bytes, magnitudes *m) {
     const int64_t whole = depth / TERMS * TERMS, left = depth - whole;
     for (int64_t c = 0; c < whole; c += TERMS, to += parts * part_bytes)
@@ -110,18 +108,18 @@ INLINE void split_pixel(const int parts, int64_t depth, const float *from, char 
 /* Channels-last planes: [slot][chunk][part][pixel][32 channels]. */
 INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
-    const int64_t part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes, channels = t->last_channel - t->first_channel;
+    const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes;
     const int64_t pixel_step = q->p.step_w * q->o.src_c, image = q->o.src_h * q->o.src_w;
-    for (int64_t slot = 0; slot < q->planes && channels > 0; slot++) {
-        char *plane = t->parts + (slot * q->chunks + t->first_channel / TERMS) * chunk_bytes;
+    for (int64_t slot = 0; slot < q->planes; slot++) {
+        char *plane = t->parts + slot * q->chunks * chunk_bytes;
         const int64_t runs = held_runs(t, slot), without_gaps = runs_without_gaps(t, runs);
         for (int64_t i = 0; i < runs; i++) {
-            const float *from = x + (t->run[i].n * image + t->run[i].from) * q->o.src_c + t->group * q->o.depth + t->first_channel;
+            const float *from = x + (t->run[i].n * image + t->run[i].from) * q->o.src_c + t->group * depth;
             char *to = plane + t->run[i].to * TILE_ROW;
             for (int64_t left = t->run[i].count; left > 0; left--, from += pixel_step, to += TILE_ROW)
-                split_pixel(parts, channels, from, to, part_bytes, m);
+                split_pixel(parts, depth, from, to, part_bytes, m);
         }
-        for (int64_t k = 0; k < CEIL_DIV(channels, TERMS) * parts; k++) zero_gaps(t, without_gaps, runs, TILE_ROW, plane + k * part_bytes);
+        for (int64_t k = 0; k < q->chunks * parts; k++) zero_gaps(t, without_gaps, runs, TILE_ROW, plane + k * part_bytes);
     }
 }
 
@@ -191,7 +189,7 @@ INLINE void fill_channel_planes(const int parts, const split_strip *t, const flo
     const int64_t row_bytes = 4 * q->plane, part_bytes = TILE * row_bytes, channel = q->o.src_h * q->o.src_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
         const int64_t runs = held_runs(t, slot), without_gaps = runs_without_gaps(t, runs);
-        for (int64_t pair = t->first_channel / 2; pair < ROUND_UP(t->last_channel, TERMS) / 2; pair++) {
+        for (int64_t pair = 0; pair < q->chunks * TILE; pair++) {
             char *plane = t->parts + ((slot * q->chunks + pair / TILE) * parts * TILE + pair % TILE) * row_bytes;
             const int64_t c = 2 * pair;
             for (int64_t i = 0; i < runs && c < q->o.depth; i++) {
@@ -241,7 +239,7 @@ INLINE void turn_channel_planes(const int parts, const split_strip *t, const flo
     const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, channel = q->o.src_h * q->o.src_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
         const int64_t runs = held_runs(t, slot), without_gaps = runs_without_gaps(t, runs);
-        for (int64_t c0 = t->first_channel; c0 < t->last_channel; c0 += TERMS) {
+        for (int64_t c0 = 0; c0 < depth; c0 += TERMS) {
             char *plane = t->parts + (slot * q->chunks + c0 / TERMS) * parts * part_bytes;
             for (int64_t r = 0; r < runs; r++) {
                 const float *from = x + (t->run[r].n * q->o.src_c + t->group * depth + c0) * channel + t->run[r].from;

@@ -67,7 +67,8 @@ typedef struct {
     int64_t held_rows;           /* of these, rows of a plane: row u is at u modulo so many, for the weight gradient from a strip's first */
     int64_t h;                   /* output rows, of the phase that has the most if they share */
     int64_t rows, images;        /* output rows of a strip, of `images` images, at most */
-    int64_t row_strips, strips;  /* per image, or so many side by side; of the batch */
+    strip_cut cut;               /* into strips, of images or sets of those side by side; */
+    int64_t strips;              /* so many */
     int64_t kinds;               /* weight gradient: of pairs of pixels */
     int apart;                   /* weight gradient: every thread has strips and sums of its own */
     int64_t result_bytes;        /* of all outputs */
@@ -198,24 +199,17 @@ static void overlap_patches(split_plan *q) {
     for (int64_t i = 0; i < p->taps; i++) p->tap[i] = rows[i % high * wide + i / high];
 }
 
-/* Chunks of channels that threads may split apart. */
-INLINE int64_t split_chunks(const split_plan *q) { return q->patches ? 1 : q->chunks; }
-
-/* About what a thread takes for its share if `sets` of the images are cut into `pieces`, in times of storing a cache line: splitting takes
- * one for each that it stores, reading what another thread has split half of one, a tile product two, a line of weights half of one.
- * `taps`: of all phases that share strips. */
-static int64_t time_of_share(const split_plan *q, int64_t batch, int64_t sets, int64_t pieces, int64_t taps, int64_t pixel_bytes,
-                             int threads) {
-    const int64_t images = CEIL_DIV(batch, sets), rows = CEIL_DIV(q->h, pieces), before = (images - 1) * q->image_rows;
+/* The strips, of `images` at most where they are whole ones: the same for all phases that share them, whose taps `taps` are. `pixel_bytes`:
+ * of all parts. */
+static strip_cut cut_split(const split_plan *q, int weight, int64_t batch, int64_t images, int64_t taps, int64_t pixel_bytes, int threads) {
     const int64_t panels = CEIL_DIV(q->o.columns, SPLIT_PANEL), steps = q->patches ? q->steps : q->chunks * taps;
-    const int64_t split = (before + rows + (q->patches ? 0 : q->span_y)) * q->pitch * pixel_bytes / CACHE_LINE;
-    const int64_t products = CEIL_DIV((before + rows) * q->pitch, TILE) * 2 * panels * steps * q->products;
-    const int64_t weights = panels * steps * q->parts * 2 * TILE_BYTES / CACHE_LINE;
-    const int64_t strips = q->groups * sets * pieces;
-    const strip_sharing sharing = sharing_of(strips, panels, split_chunks(q), threads);
-    const int64_t others = sharing.together ? strips * split * (threads - 1) : 0;
-    return (sharing.split * split + others / 2) / threads +
-           CEIL_DIV(strips * sharing.filters, threads) * (2 * products + weights / 2) / sharing.filters;
+    const int slow = q->p.step_w > 1 || (!q->channels_last && !q->lanes); /* to split: by pieces of lines */
+    const strip_amounts amounts = {
+        .batch = batch, .groups = weight ? 1 : q->groups, .height = q->h, .image_rows = q->image_rows, .span = q->patches ? 0 : q->span_y,
+        .pitch = q->pitch, .lines = (1 + slow) * pixel_bytes / CACHE_LINE, .products = 2 * panels * steps * q->products, .panels = panels,
+        .weights = panels * steps * q->parts * 2 * TILE_BYTES / CACHE_LINE,
+        .filters = q->channels_last ? 0 : q->o.columns, .pixels = q->channels_last ? q->pitch : 0};
+    return cut_strips(&amounts, images, CEIL_DIV(q->h, q->rows), weight || q->aside, threads);
 }
 
 /* `tables`: split_tables_bytes. */
@@ -295,7 +289,6 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
         q.rows = MIN(q.h, MAX(1, budget / (row_bytes * q.aside) - q.span_y));
         if (q.rows + q.span_y >= q.image_rows) q.rows = q.h;
     }
-    q.row_strips = CEIL_DIV(q.h, q.rows);
     if (weight) {
         const int64_t terms = q.patches ? q.o.depth * p->taps : q.o.depth, taps_apart = q.patches ? 1 : p->taps;
         const int64_t tiles = CEIL_DIV(q.o.columns, SPLIT_PANEL) * CEIL_DIV(terms, SPLIT_PANEL) * taps_apart;
@@ -303,24 +296,11 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
         q.apart = threads > 1 && (tiles * 4 * TILE_BYTES <= SPLIT_APART_BYTES || pixels >= SPLIT_APART_PIXELS * threads);
         if (!q.apart) threads = 1; /* they share each strip */
     }
-    /* Even shares for all threads; of rows where images are too few and that is better than sharing filters. */
-    const int64_t alike = weight ? 1 : q.groups; /* strips of the same outputs, of other groups */
-    int64_t sets = CEIL_DIV(s->n, MAX(1, q.aside));
-    if (q.row_strips > 1) {
-        q.row_strips = MIN(q.h, even_pieces(q.row_strips, alike * sets, threads));
-    } else if (!q.aside && s->n > 0) {
-        const int64_t some = MIN(s->n, even_pieces(CEIL_DIV(s->n, MAX(1, budget / (row_bytes * q.image_rows))), alike, threads));
-        const int64_t pieces = MIN(q.h, even_pieces(1, alike * s->n, threads));
-        if (!weight && pieces > 1 &&
-            time_of_share(&q, s->n, s->n, pieces, strip_taps, pixel_bytes, threads) <
-                time_of_share(&q, s->n, some, 1, strip_taps, pixel_bytes, threads))
-            q.row_strips = pieces;
-        else
-            sets = some;
-    }
-    q.rows = CEIL_DIV(q.h, q.row_strips);
-    q.images = q.aside ? q.aside : CEIL_DIV(MAX(1, s->n), MAX(1, sets));
-    q.strips = sets * q.row_strips;
+    const int64_t batch = CEIL_DIV(s->n, MAX(1, q.aside)), images = q.aside ? 1 : MAX(1, budget / (row_bytes * q.image_rows));
+    q.cut = cut_split(&q, weight, batch, images, strip_taps, pixel_bytes, threads);
+    q.rows = CEIL_DIV(q.h, q.cut.pieces);
+    q.images = q.aside ? q.aside : CEIL_DIV(MAX(1, s->n), MAX(1, q.cut.sets));
+    q.strips = q.cut.sets * q.cut.pieces;
     q.apart = q.apart && q.strips >= threads;
     if (q.aside) {
         q.held_rows = MIN(q.image_rows, q.rows + q.span_y);

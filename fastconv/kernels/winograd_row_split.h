@@ -23,7 +23,8 @@ enum {
     ROW_FEW_BYTES = 1 << 20,          /* of all filters, up to which they stay in the second-level cache; */
     ROW_V_BYTES = 384 * 1024,         /* of V beside them; */
     ROW_GROUP = 8,                    /* and blocks that are multiplied together, so that M stays in the first, or nearly */
-    ROW_MOST_BYTES = 6 << 20          /* of V beside more filters, of which those of a point stay in the cache with V of that point */
+    ROW_MOST_BYTES = 6 << 20,         /* of V beside more filters, of which those of a point stay in the cache with V of that point */
+    ROW_LINE_COST = 4                 /* of transforming and splitting a cache line of V, in times of splitting one */
 };
 
 typedef struct {
@@ -37,7 +38,8 @@ typedef struct {
     int64_t span;                     /* rows of the source beyond those of the result */
     int64_t image_rows;               /* from image to image of a strip */
     int64_t rows, images;             /* of a strip, at most */
-    int64_t row_strips, strips;       /* of an image; of the batch */
+    strip_cut cut;                    /* into strips, */
+    int64_t strips;                   /* so many */
     int64_t plane;                    /* tiles of V for a point */
     int64_t v_part, v_point, v_chunk; /* bytes of V from one to the next */
     int64_t step, point, panel;       /* bytes of the filters of a product, of a point, of a panel */
@@ -64,15 +66,15 @@ static row_split plan_row_split(const geometry *s, int direction, int parts, int
     const int64_t budget = few ? ROW_V_BYTES : ROW_MOST_BYTES;
     /* Rows that strips share are transformed for each. */
     q.rows = MIN(q.dst_h, MAX(MAX(1, 2 * q.span), budget / row - q.span));
-    q.row_strips = CEIL_DIV(q.dst_h, q.rows);
     q.image_rows = shared_pitch(q.dst_h, -q.top, q.span, q.src_h);
-    int64_t sets = q.n;
-    if (q.row_strips > 1 || (few && q.n < threads))
-        q.row_strips = MIN(q.dst_h, even_pieces(q.row_strips, q.groups * q.n, threads));
-    else
-        sets = MIN(q.n, even_pieces(CEIL_DIV(q.n, MAX(1, budget / (row * q.image_rows))), q.groups, threads));
-    q.rows = CEIL_DIV(q.dst_h, q.row_strips), q.images = CEIL_DIV(q.n, sets);
-    q.strips = sets * q.row_strips;
+    const strip_amounts amounts = {
+        .batch = q.n, .groups = q.groups, .height = q.dst_h, .image_rows = q.image_rows, .span = q.span, .pitch = q.tiles,
+        .lines = ROW_LINE_COST * q.chunks * ROW_POINTS * parts, .panels = q.panels, .weights = filters / CACHE_LINE,
+        .products = 2 * q.panels * q.chunks * ROW_POINTS * q.taps * products_of(parts),
+        .filters = s->channels_last ? 0 : q.columns, .pixels = s->channels_last ? q.dst_w : 0};
+    q.cut = cut_strips(&amounts, MAX(1, budget / (row * q.image_rows)), CEIL_DIV(q.dst_h, q.rows), 0, threads);
+    q.rows = CEIL_DIV(q.dst_h, q.cut.pieces), q.images = CEIL_DIV(q.n, q.cut.sets);
+    q.strips = q.cut.sets * q.cut.pieces;
     const int64_t outputs = ((q.images - 1) * q.image_rows + q.rows) * q.tiles;
     q.plane = outputs + q.span * q.tiles + SPLIT_ROWS;
     /* By a cache line more, to different sets of the first-level cache. */
@@ -180,15 +182,9 @@ typedef void row_data(const float *, const float *, int64_t, int64_t, int, char 
 INSTANCE(1) INSTANCE(2)
 #undef INSTANCE
 
-/* A strip, and the channels of it that this thread transforms. */
-typedef struct {
-    strip_extent at;
-    int64_t first_channel, last_channel;
-} row_strip;
-
 /* A row of a channels-last image to its place in V; x: of the first pixel of a group. */
-static void split_row_nhwc(const row_split *q, const row_strip *t, row_data *data, const float *x, char *v, magnitudes *m) {
-    for (int64_t c = t->first_channel; c < t->last_channel; c += TERMS, v += q->v_chunk)
+static void split_row_nhwc(const row_split *q, row_data *data, const float *x, char *v, magnitudes *m) {
+    for (int64_t c = 0; c < q->depth; c += TERMS, v += q->v_chunk)
         for (int64_t tx = 0; tx < q->tiles; tx++) {
             const int64_t first = tx * ROW_OUTPUTS - q->left, lanes = q->depth - c;
             const int whole = tx == 0 || tx == q->tiles - 1;
@@ -214,19 +210,18 @@ static int64_t row_line(const row_split *q) { return (q->tiles * ROW_OUTPUTS + R
 enum { ROW_RESULTS = SPLIT_ROWS * ROW_OUTPUTS * TILE };
 
 /* The same of an NCHW image, row y. `line`: two of row_line. Longer rows of the next channels, or of the next row, are asked for. */
-static void split_row_nchw(const row_split *q, const row_strip *t, row_data *data, const float *x, int64_t y, float *line, char *v,
-                           magnitudes *m) {
+static void split_row_nchw(const row_split *q, row_data *data, const float *x, int64_t y, float *line, char *v, magnitudes *m) {
     const int64_t width = q->tiles * ROW_OUTPUTS + ROW_KERNEL - 1, plane = q->src_h * q->src_w;
     float *const second = line + width * TILE;
-    for (int64_t c = t->first_channel; c < t->last_channel; c += TERMS, v += q->v_chunk) {
+    for (int64_t c = 0; c < q->depth; c += TERMS, v += q->v_chunk) {
         for (int64_t h = 0; h < 2; h++) {
             const int64_t lanes = MIN(TILE, q->depth - c - h * TILE);
             if (lanes > 0) fill_strip_f32(x + (c + h * TILE) * plane, lanes, q->src_h, q->src_w, y, 1, -q->left, width, h ? second : line);
             else memset(second, 0, width * TILE * sizeof(float));
         }
-        const int last = c + TERMS >= t->last_channel;
-        const float *next = x + (last ? t->first_channel * plane + (y + 1) * q->src_w : (c + TERMS) * plane + y * q->src_w);
-        const int64_t left = last ? (y + 1 < q->src_h ? t->last_channel - t->first_channel : 0) : t->last_channel - c - TERMS;
+        const int last = c + TERMS >= q->depth;
+        const float *next = x + (last ? (y + 1) * q->src_w : (c + TERMS) * plane + y * q->src_w);
+        const int64_t left = last ? (y + 1 < q->src_h ? q->depth : 0) : q->depth - c - TERMS;
         const int64_t fetched = q->src_w > TILE ? MIN(TERMS, left) : 0;
         for (int64_t tx = 0; tx < q->tiles; tx++) {
             FETCH_ROWS(next, plane, fetched, q->src_w, tx, q->tiles, 0)
@@ -236,22 +231,20 @@ static void split_row_nchw(const row_split *q, const row_strip *t, row_data *dat
     }
 }
 
-static void fill_row_strip(const row_split *q, const row_strip *t, const float *x, int64_t group, float *line, char *v, magnitudes *m) {
+static void fill_row_strip(const row_split *q, const strip_extent *t, const float *x, int64_t group, float *line, char *v, magnitudes *m) {
     row_data *const data = q->parts == 1 ? row_split_data_1 : row_split_data_2;
     const int64_t image = q->src_h * q->src_w * q->src_c, channel = q->channels_last ? 1 : q->src_h * q->src_w;
-    const int64_t chunks = CEIL_DIV(t->last_channel - t->first_channel, TERMS);
-    v += t->first_channel / TERMS * q->v_chunk;
-    for (int64_t i = 0; i < t->at.images; i++)
-        for (int64_t r = 0; r < t->at.rows + q->span; r++) {
-            const int64_t y = t->at.y0 + r - q->top;
-            const float *from = x + (t->at.n0 + i) * image + group * q->depth * channel;
+    for (int64_t i = 0; i < t->images; i++)
+        for (int64_t r = 0; r < t->rows + q->span; r++) {
+            const int64_t y = t->y0 + r - q->top;
+            const float *from = x + (t->n0 + i) * image + group * q->depth * channel;
             char *to = v + (i * q->image_rows + r) * q->tiles * TILE_ROW;
             if (y < 0 || y >= q->src_h)
-                for (int64_t j = 0; j < chunks * ROW_POINTS * q->parts; j++) memset(to + j * q->v_part, 0, q->tiles * TILE_ROW);
+                for (int64_t j = 0; j < q->chunks * ROW_POINTS * q->parts; j++) memset(to + j * q->v_part, 0, q->tiles * TILE_ROW);
             else if (q->channels_last)
-                split_row_nhwc(q, t, data, from + y * q->src_w * q->src_c, to, m);
+                split_row_nhwc(q, data, from + y * q->src_w * q->src_c, to, m);
             else
-                split_row_nchw(q, t, data, from, y, line, to, m);
+                split_row_nchw(q, data, from, y, line, to, m);
         }
 }
 
@@ -360,36 +353,24 @@ static int row_split_run(const geometry *s, int direction, int parts, const floa
         magnitudes m = no_magnitudes();
         for (int64_t i = 0; i < q.taps; i++) step[i] = (tile_step){i * q.tap_step * q.tiles * TILE_ROW, i * q.step};
         tiles_begin();
-        /* Strips are shared among the threads; where there are few of them, filters are too. V of those that all threads transform together
-         * is the first one's. */
-        const int64_t items = q.groups * q.strips;
-        const strip_sharing shared = sharing_of(items, q.panels, q.chunks, team_size());
-        row_strip t = {.last_channel = q.depth};
-        int64_t begin = thread_index(), end = items * shared.filters;
-        if (shared.together) share_channels(q.depth, &t.first_channel, &t.last_channel), v -= thread_index() * z.own;
-        else share(items * shared.filters, thread_index(), team_size(), &begin, &end);
-        for (int64_t i = begin; i < end; i += shared.together ? shared.filters : 1) {
-            const int64_t group = i / shared.filters / q.strips;
-            t.at = strip_at(i / shared.filters % q.strips, q.n, q.strips / q.row_strips, q.dst_h, q.row_strips);
-            const int64_t pixels = q.channels_last ? 1 : q.dst_h * q.dst_w;
-            const int64_t tiles = ((t.at.images - 1) * q.image_rows + t.at.rows) * q.tiles;
+        /* Strips are shared among the threads; where there are few of them, filters are too. */
+        const strip_sharing shared = sharing_of(q.groups * q.strips, q.panels, team_size());
+        int64_t begin, end;
+        share(shared.shares, thread_index(), team_size(), &begin, &end);
+        for (int64_t i = begin; i < end; i++) {
+            const strip_share now = share_at(&shared, q.panels, i, begin);
+            const int64_t group = now.strip / q.strips;
+            const strip_extent t = strip_at(now.strip % q.strips, q.n, q.dst_h, q.cut);
+            const int64_t tiles = ((t.images - 1) * q.image_rows + t.rows) * q.tiles, pixels = q.channels_last ? 1 : q.dst_h * q.dst_w;
             const row_sink sink = {bias ? bias + group * q.columns : NULL, activation, slope, out + group * q.columns * pixels,
                                    line + 2 * row_line(&q)};
             const char *filters = packed + sizeof(split_header) + group * q.panels * q.panel;
-            int64_t first, last;
-            if (shared.together && i != begin) {
-#pragma omp barrier
-            }
-            if (shared.together || i == begin || i % shared.filters == 0) fill_row_strip(&q, &t, x, group, line, v, &m);
-            if (shared.together) {
-#pragma omp barrier
-            }
-            share(q.panels, (int)(i % shared.filters), (int)shared.filters, &first, &last);
-            const int64_t filter = first * SPLIT_FILTERS, columns = MIN(last * SPLIT_FILTERS, q.columns) - filter;
+            if (now.begins) fill_row_strip(&q, &t, x, group, line, v, &m);
+            const int64_t filter = now.first * SPLIT_FILTERS, columns = MIN(now.last * SPLIT_FILTERS, q.columns) - filter;
             for (int64_t b = 0; b < tiles; b += q.group * SPLIT_ROWS) {
                 const int64_t end = MIN(tiles, b + q.group * SPLIT_ROWS);
-                multiply_row_split(&q, v, filters, step, first, last, b, end, sums);
-                store_row_split(&q, &t.at, &sink, sums, filter, columns, b, end);
+                multiply_row_split(&q, v, filters, step, now.first, now.last, b, end, sums);
+                store_row_split(&q, &t, &sink, sums, filter, columns, b, end);
             }
         }
         tiles_end();
@@ -403,7 +384,7 @@ static winograd_split_amounts row_split_work(const geometry *s, int direction, i
     const row_split q = plan_row_split(s, direction, parts, threads);
     const int64_t tiles = ((q.images - 1) * q.image_rows + q.rows) * q.tiles, items = q.groups * q.strips;
     return (winograd_split_amounts){.blocks = items * ROW_POINTS * CEIL_DIV(tiles, SPLIT_ROWS) * q.panels * q.chunks * q.taps,
-                                    .data = sharing_of(items, q.panels, q.chunks, threads).split * (tiles + q.span * q.tiles) * q.chunks,
+                                    .data = sharing_of(items, q.panels, threads).split * (tiles + q.span * q.tiles) * q.chunks,
                                     .results = items * tiles * q.panels,
                                     .weights = items * q.panels * q.panel};
 }
