@@ -171,12 +171,13 @@ def place(a, memory_format="nchw"):
 
 
 class Poisoned:
-    """An array filled with `fill`, with bytes around it that nobody may touch."""
+    """An array filled with `fill`, with bytes around it that nobody may touch, so many elements `behind` the beginning of a cache line."""
 
-    def __init__(self, shape, dtype, memory_format, fill):
+    def __init__(self, shape, dtype, memory_format, fill, behind):
         size, itemsize = int(np.prod(shape)), np.dtype(dtype).itemsize
-        self._bytes = np.full((size + 2 * MARGIN) * itemsize, SENTINEL, np.uint8)
-        self._inside = slice(MARGIN * itemsize, (MARGIN + size) * itemsize)
+        self._bytes = np.full((size + 2 * MARGIN + behind) * itemsize + ALIGNMENT, SENTINEL, np.uint8)
+        start = (MARGIN + behind) * itemsize + -(self._bytes.ctypes.data + MARGIN * itemsize) % ALIGNMENT
+        self._inside = slice(start, start + size * itemsize)
         self.array = in_format(self._bytes[self._inside].view(dtype), shape, memory_format)
         self.array[...] = fill
 
@@ -202,15 +203,15 @@ class Workspace:
 # -- running ----------------------------------------------------------------------------------------------------------
 
 
-def run(algorithm, p, data, *, bias=None, activation=None, poison=np.nan, scratch=SENTINEL):
-    """The algorithm's result on the operands in `data`, from poisoned memory, with its surroundings checked."""
+def run(algorithm, p, data, *, bias=None, activation=None, poison=np.nan, scratch=SENTINEL, behind=MARGIN):
+    """The algorithm's result on the operands in `data`, from poisoned memory `behind` a cache line, with its surroundings checked."""
     if p.direction == "weight_grad":
         first, second = place(data["x"], p.memory_format), place(data["gy"], p.memory_format)
     else:
         first = place(data["x" if p.direction == "forward" else "gy"], p.memory_format)
         second = algorithm.pack(p, place(data["w"]))
     bias = None if bias is None else place(bias)
-    output = Poisoned(p.result_shape, p.dtype, "nchw" if p.direction == "weight_grad" else p.memory_format, poison)
+    output = Poisoned(p.result_shape, p.dtype, "nchw" if p.direction == "weight_grad" else p.memory_format, poison, behind)
     workspace = Workspace(algorithm.workspace(p), scratch)
     algorithm.run(p, first, second, bias, as_activation(activation), output.array, workspace.array)
     output.assert_untouched_outside()

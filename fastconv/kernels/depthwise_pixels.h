@@ -21,7 +21,8 @@ typedef struct {
     const REAL *bias;
     int64_t tap; /* elements from a tap's weights to the next one's: negative where the kernel is reversed */
     int64_t row, px, out_row, out_px; /* elements */
-    int ahead; /* whether to prefetch */
+    int64_t head; /* channels of a result's pixel before its first whole cache line; 0: none, or not to be minded */
+    int ahead, asks; /* whether to prefetch the source; the results of the next channels */
     int activation;
     REAL slope;
     REAL *sums; /* of the weight gradient, 9 vectors for each of channels, to which a tile's are added */
@@ -42,6 +43,11 @@ INLINE void NAME(dw_pixels_tile)(const NAME(dw_pixels) *a, const REAL *const *x,
         const REAL *next = x[0] + first + c + ((R - 1) * S + 3) * a->row;
         UNROLL for (int s = 0; s < R * S; s++)
             UNROLL for (int t = 0; t < P * S; t++) __builtin_prefetch(next + s * a->row + t * a->px, 0, 2);
+    }
+    if (dw_store_bound(mode) && a->asks) {
+        const REAL *next = y + VL - 1 + CACHE_LINE / sizeof(REAL);
+        UNROLL for (int i = 0; i < R; i++)
+            UNROLL for (int p = 0; p < P; p++) __builtin_prefetch(next + i * a->out_row + p * a->out_px, 1);
     }
     UNROLL for (int s = 0; s < dw_span(mode, 0, R); s++) {
         if (!(rows >> s & 1)) continue;
@@ -70,11 +76,12 @@ INLINE void NAME(dw_pixels_tile)(const NAME(dw_pixels) *a, const REAL *const *x,
         UNROLL for (int p = 0; p < P; p++) NAME(store)(y + i * a->out_row + p * a->out_px, acc[i * P + p]);
 }
 
-/* All channels of a tile; some of the last vector's are done twice where `channels` is no multiple of the lanes. */
+/* All channels of a tile; some of the last vector's are done twice where `channels` is no multiple of the lanes, and of the first where the
+ * second is moved to the left to be a cache line: a store across two takes as long as to compute a vector. */
 #define DW_TILE(R, P, mode, edge)                                                                                               \
     static void NAME(dw_pixels_##R##_##P##_##mode##_##edge)(const NAME(dw_pixels) *a, const REAL *const *x, int64_t first,      \
                                                             REAL *y, int64_t channels, unsigned rows, unsigned columns) {       \
-        for (int64_t c = 0; c < channels; c += VL) {                                                                            \
+        for (int64_t c = 0, next = dw_store_bound(mode) && a->head ? a->head : VL; c < channels; c = next, next += VL) {        \
             c = MIN(c, channels - VL);                                                                                          \
             NAME(dw_pixels_tile)(a, x, first, c, y + c, rows, columns, R, P, mode, edge);                                       \
         }                                                                                                                       \
@@ -188,6 +195,7 @@ static void NAME(dw_pixels_correlate)(const geometry *g, int direction, const RE
     NAME(dw_pixels) whole = NAME(dw_pixels_of)(g, direction);
     whole.w = reversed ? w + 8 * channels : w, whole.tap = reversed ? -channels : channels;
     whole.activation = activation, whole.slope = slope;
+    whole.asks = vectors > 1 && g->n * rows.dest * whole.out_row * (int64_t)sizeof(REAL) > DW_ASKED;
     /* Without a ring, channels are shared among threads only where rows are too few to go round evenly. */
     const int even = g->n * blocks % threads == 0 || g->n * blocks >= 8 * threads;
     const int64_t parts = ring ? channels / dw_ring_channels(g, sizeof(REAL)) : even ? 1 : MIN(vectors, threads);
@@ -203,6 +211,8 @@ static void NAME(dw_pixels_correlate)(const geometry *g, int direction, const RE
             from = MIN(from * VL, channels - VL), to = MIN(to * VL, channels);
             NAME(dw_pixels) a = whole;
             a.w += from, a.bias = bias ? bias + from : NULL;
+            if (SIMD_BYTES == CACHE_LINE && a.out_px % VL == 0 && to - from >= DW_HEAD_VECTORS * VL)
+                a.head = -(uintptr_t)(dest + from) % CACHE_LINE / sizeof(REAL);
             NAME(dw_pixels_part)(a, g, direction, source + n * rows.source * a.row + from, dest + n * rows.dest * a.out_row + from,
                                  to - from, first * DW_R, MIN(last * DW_R, rows.dest),
                                  ring ? (REAL *)((char *)workspace + thread_index() * ring) : NULL);

@@ -178,6 +178,11 @@ INLINE int dw_planes_suit(const geometry *g, int direction, int lanes) {
 #endif
 }
 
+/* Whether stores limit a tile: less so at stride 2, where it has more to load, and with short vectors. */
+INLINE int dw_store_bound(int mode) {
+    return SIMD_BYTES == CACHE_LINE ? mode < DW_PRODUCTS && mode != DW_S2 : SIMD_BYTES == CACHE_LINE / 2 && dw_spread(mode);
+}
+
 /* What surrounds a tile of depthwise_planes.h: nothing, borders, or the array's end, where loads need
  * masks too, which are dearer there than in sums. */
 enum { DW_INSIDE, DW_AT_BORDER, DW_AT_END };
@@ -190,6 +195,11 @@ INLINE int dw_pixels_suit(const geometry *g, int lanes) {
 /* Of larger images, depthwise_pixels.h prefetches the rows that the tiles below need. From main memory that saves a third of the
  * time at stride 2, from the third-level cache it costs a twentieth. */
 #define DW_FAR (2 * 1024 * 1024)
+
+/* Results of so many bytes are asked for, as they are not in the first-level cache when they are stored. */
+#define DW_ASKED (256 * 1024)
+/* So many vectors of channels at least: one more than these is computed, so that all but the first and the last are whole cache lines. */
+#define DW_HEAD_VECTORS 6
 
 /* Pixels this many bytes apart lie in two sets of the first-level cache and push each other out, with what was prefetched.
  * A ring of source rows with a few channels each has them side by side. */
