@@ -281,24 +281,30 @@ typedef struct {
     float *results;    /* ROW_RESULTS, for NCHW */
 } row_sink;
 
-/* Outputs of `columns` filters from `filter` on for `count` tiles of a row from tx on, M of which is at `m`. */
+/* Outputs of `columns` filters from `filter` on for `count` tiles of a row from tx on, M of which is at `m`. Lines that outputs are stored to
+ * are asked for: they lie far apart, and are not in the first-level cache. */
 static void store_row_tiles(const row_split *q, const row_sink *k, const float *m, int64_t filter, int64_t columns, int64_t n, int64_t y,
                             int64_t tx, int64_t count) {
     const int64_t x = tx * ROW_OUTPUTS, plane = q->dst_h * q->dst_w, wide = MIN(count * ROW_OUTPUTS, q->dst_w - x);
     if (q->channels_last) {
         float *to = k->out + ((n * q->dst_h + y) * q->dst_w + x) * q->dst_c + filter;
         for (int64_t i = 0; i < wide; i += ROW_OUTPUTS, m += q->m_row, to += ROW_OUTPUTS * q->dst_c)
-            for (int64_t j = 0; j < columns; j += TILE)
+            for (int64_t j = 0; j < columns; j += TILE) {
+                UNROLL for (int l = 0; l < ROW_OUTPUTS; l++) __builtin_prefetch(to + j + l * q->dst_c + 2 * TILE - 1, 1);
                 line_result_f32(ROW_PAIRS, ROW_OUTPUTS, m + j, q->m_plane, k->bias ? k->bias + filter + j : NULL, k->activation, k->slope,
                                 to + j, q->dst_c, wide - i, columns - j);
+            }
         return;
     }
     for (int64_t j = 0; j < columns; j += TILE) {
+        const int64_t filters = MIN(TILE, columns - j);
         float *to = k->out + (n * q->dst_c + filter + j) * plane + y * q->dst_w + x;
-        for (int64_t i = 0; i < count; i++)
+        for (int64_t i = 0; i < count; i++) {
+            FETCH_ROWS(to, plane, filters, wide, i, count, 1)
             line_result_f32(ROW_PAIRS, ROW_OUTPUTS, m + i * q->m_row + j, q->m_plane, k->bias ? k->bias + filter + j : NULL, k->activation,
                             k->slope, k->results + i * ROW_OUTPUTS * TILE, TILE, ROW_OUTPUTS, columns - j);
-        transpose_f32(k->results, TILE, wide, MIN(TILE, columns - j), to, plane);
+        }
+        transpose_f32(k->results, TILE, wide, filters, to, plane);
     }
 }
 
