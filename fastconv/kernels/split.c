@@ -77,7 +77,7 @@ static void strips_pack(const geometry *s, int backward, int products, const flo
 }
 
 typedef struct {
-    int64_t pairs, gradients, sums, zeros;        /* of all threads */
+    int64_t pairs, gradients, sums, zeros;        /* of all threads; the first three of each where it has its own */
     int64_t at, runs, compact, row, rows, steps, own; /* of each; together */
 } weight_sizes;
 
@@ -98,13 +98,17 @@ static weight_sizes weight_sizes_of(const split_plan *q) {
     return z;
 }
 
+/* Sets of sums: of each thread, or of all together. */
+static int64_t sums_sets(const split_plan *q, int threads) { return q->apart || holds_one_block(q) ? threads : 1; }
+
 static int64_t weight_workspace(const geometry *s, int products, int threads) {
     char *tables = malloc(split_tables_bytes(s));
     if (!tables) return 0;
     const split_plan q = plan_split(s, SPLIT_WEIGHT_GRAD, products, 0, threads, tables);
     const weight_sizes z = weight_sizes_of(&q);
     free(tables);
-    return split_tables_bytes(s) + z.zeros + (q.apart ? threads : 1) * (z.pairs + z.gradients + z.sums) + threads * z.own;
+    return split_tables_bytes(s) + z.zeros + (q.apart ? threads : 1) * (z.pairs + z.gradients) + sums_sets(&q, threads) * z.sums +
+           threads * z.own;
 }
 
 /* Where a phase of the input gradient has no taps, everything is zero; its pixels lie between those of the others. */
@@ -248,10 +252,10 @@ int split_weight_run(const geometry *s, int products, const float *x, const floa
     float *zeros = memset(aligned_take(&p, z.zeros), 0, z.zeros);
     const int64_t sets = q.apart ? threads : 1;
     char *pairs = aligned_take(&p, sets * z.pairs), *gradients = aligned_take(&p, sets * z.gradients);
-    float *sums = (float *)aligned_take(&p, sets * z.sums);
+    float *sums = (float *)aligned_take(&p, sums_sets(&q, threads) * z.sums);
     magnitude_range seen[2] = {{0, UINT32_MAX}, {0, UINT32_MAX}};
     for (int i = 0; i < threads; i++) memcpy(p + i * z.own, seen, sizeof(seen)); /* OpenMP may start fewer */
-    const int64_t items = filter_blocks(&q) * channel_blocks(&q) * weight_taps(&q);
+    const int64_t each = q.at_once ? weight_taps(&q) : 1, items = weight_blocks(&q) * weight_taps(&q) / each; /* shared by so many */
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         const int me = thread_index(), team = team_size();
@@ -266,12 +270,13 @@ int split_weight_run(const geometry *s, int products, const float *x, const floa
         /* Of those who share a strip. */
         const int number = q.apart ? 0 : me, sharing = q.apart ? 1 : team;
         char *own_gradients = gradients + (q.apart ? me * z.gradients : 0);
-        float *own_sums = sums + (q.apart ? me * z.sums / (int64_t)sizeof(float) : 0);
+        float *own_sums = sums + (sums_sets(&q, team) > 1 ? me * z.sums / (int64_t)sizeof(float) : 0);
         split_strip t = {.q = &q, .parts = pairs + (q.apart ? me * z.pairs : 0), .run = run, .compact = compact, .row = row};
         int64_t begin, end, first_strip = 0, last_strip = q.strips;
         if (q.apart) share(q.strips, me, team, &first_strip, &last_strip);
         tiles_begin();
         for (t.group = 0; t.group < s->g; t.group++) {
+            float *of_group = dw + t.group * q.o.columns * q.o.depth * q.p.taps;
             for (int64_t i = first_strip; i < last_strip; i++) {
                 place_strip(&t, i, s->n);
                 const int64_t image_rows = q.patches ? t.rows : q.image_rows;
@@ -289,11 +294,10 @@ int split_weight_run(const geometry *s, int products, const float *x, const floa
                 if (!q.apart) {
 #pragma omp barrier
                 }
+                const weight_sink to = {own_sums, q.at_once && i + 1 == last_strip ? of_group : NULL, i == first_strip};
                 share(items, number, sharing, &begin, &end);
-                if (q.aside)
-                    add_aside_products(&t, own_gradients, step, begin, end, i == first_strip, own_sums);
-                else
-                    add_products(&t, own_gradients, CEIL_DIV(pixels, TERMS), begin, end, i == first_strip, own_sums);
+                if (q.aside) add_aside_products(&t, own_gradients, step, begin * each, end * each, &to);
+                else add_products(&t, own_gradients, CEIL_DIV(pixels, TERMS), begin * each, end * each, &to);
                 if (!q.apart) {
 #pragma omp barrier
                 }
@@ -307,9 +311,9 @@ int split_weight_run(const geometry *s, int products, const float *x, const floa
                                   load_f32(sums + i * TILE) + load_f32(sums + other * z.sums / (int64_t)sizeof(float) + i * TILE));
 #pragma omp barrier
             }
+            if (q.at_once) continue;
             share(q.o.columns, me, team, &begin, &end);
-            for (int64_t k = begin; k < end; k++)
-                store_weight_sums(&q, k, sums, row, dw + t.group * q.o.columns * q.o.depth * q.p.taps);
+            for (int64_t k = begin; k < end; k++) store_weight_sums(&q, k, sums, row, of_group);
 #pragma omp barrier
         }
         tiles_end();
@@ -335,7 +339,7 @@ static split_amounts strips_work(const geometry *s, int direction, int products,
             all.blocks += q.aside ? asides * tiles / q.p.taps * pixels_under_taps(&q.o, &q.p) : strips * tiles * pixels;
             all.sums += strips * tiles;
             all.parts += strips * q.parts * (pairs_part(&q) + gradient_part(&q));
-            all.weights += 2 * strips * weight_sums(&q) * (int64_t)sizeof(float);
+            all.weights += (2 * strips - q.at_once) * tiles * SUMS_FLOATS * (int64_t)sizeof(float);
         } else {
             all.chain = MAX(all.chain, q.steps);
             all.blocks += panels * (q.aside ? asides * q.chunks * pixels_under_taps(&q.o, &q.p) : strips * pixels * q.steps);

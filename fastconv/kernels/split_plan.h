@@ -17,7 +17,8 @@ enum {
     SPLIT_PAIR_BYTES = 768 * 1024,   /* of the weight gradient's pairs of pixels, which stay there while gradients of all filters pass; */
     SPLIT_SUM_BYTES = 512 * 1024,    /* and of its sums, up to which they stay there from strip to strip */
     SPLIT_APART_BYTES = 768 * 1024,  /* of sums of the weight gradient, up to which each thread has its own; */
-    SPLIT_APART_PIXELS = 512,        /* and pixels for each, from which on adding the sums takes little of the time of making them */
+    SPLIT_APART_PIXELS = 512,        /* and pixels for each, from which on adding the sums takes little of the time of making them; */
+    SPLIT_BLOCKS_EACH = 8,           /* and blocks of more sums, which are even shares without cutting one */
     SPLIT_PANEL = 2 * TILE,          /* filters of a panel of weights */
     SPLIT_BLOCK = 2 * TILE,          /* pixels of a register tile */
     SPLIT_LEAST_ASIDE = 3 * SPLIT_BLOCK / 4, /* images that fill the rows of a block well enough */
@@ -70,7 +71,8 @@ typedef struct {
     strip_cut cut;               /* into strips, of images or sets of those side by side; */
     int64_t strips;              /* so many */
     int64_t kinds;               /* weight gradient: of pairs of pixels */
-    int apart;                   /* weight gradient: every thread has strips and sums of its own */
+    int apart;                   /* weight gradient: every thread has strips and sums of its own; */
+    int at_once;                 /* or those of all taps of some blocks, which it stores as soon as they are complete */
     int64_t result_bytes;        /* of all outputs */
     int64_t plane;               /* pixels of a plane, or of patches, with those behind the last row that tiles reach */
     int64_t behind;              /* of which so many are read as zeros */
@@ -214,7 +216,7 @@ static strip_cut cut_split(const split_plan *q, int weight, int64_t batch, int64
 
 /* `tables`: split_tables_bytes. */
 static split_plan plan_split(const geometry *s, int direction, int products, int64_t index, int threads, char *tables) {
-    const int parts = parts_of(products);
+    const int parts = parts_of(products), team = threads;
     const int64_t most_taps = s->kh * s->kw, backward = direction == SPLIT_INPUT_GRAD, weight = direction == SPLIT_WEIGHT_GRAD;
     split_plan q = {.o = operands_of(s, backward), .products = products, .parts = parts, .channels_last = (int)s->channels_last};
     q.result_bytes = s->n * q.o.dst_h * q.o.dst_w * q.o.dst_c * (int64_t)sizeof(float);
@@ -302,6 +304,9 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
     q.images = q.aside ? q.aside : CEIL_DIV(MAX(1, s->n), MAX(1, q.cut.sets));
     q.strips = q.cut.sets * q.cut.pieces;
     q.apart = q.apart && q.strips >= threads;
+    const int64_t blocks = CEIL_DIV(q.o.columns, SPLIT_PANEL) * CEIL_DIV(q.o.depth, SPLIT_PANEL);
+    q.at_once = weight && !q.apart && !q.patches && s->n > 0 && blocks * p->taps * 4 * TILE_BYTES > SPLIT_SUM_BYTES &&
+                blocks >= SPLIT_BLOCKS_EACH * team;
     if (q.aside) {
         q.held_rows = MIN(q.image_rows, q.rows + q.span_y);
         q.plane = q.held_rows * q.pitch * q.aside;

@@ -28,7 +28,10 @@ static int64_t weight_taps(const split_plan *q) { return q->patches ? 1 : q->p.t
 /* Register tiles of 32 filters, of 32 channels. */
 static int64_t filter_blocks(const split_plan *q) { return CEIL_DIV(q->o.columns, SPLIT_PANEL); }
 static int64_t channel_blocks(const split_plan *q) { return CEIL_DIV(weight_tiles(q), 2); }
-static int64_t weight_sums(const split_plan *q) { return filter_blocks(q) * channel_blocks(q) * weight_taps(q) * SUMS_FLOATS; }
+static int64_t weight_blocks(const split_plan *q) { return filter_blocks(q) * channel_blocks(q); }
+/* Whether blocks take turns in one place, of each thread, since all are complete after the only strip. */
+static int holds_one_block(const split_plan *q) { return q->at_once && q->strips == 1; }
+static int64_t weight_sums(const split_plan *q) { return (holds_one_block(q) ? 1 : weight_blocks(q)) * weight_taps(q) * SUMS_FLOATS; }
 
 /* Bytes of a part: x is [part][plane of a remainder][kind of pairs][tile of channels][pair][16 channels x 2 pixels],
  * gy [part][filter][pixel]. */
@@ -311,6 +314,42 @@ INLINE int64_t item_of(const split_plan *q, int64_t filters, int64_t channels, i
     return (filters * channel_blocks(q) + channels) * weight_taps(q) + tap;
 }
 
+/* Sums of filter k and a block of channels to where the filter's weights, or terms, lie. */
+static void store_block_sums(const split_plan *q, int64_t k, int64_t channels, const float *sums, float *to) {
+    const int64_t taps = weight_taps(q), columns = weight_columns(q);
+    sums += (k % SPLIT_PANEL / TILE * 2 * TILE + k % TILE) * TILE;
+    for (int64_t c = channels * SPLIT_PANEL; c < MIN(columns, (channels + 1) * SPLIT_PANEL); c += TILE, sums += TILE * TILE)
+        if (taps == 1) store_n_f32(to + c, load_f32(sums), columns - c);
+        else transpose_f32(sums, SUMS_FLOATS, taps, MIN(TILE, columns - c), to + c * taps, taps);
+}
+
+/* Where a strip's products are added: `first`, to zero; and where the sums, complete then, are stored while they are in the caches, by the
+ * thread that has all taps of a block; NULL: later. */
+typedef struct {
+    float *sums, *dw;
+    int first;
+} weight_sink;
+
+INLINE float *sums_of_block(const split_plan *q, const weight_sink *to, int64_t filters, int64_t channels) {
+    return to->sums + (holds_one_block(q) ? 0 : item_of(q, filters, channels, 0) * SUMS_FLOATS);
+}
+
+/* Part `index` of `count` of the cache lines that a block will be stored to is asked for. */
+INLINE void ask_for_block(const split_plan *q, const weight_sink *to, int64_t filters, int64_t channels, int64_t index, int64_t count) {
+    const int64_t taps = q->p.taps, first = filters * SPLIT_PANEL, c = channels * SPLIT_PANEL;
+    int64_t k, end;
+    share(MIN(SPLIT_PANEL, q->o.columns - first), (int)index, (int)count, &k, &end);
+    for (; k < end; k++)
+        for (int64_t i = 0; i < MIN(SPLIT_PANEL, q->o.depth - c) * taps; i += TILE)
+            __builtin_prefetch(to->dw + ((first + k) * q->o.depth + c) * taps + i, 1);
+}
+
+static void store_block(const split_plan *q, const weight_sink *to, int64_t filters, int64_t channels) {
+    const float *sums = sums_of_block(q, to, filters, channels);
+    for (int64_t k = filters * SPLIT_PANEL; k < MIN(q->o.columns, (filters + 1) * SPLIT_PANEL); k++)
+        store_block_sums(q, k, channels, sums, to->dw + k * q->o.depth * q->p.taps);
+}
+
 /* Products of a strip, or of a turn, to nd x nw tiles of sums; `begins`: to zero. */
 static void add_tiles(const split_plan *q, const tile_factors *f, int64_t nd, int64_t nw, int begins, float *sums) {
     /* Sums of three parts begin at zero, as small products come first. */
@@ -332,8 +371,7 @@ static int take_turns_of(const split_plan *q, int64_t steps, int64_t row_pixels)
 
 /* Register tiles [begin, end) over a strip, in the order of blocks, by taps. The taps of a block may take turns, some steps each, which
  * read the same lines of the first-level cache; sums come and go instead. */
-static void add_products(const split_strip *t, const char *gradients, int64_t steps, int64_t begin, int64_t end, int first,
-                         float *sums) {
+static void add_products(const split_strip *t, const char *gradients, int64_t steps, int64_t begin, int64_t end, const weight_sink *to) {
     const split_plan *q = t->q;
     const int64_t taps = weight_taps(q), tiles = weight_tiles(q), tile_bytes = pair_tile_bytes(q);
     const int64_t turn = take_turns_of(q, TURN_PARTS / q->parts, q->pitch) ? TURN_PARTS / q->parts : steps;
@@ -351,24 +389,20 @@ static void add_products(const split_strip *t, const char *gradients, int64_t st
                 const int64_t plane = q->patches ? 0 : q->slot[item % taps] * q->kinds + distance % 2;
                 f.data = gradients + filters * SPLIT_PANEL * f.row + step * TILE_ROW;
                 f.weights = t->parts + plane * pairs_kind(q) + 2 * channels * tile_bytes + (distance / 2 + step * TILE) * TILE_ROW;
-                add_tiles(q, &f, nd, nw, first && !step, sums + item_of(q, filters, channels, item % taps) * SUMS_FLOATS);
+                if (to->dw && step + turn >= steps) ask_for_block(q, to, filters, channels, item % taps, taps);
+                add_tiles(q, &f, nd, nw, to->first && !step, sums_of_block(q, to, filters, channels) + item % taps * SUMS_FLOATS);
             }
         }
+        if (to->dw) store_block(q, to, filters, channels);
     }
 }
 
 /* Sums of filter k to OIHW. `row`: floats for its terms. */
 static void store_weight_sums(const split_plan *q, int64_t k, const float *sums, float *row, float *dw) {
-    const int64_t taps = q->p.taps, blocks = channel_blocks(q), columns = weight_columns(q);
-    float *to = dw + k * q->o.depth * taps;
-    for (int64_t c = 0; c < columns; c += TILE) {
-        const int64_t item = (k / SPLIT_PANEL * blocks + c / SPLIT_PANEL) * weight_taps(q);
-        const int64_t tile = 2 * (k % SPLIT_PANEL / TILE) + c % SPLIT_PANEL / TILE;
-        const float *from = sums + item * SUMS_FLOATS + (tile * TILE + k % TILE) * TILE;
-        if (q->patches || taps == 1) store_n_f32((q->patches ? row : to) + c, load_f32(from), columns - c);
-        else transpose_f32(from, SUMS_FLOATS, taps, MIN(TILE, columns - c), to + c * taps, taps);
-    }
-    if (q->patches) transpose_f32(row, q->o.depth, taps, q->o.depth, to, taps);
+    float *to = dw + k * q->o.depth * q->p.taps;
+    for (int64_t b = 0; b < channel_blocks(q); b++)
+        store_block_sums(q, k, b, sums + item_of(q, k / SPLIT_PANEL, b, 0) * SUMS_FLOATS, q->patches ? row : to);
+    if (q->patches) transpose_f32(row, q->o.depth, q->p.taps, q->o.depth, to, q->p.taps);
 }
 
 #endif

@@ -151,8 +151,8 @@ static void fill_weight_aside(const split_strip *t, const float *x, const float 
 }
 
 /* Register tiles [begin, end) over a strip, as in `add_products`: the taps may take turns, a row each. `step`: one for each column. */
-static void add_aside_products(const split_strip *t, const char *gradients, tile_step *step, int64_t begin, int64_t end, int first,
-                               float *sums) {
+static void add_aside_products(const split_strip *t, const char *gradients, tile_step *step, int64_t begin, int64_t end,
+                               const weight_sink *to) {
     const split_plan *q = t->q;
     const int64_t taps = q->p.taps, tiles = weight_tiles(q), tile_bytes = pair_tile_bytes(q), w = q->p.w, held = aside_rows(t).first;
     const int64_t turn = take_turns_of(q, w, q->pitch * q->aside) ? 1 : t->rows;
@@ -173,8 +173,10 @@ static void add_aside_products(const split_strip *t, const char *gradients, tile
                 f.steps = columns.last - columns.first, f.rounds = MAX(0, r1 - r0);
                 f.data = gradients + 2 * filters * f.second + (r0 * w + columns.first) * TILE_BYTES;
                 f.weights = t->parts + q->slot[item % taps] * pairs_kind(q) + 2 * channels * tile_bytes + (u * q->pitch + v) * TILE_BYTES;
-                add_tiles(q, &f, nd, nw, first && y == 0, sums + item_of(q, filters, channels, item % taps) * SUMS_FLOATS);
+                if (to->dw && y + turn >= t->rows) ask_for_block(q, to, filters, channels, item % taps, taps);
+                add_tiles(q, &f, nd, nw, to->first && y == 0, sums_of_block(q, to, filters, channels) + item % taps * SUMS_FLOATS);
             }
+        if (to->dw) store_block(q, to, filters, channels);
     }
 }
 

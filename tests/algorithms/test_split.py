@@ -314,6 +314,30 @@ def test_strips_are_shared_among_threads_without_changing_a_bit(text):
                     np.testing.assert_array_equal(run(algorithms.get(name), p, data), alone)
 
 
+# So many weights that a thread has all sums of some, and stores them with the last strip: one strip and several, rows and images, images
+# side by side, strides, groups, more kernel positions and one; blocks that are not whole.
+LARGE = [
+    "1x130x7x5,170x3x3,p1",
+    "1x130x44x41,170x3x3,p1",
+    "9x130x13x11,150x3x3,p1",
+    "32x130x4x4,170x3x3,p1",
+    "91x130x4x4,170x3x3,p1",
+    "1x130x15x13,170x3x3,s2,p1",
+    "32x130x8x8,170x3x3,s2,p1",
+    "1x260x9x9,340x3x3,p1,g2",
+    "1x70x9x8,150x5x5,p2",
+    "1x370x9x8,390x1x1",
+]
+
+
+@pytest.mark.parametrize("text", LARGE)
+def test_sums_of_many_weights_are_stored_with_the_last_strip(text):
+    for name in SPLIT:
+        for p, threads in itertools.product(each_problem(text, ("weight_grad",), name), (1, 2, 3)):
+            with num_threads(threads):
+                assert_close(algorithms.get(name), p, run(algorithms.get(name), p, harness.operands(p)))
+
+
 @pytest.mark.parametrize("activation", [None, "relu", "silu"])
 @pytest.mark.parametrize("text", POINTS)
 def test_splitting_while_products_are_computed_changes_no_bit(text, activation):
