@@ -171,7 +171,7 @@ def place(a, memory_format="nchw"):
 
 
 class Poisoned:
-    """An array filled with `fill`, with bytes around it that nobody may touch, so many elements `behind` the beginning of a cache line."""
+    """An array filled with `fill`, `behind` elements from a cache line on, and bytes around it that nobody may touch."""
 
     def __init__(self, shape, dtype, memory_format, fill, behind):
         size, itemsize = int(np.prod(shape)), np.dtype(dtype).itemsize
@@ -204,7 +204,7 @@ class Workspace:
 
 
 def run(algorithm, p, data, *, bias=None, activation=None, poison=np.nan, scratch=SENTINEL, behind=MARGIN):
-    """The algorithm's result on the operands in `data`, from poisoned memory `behind` a cache line, with its surroundings checked."""
+    """The algorithm's result on the operands in `data`, from poisoned memory with its surroundings checked."""
     if p.direction == "weight_grad":
         first, second = place(data["x"], p.memory_format), place(data["gy"], p.memory_format)
     else:

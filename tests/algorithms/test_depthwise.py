@@ -91,7 +91,7 @@ def test_results_do_not_depend_on_the_number_of_threads(isa, depthwise, directio
         np.testing.assert_array_equal(results[0], other)
 
 
-# Channels enough, and results large enough, for stores to mind where cache lines begin; lines that lie differently in each pixel.
+# Channels and results enough for stores to mind where cache lines begin; lines that lie differently in each pixel.
 @pytest.mark.parametrize("channels", [96, 100, 112, 208])
 @pytest.mark.parametrize("direction", DIRECTIONS[:2])
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -101,7 +101,8 @@ def test_results_do_not_depend_on_where_they_are_stored(isa, depthwise, channels
         data = operands(p)
         expected = run(depthwise, p, data)
         for elements in (1, 4, 9):
-            np.testing.assert_array_equal(run(depthwise, p, data, behind=elements), expected, err_msg=f"{p}, {elements} elements behind a line")
+            result = run(depthwise, p, data, behind=elements)
+            np.testing.assert_array_equal(result, expected, err_msg=f"{p}, {elements} elements behind a line")
 
 
 def test_weights_packed_with_one_instruction_set_serve_another(depthwise):

@@ -314,8 +314,8 @@ def test_strips_are_shared_among_threads_without_changing_a_bit(text):
                     np.testing.assert_array_equal(run(algorithms.get(name), p, data), alone)
 
 
-# So many weights that a thread has all sums of some, and stores them with the last strip: one strip and several, rows and images, images
-# side by side, strides, groups, more kernel positions and one; blocks that are not whole.
+# So many weights that a thread has all sums of some, and stores them with the last strip: one strip and several, rows and
+# images, images side by side, strides, groups, more kernel positions and one; blocks that are not whole.
 LARGE = [
     "1x130x7x5,170x3x3,p1",
     "1x130x44x41,170x3x3,p1",
