@@ -31,7 +31,10 @@ if X86:
         "-mprefer-vector-width=512",
     ]  # fmt: skip
     if sys.platform == "linux":  # elsewhere kernels/_cpu.pyx does not know how to ask for the matrix units
-        INSTRUCTION_SETS["amx"] = [*INSTRUCTION_SETS["avx512"], "-mavx512bf16", "-mavx512vbmi", "-mamx-tile", "-mamx-bf16"]
+        INSTRUCTION_SETS["amx"] = [
+            *INSTRUCTION_SETS["avx512"], "-mavx512bf16", "-mavx512vbmi", "-mamx-tile", "-mamx-bf16",
+            "-DMATRIX_UNITS",  # compilers' own names for it differ
+        ]  # fmt: skip
 
 # Value-safe: no -ffast-math. Contraction to fused multiply-adds is what the error bounds are stated for.
 FLAGS = ["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden", "-Wno-psabi"]
@@ -182,7 +185,7 @@ def extension(name, sources):
 c_sources = sorted(str(path) for path in KERNELS.glob("*.c"))
 # Their objects are the same for both.
 AVX512, AMX = "fastconv.kernels._avx512", "fastconv.kernels._amx"
-WITHOUT_TILES = [source for source in c_sources if "__AMX_BF16__" not in pathlib.Path(source).read_text(encoding="utf-8")]
+WITHOUT_TILES = [source for source in c_sources if "MATRIX_UNITS" not in pathlib.Path(source).read_text(encoding="utf-8")]
 extensions = []
 for name in reversed(INSTRUCTION_SETS):  # the highest first: it has the files that take longest
     sources = set(c_sources) - set(WITHOUT_TILES) if name == "amx" else c_sources

@@ -1,5 +1,5 @@
 /* Convolution on matrix units; see split.h. Empty for other instruction sets. */
-#ifdef __AMX_BF16__
+#ifdef MATRIX_UNITS
 #include <stdlib.h>
 
 #define REAL float

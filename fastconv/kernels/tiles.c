@@ -1,5 +1,5 @@
 /* Register tiles on matrix units; see tiles.h. Empty for other instruction sets. */
-#ifdef __AMX_BF16__
+#ifdef MATRIX_UNITS
 #include "tiles.h"
 
 #define PRODUCT(sum, data, weights)                        \

@@ -2,7 +2,7 @@
 #define TEMPLATE "winograd.h"
 #include "each_type.h"
 #include "winograd_api.h"
-#ifdef __AMX_BF16__
+#ifdef MATRIX_UNITS
 #include "winograd_row_split.h"
 
 winograd_split_amounts winograd_split_work(const geometry *s, int tile, int direction, int parts, int threads) {
