@@ -229,6 +229,7 @@ INLINE void multiply_block(const strip_work *s, int64_t panel, int64_t m, int64_
     r->bias = s->bias + panel * bias_floats(q);
     r->bias_row = q->lanes ? TILE_ROW : 0;
     f.weights = s->packed + panel * q->steps * 2 * q->parts * TILE_BYTES;
+    f.ahead = m == 0 ? weights_ahead(q->parts) : 0;
     f.data = s->t->parts + (s->ahead ? m % (2 * SPLIT_BLOCK) : m) * (q->lanes ? 4 : f.row);
     if (q->overlap) {
         const int64_t place = overlap_place(q, m);

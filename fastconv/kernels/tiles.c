@@ -33,17 +33,27 @@
         if (nw > 1) { LOAD_WEIGHTS(7, 1, w); PRODUCT(1, 4, 7); } \
         if (nd > 1 && nw > 1) PRODUCT(3, 5, 7);                 \
     } while (0)
-#define EACH_STEP                                                                                                          \
-    for (int64_t round = 0; round < f->rounds; round++)                                                                    \
-        for (const tile_step *s = f->step; s < f->step + f->steps; s++)                                                    \
-            for (const char *data = f->data + round * f->round.data + s->data,                                             \
-                            *weights = f->weights + round * f->round.weights + s->weights; data; data = NULL)
+#define AT_STEP                                                                                                            \
+    for (const char *data = f->data + round * f->round.data + s->data,                                                     \
+                    *weights = f->weights + round * f->round.weights + s->weights; data; data = NULL)
+#define EACH_STEP                                                   \
+    for (int64_t round = 0; round < f->rounds; round++)             \
+        for (const tile_step *s = f->step; s < f->step + f->steps; s++) AT_STEP
+#define EACH_STEP_BACK                                              \
+    for (int64_t round = f->rounds; round-- > 0;)                   \
+        for (const tile_step *s = f->step + f->steps; s-- > f->step;) AT_STEP
 #define START(sum, tile)                                                                               \
     do {                                                                                               \
         if (r->from == FROM_ZERO) _tile_zero(sum);                                                     \
         else if (r->from == FROM_SUMS) _tile_loadd(sum, r->out[sum], r->row[sum / 2]);                 \
         else _tile_loadd(sum, r->bias + tile * (r->bias_row ? TILE * TILE : TILE), r->bias_row);       \
     } while (0)
+
+/* Tiles [first, last) of the weights of a step to come are asked for. */
+#define ASK(first, last)                                                                   \
+    if (f->ahead)                                                                          \
+        for (int64_t l = first * TILE_BYTES; l < last * TILE_BYTES; l += TILE_ROW)         \
+            __builtin_prefetch(weights + f->ahead + l)
 
 #define SPLIT_SOME \
     if (ahead) split_some(ahead, ahead->each, &seen)
@@ -60,28 +70,48 @@ INLINE void multiply_tiles(const int products, const int lanes, const int nd, co
     EACH_STEP {
         if (products == 1) {
             MULTIPLY(0, 0);
+            ASK(0, 2);
         } else if (products == 4) {
             MULTIPLY(1, 1);
+            ASK(0, 1);
             MULTIPLY_WEIGHTS(0);
+            ASK(1, 2);
             MULTIPLY_DATA(0);
+            ASK(2, 3);
             MULTIPLY_WEIGHTS(1);
+            ASK(3, 4);
         } else if (products == 3) {
             MULTIPLY(1, 0);
             SPLIT_SOME;
+            ASK(0, 1);
             MULTIPLY_DATA(0);
             SPLIT_SOME;
+            ASK(1, 2);
             MULTIPLY_WEIGHTS(1);
             SPLIT_SOME;
+            ASK(2, 4);
         } else {
             MULTIPLY(2, 0);
+            ASK(0, 1);
             MULTIPLY_DATA(1);
+            ASK(1, 2);
             MULTIPLY_WEIGHTS(1);
+            ASK(2, 3);
             MULTIPLY_DATA(0);
+            ASK(3, 4);
             MULTIPLY_WEIGHTS(2);
+            ASK(4, 6);
         }
     }
     /* Of three parts the high ones come last: small products are not rounded to the size of large sums. */
-    if (products == 6) EACH_STEP MULTIPLY(0, 0);
+    if (products == 6) {
+        int there = 1; /* those of the last step's data */
+        EACH_STEP_BACK {
+            if (there) MULTIPLY_WEIGHTS(0);
+            else MULTIPLY(0, 0);
+            there = 0;
+        }
+    }
     _tile_stored(0, r->out[0], r->row[0]);
     if (nw > 1) _tile_stored(1, r->out[1], r->row[0]);
     if (nd > 1) _tile_stored(2, r->out[2], r->row[1]);

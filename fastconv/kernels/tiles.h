@@ -3,7 +3,8 @@
  * A float32 is the sum of two bfloat16 parts up to 2^-17 of it, or of three up to 2^-24; see bfloat.h. A register tile is 2 x 2 sums of
  * 16 x 16 floats over steps of 32 terms. Each step multiplies two data tiles with two tiles of weights, part by part: of two parts low x
  * high, high x high, high x low, so that eight tile loads serve twelve products, maybe low x low before them; of three parts those six
- * products whose size is above 2^-24, the five small ones of all steps first. Each load stands right before its first product. Source:
+ * products whose size is above 2^-24, the five small ones of all steps first, and the large ones from the last step back, which was read
+ * a moment ago. Each load stands right before its first product. Source:
  * Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations"
  * (arXiv:1904.06376).
  *
@@ -15,7 +16,7 @@
 
 #include "bfloat.h"
 
-enum { TILE = 16, TERMS = 32, TILE_BYTES = 1024, TILE_ROW = 64 };
+enum { TILE = 16, TERMS = 32, TILE_BYTES = 1024, TILE_ROW = 64, STEPS_AHEAD = 2 };
 
 /* Bytes to the first tiles of a step. */
 typedef struct {
@@ -30,6 +31,7 @@ typedef struct {
     const tile_step *step;     /* of a round */
     int64_t steps, rounds;     /* all steps again in every round, */
     tile_step round;           /* so much further on */
+    int64_t ahead;             /* bytes to the weights that are asked for meanwhile; 0: none */
 } tile_factors;
 
 enum { FROM_ZERO, FROM_BIAS, FROM_SUMS };
@@ -87,6 +89,8 @@ enum { MOST_PRODUCTS = 6 };
 
 /* bfloat16 numbers per float32 for so many products of them: 1, 3, 4 or 6. */
 INLINE int parts_of(int products) { return products == 1 ? 1 : products == 6 ? 3 : 2; }
+/* To weights of so many parts that are asked for meanwhile, where they are used for the first time in a while. */
+INLINE int64_t weights_ahead(int parts) { return STEPS_AHEAD * 2 * parts * TILE_BYTES; }
 /* The fewest products that are taken of one part or two. */
 INLINE int products_of(int parts) { return parts == 1 ? 1 : 3; }
 

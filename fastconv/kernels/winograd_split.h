@@ -277,6 +277,7 @@ static void split_multiply(const split_wino *q, int64_t tiles, const char *v, co
             for (int64_t first = 0; first < tiles; first += SPLIT_ROWS) {
                 const int nd = tiles - first > TILE ? 2 : 1;
                 f.data = v + first / SPLIT_ROWS * q->v_rows + point * q->v_point;
+                f.ahead = first == 0 ? weights_ahead(q->parts) : 0;
                 for (int i = 0; i < 4; i++) r.out[i] = sums + (first + i / 2 * TILE) * row + j + i % 2 * TILE;
                 tile_kernels[products_of(q->parts)][0][nd - 1][nw - 1](&f, &r);
             }
