@@ -44,7 +44,8 @@ INLINE void fill_aside_pixels(const int parts, const split_strip *t, int64_t u0,
                 const int64_t pixel = ((t->n0 + b) * q->o.src_h + y) * q->o.src_w + q->slot_x[slot];
                 const float *from = x + pixel * q->o.src_c + t->group * depth;
                 char *to = t->parts + slot * slot_bytes + (aside_place(q, u, 0) + b) * TILE_ROW;
-                for (int64_t v = 0; v < count; v++, from += step, to += pixel_bytes) split_pixel(parts, depth, from, to, part_bytes, m);
+                for (int64_t v = 0; v < count; v++, from += step, to += pixel_bytes)
+                    split_pixel(parts, depth, from, pixel_ahead(step), to, part_bytes, m);
             }
         }
 }

@@ -97,11 +97,19 @@ static void zero_gaps(const split_strip *t, int64_t first, int64_t runs, int64_t
     zero_bytes(plane + unit * end, unit * (((t->images - 1) * q->image_rows + t->rows + q->span_y) * q->pitch + q->behind - end));
 }
 
-/* The channels of a pixel to its places in the planes of a slot, [chunk][part]: of 32 channels 16 are paired with the other 16. */
-INLINE void split_pixel(const int parts, int64_t depth, const float *from, char *to, int64_t part_bytes, magnitudes *m) {
+enum { FLOATS_AHEAD = 512 }; /* of pixels, that are asked for */
+
+/* To a pixel that is split so much later, of pixels so many floats apart. */
+INLINE int64_t pixel_ahead(int64_t step) { return CEIL_DIV(FLOATS_AHEAD, step) * step; }
+
+/* The channels of a pixel to its places in the planes of a slot, [chunk][part]: of 32 channels 16 are paired with the other 16. Those of
+ * the pixel `ahead` floats behind are asked for: the hardware's prefetchers are slow to follow so many lines at a time. */
+INLINE void split_pixel(const int parts, int64_t depth, const float *from, int64_t ahead, char *to, int64_t part_bytes, magnitudes *m) {
     const int64_t whole = depth / TERMS * TERMS, left = depth - whole;
-    for (int64_t c = 0; c < whole; c += TERMS, to += parts * part_bytes)
+    for (int64_t c = 0; c < whole; c += TERMS, to += parts * part_bytes) {
+        UNROLL for (int i = 0; i < TERMS; i += TILE) __builtin_prefetch(from + c + i + ahead);
         store_pairs(parts, _mm512_loadu_ps(from + c), _mm512_loadu_ps(from + c + TILE), to, part_bytes, m);
+    }
     if (left) store_pairs(parts, load_floats(from + whole, left), load_floats(from + whole + TILE, left - TILE), to, part_bytes, m);
 }
 
@@ -109,7 +117,7 @@ INLINE void split_pixel(const int parts, int64_t depth, const float *from, char 
 INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float *x, magnitudes *m) {
     const split_plan *q = t->q;
     const int64_t depth = q->o.depth, part_bytes = q->plane * TILE_ROW, chunk_bytes = parts * part_bytes;
-    const int64_t pixel_step = q->p.step_w * q->o.src_c, image = q->o.src_h * q->o.src_w;
+    const int64_t pixel_step = q->p.step_w * q->o.src_c, ahead = pixel_ahead(pixel_step), image = q->o.src_h * q->o.src_w;
     for (int64_t slot = 0; slot < q->planes; slot++) {
         char *plane = t->parts + slot * q->chunks * chunk_bytes;
         const int64_t runs = held_runs(t, slot), without_gaps = runs_without_gaps(t, runs);
@@ -117,7 +125,7 @@ INLINE void fill_pixel_planes(const int parts, const split_strip *t, const float
             const float *from = x + (t->run[i].n * image + t->run[i].from) * q->o.src_c + t->group * depth;
             char *to = plane + t->run[i].to * TILE_ROW;
             for (int64_t left = t->run[i].count; left > 0; left--, from += pixel_step, to += TILE_ROW)
-                split_pixel(parts, depth, from, to, part_bytes, m);
+                split_pixel(parts, depth, from, ahead, to, part_bytes, m);
         }
         for (int64_t k = 0; k < q->chunks * parts; k++) zero_gaps(t, without_gaps, runs, TILE_ROW, plane + k * part_bytes);
     }

@@ -182,6 +182,8 @@ typedef void row_data(const float *, const float *, int64_t, int64_t, int, char 
 INSTANCE(1) INSTANCE(2)
 #undef INSTANCE
 
+enum { TILES_AHEAD = 4 }; /* whose pixels are asked for: they lie far apart, and the hardware's prefetchers do not follow them */
+
 /* A row of a channels-last image to its place in V; x: of the first pixel of a group. */
 static void split_row_nhwc(const row_split *q, row_data *data, const float *x, char *v, magnitudes *m) {
     for (int64_t c = 0; c < q->depth; c += TERMS, v += q->v_chunk)
@@ -190,7 +192,9 @@ static void split_row_nhwc(const row_split *q, row_data *data, const float *x, c
             const int whole = tx == 0 || tx == q->tiles - 1;
             char *to = v + tx * TILE_ROW;
             if (first >= 0 && first + ROW_POINTS <= q->src_w) {
-                const float *from = x + first * q->src_c + c;
+                const float *from = x + first * q->src_c + c, *next = from + TILES_AHEAD * ROW_OUTPUTS * q->src_c;
+                UNROLL for (int i = 0; i < ROW_OUTPUTS; i++)
+                    UNROLL for (int h = 0; h < TERMS; h += TILE) __builtin_prefetch(next + i * q->src_c + h);
                 data(from, from + TILE, q->src_c, lanes, whole, to, q->v_point, q->v_part, m);
                 continue;
             }
@@ -264,6 +268,7 @@ static void multiply_row_split(const row_split *q, const char *v, const char *fi
             for (int64_t m = first; m < last; m += SPLIT_ROWS) {
                 const int nd = last - m > TILE ? 2 : 1;
                 f.data = v + point * q->v_point + m * TILE_ROW;
+                f.ahead = m == first ? weights_ahead(q->parts) : 0;
                 for (int i = 0; i < 4; i++)
                     r.out[i] = sums + (m - first + i / 2 * TILE) * q->m_row + (j - j0) * SPLIT_FILTERS + i % 2 * TILE;
                 tile_kernels[products_of(q->parts)][0][nd - 1][nw - 1](&f, &r);
