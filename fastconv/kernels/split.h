@@ -33,6 +33,7 @@ typedef struct {
     int64_t image, row, pixel, filter;          /* steps between them, in floats */
     int64_t pitch, image_rows;                  /* tile pixels from row to row; rows from image to image */
     int64_t width, rows, images;                /* outputs in a row, and so on */
+    int64_t wide, high;                         /* where zeros between outputs are stored with them: pixels in a row; rows from the first on */
     int64_t pixels;                             /* tile pixels up to the last output */
 } strip_view;
 
@@ -42,8 +43,9 @@ static strip_view view_of(const split_strip *t, float *out) {
     strip_view v = {.image = q->o.dst_c * q->o.dst_h * q->o.dst_w, .row = q->p.ys * q->o.dst_w * pixel, .pixel = q->p.xs * pixel,
                     .filter = filter, .pitch = q->pitch, .image_rows = q->patches ? t->rows : q->image_rows, .width = q->p.w,
                     .rows = t->rows, .images = t->images};
+    if (q->zeros) v.wide = q->o.dst_w, v.high = q->o.dst_h - t->y0 * q->p.ys;
     v.first = out + t->n0 * v.image + ((q->p.y0 + t->y0 * q->p.ys) * q->o.dst_w + q->p.x0) * pixel + t->group * q->o.columns * filter;
-    if (!q->aside && v.pitch == v.width && v.row == v.width * v.pixel) {
+    if (!q->aside && !v.wide && v.pitch == v.width && v.row == v.width * v.pixel) {
         v.width *= v.rows, v.row *= v.rows, v.pitch *= v.image_rows, v.rows = v.image_rows = 1;
         if (v.pitch == v.width && v.image == v.width * v.pixel) {
             v.width *= v.images, v.pitch *= v.images, v.images = 1;
@@ -58,7 +60,8 @@ INLINE int64_t offset_in(const strip_view *v, strip_pixel p) { return p.i * v->i
 /* Outputs among the tile pixels from some m on that lie in one row of the image. */
 typedef struct {
     int64_t lane, count, offset;
-    int ends; /* whether the last of them is the last of the row */
+    int64_t row; /* of the strip's image */
+    int ends;    /* whether the last of them is the last of the row */
 } output_run;
 
 /* Those among `pixels` from m on; returns how many there are, at most `pixels`. */
@@ -68,7 +71,7 @@ static int64_t output_runs(const strip_view *v, int64_t m, int64_t pixels, outpu
     for (int64_t lane = 0; lane < pixels && m + lane < v->pixels;) {
         if (p.r < v->rows && p.x < v->width) {
             const int64_t count = MIN(pixels - lane, v->width - p.x);
-            run[runs++] = (output_run){lane, count, offset_in(v, p), p.x + count == v->width};
+            run[runs++] = (output_run){lane, count, offset_in(v, p), p.r, p.x + count == v->width};
         }
         lane += v->pitch - p.x, p.x = 0;
         if (++p.r == v->image_rows) p.r = 0, p.i++;
@@ -103,6 +106,26 @@ INLINE void store_row(const float *from, int64_t count, float *to, const int act
     if (l < count) store_n_f32(to + l, activate_f32(load_n_f32(from + l, count - l), activation, slope), count - l);
 }
 
+/* Zeros behind the outputs of a row, up to those of the next. */
+INLINE int64_t zeros_behind(const strip_view *v, const output_run *run) {
+    if (!v->wide || !run->ends) return 0;
+    const int64_t step = v->row / v->wide, y = run->row * step;
+    return (MIN(step, v->high - y) - 1) * v->wide;
+}
+
+/* Outputs of a row with a zero behind each, and behind the last of the row the rows of zeros up to the next. */
+INLINE void store_with_zeros(const strip_view *v, const output_run *run, const float *from, float *to, const int activation, float slope) {
+    const __m512i low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    const __m512i high = _mm512_set_epi32(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8);
+    const int64_t pixels = 2 * run->count - (run->ends && v->wide % 2), zeros = zeros_behind(v, run);
+    for (int64_t l = 0; l < pixels; l += 2 * TILE) {
+        const __m512 y = (__m512)activate_f32(load_n_f32(from + l / 2, run->count - l / 2), activation, slope);
+        store_n_f32(to + l, (vec_t_f32)_mm512_maskz_permutexvar_ps(0x5555, low, y), pixels - l);
+        store_n_f32(to + l + TILE, (vec_t_f32)_mm512_maskz_permutexvar_ps(0x5555, high, y), pixels - l - TILE);
+    }
+    for (int64_t l = 0; l < zeros; l += TILE) store_n_f32(to + pixels + l, splat_f32(0), zeros - l);
+}
+
 /* From rows of filters, STAGE_ROW floats apart, to NCHW outputs; past the caches by whole cache lines, if `streamed`. */
 INLINE void store_stage(const strip_view *v, const output_run *run, int64_t runs, const float *stage, int64_t columns, float *out,
                         int streamed, const int activation, float slope) {
@@ -119,6 +142,10 @@ INLINE void store_stage(const strip_view *v, const output_run *run, int64_t runs
             }
             if (v->pixel == 1) {
                 store_row(from, run[i].count, to, activation, slope);
+                continue;
+            }
+            if (v->wide) {
+                store_with_zeros(v, run + i, from, to, activation, slope);
                 continue;
             }
             for (int64_t l = 0; l < run[i].count; l += TILE) {
@@ -355,7 +382,8 @@ INLINE void ask_for_planes(const strip_work *s, int64_t panel, const output_run 
     for (int64_t j = begin; j < end; j++)
         for (int64_t i = 0; i < runs; i++) {
             const float *to = v->first + (panel * SPLIT_PANEL + j) * v->filter + run[i].offset;
-            for (int64_t l = 0; l < run[i].count * v->pixel; l += TILE) __builtin_prefetch(to + l, 1);
+            const int64_t pixels = run[i].count * v->pixel + zeros_behind(v, run + i);
+            for (int64_t l = 0; l < pixels; l += TILE) __builtin_prefetch(to + l, 1);
         }
 }
 

@@ -57,6 +57,7 @@ typedef struct {
     int products, parts, patches;
     int64_t bundle, groups;      /* groups that are computed as one, with weights of zero between them; so many times */
     int channels_last, lanes;    /* the data; whether its pixels are in the lanes of the tiles */
+    int zeros;                   /* whether NCHW outputs of the only phase that has taps are every second of a row, stored with zeros */
     int64_t chunks, steps;       /* planes of 32 channels (planes); products of 32 terms */
     int64_t planes;              /* remainders that taps read */
     int64_t least_y, least_x;    /* least offset of a tap: in steps (planes) or source pixels (patches) */
@@ -264,6 +265,7 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
     q.span_y = most_y - q.least_y, q.span_x = most_x - q.least_x;
     /* Lanes have to begin where cache lines do, or loading a tile takes twice as long. */
     q.lanes = weight || (!q.channels_last && (q.patches || (q.span_y == 0 && q.span_x == 0)));
+    q.zeros = backward && q.lanes && most_taps == 1 && p->xs == 2 && p->y0 == 0 && p->x0 == 0;
     q.pitch = q.patches ? w : shared_pitch(w, q.least_x, q.span_x, held_x);
     if (q.overlap && w % TILE) q.pitch = q.overlap_pitch; /* else every tile is of one row */
     q.image_rows = q.patches ? q.h : shared_pitch(q.h, q.least_y, q.span_y, held_y);

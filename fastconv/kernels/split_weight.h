@@ -257,7 +257,7 @@ INLINE void fill_gradient_parts(const int parts, const split_strip *t, int64_t i
                     _mm512_store_si512(to + k * part_bytes + (k0 + i) * row_bytes + 2 * j, (__m512i)row[k][i]);
             }
         }
-    const int few = t->rows * q->o.dst_w < PAGE / (int64_t)sizeof(float); /* pixels; in more the hardware's prefetchers do as well */
+    const int few = t->rows * q->o.dst_w <= PAGE; /* pixels; in more the hardware's prefetchers do as well */
     for (int64_t k = begin * TILE; k < end * TILE && !q->channels_last; k++) {
         char *row = to + k * row_bytes;
         int64_t done = 0; /* pixels; between those of the gradient there are zeros */

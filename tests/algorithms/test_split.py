@@ -338,6 +338,30 @@ def test_sums_of_many_weights_are_stored_with_the_last_strip(text):
                 assert_close(algorithms.get(name), p, run(algorithms.get(name), p, harness.operands(p)))
 
 
+# 1x1 kernels with strides leave zeros between the results of an input gradient: odd and even sizes, more columns than a vector, rows of
+# one pixel, three rows to a step, other steps, groups, padding, results of more than the second-level cache.
+STEPS = [
+    "2x64x32x32,128x1x1,s2",
+    "1x40x33x35,48x1x1,s2",
+    "3x64x65x1,96x1x1,s2",
+    "2x33x20x33,64x1x1,s3x2",
+    "1x128x15x31,64x1x1,s1x2",
+    "1x64x8x9,64x1x1,s2x3",
+    "2x64x20x20,64x1x1,s2,g2",
+    "1x64x18x18,64x1x1,s2,p1",
+    "1x64x18x18,64x2x2,s2",
+    "4x32x112x111,32x1x1,s2",
+]
+
+
+@pytest.mark.parametrize("text", STEPS)
+def test_zeros_between_the_results(text):
+    for name in SPLIT:
+        for p, threads in itertools.product(each_problem(text, ("input_grad",), name), (1, 2, 3)):
+            with num_threads(threads):
+                assert_close(algorithms.get(name), p, run(algorithms.get(name), p, harness.operands(p)))
+
+
 @pytest.mark.parametrize("activation", [None, "relu", "silu"])
 @pytest.mark.parametrize("text", POINTS)
 def test_splitting_while_products_are_computed_changes_no_bit(text, activation):
