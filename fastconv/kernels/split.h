@@ -21,7 +21,8 @@ enum {
     STAGE_FILTERS = 128,             /* of 32 pixels, in the first-level cache */
     ASKED_RESULTS = 256 * 1024,      /* bytes of a thread's results, from which on they are not in the second-level cache when they are
                                       * stored and have to be asked for; */
-    STREAMED_RESULTS = 8 << 20,      /* and from which on little of them would be there for who reads them, and they pass the caches */
+    STREAMED_RESULTS = 8 << 20,      /* and from which on little of them would be there for who reads them, and they pass the caches: */
+    STREAMED_ZEROS = 2 << 20,        /* sooner if most of them are zeros, which take no time to compute; */
     SCRATCH_FLOATS = 4 * TILE * TILE + 2 * SPLIT_PANEL * STAGE_ROW /* half of which is more than 32 pixels of STAGE_FILTERS */
 };
 
@@ -113,17 +114,30 @@ INLINE int64_t zeros_behind(const strip_view *v, const output_run *run) {
     return (MIN(step, v->high - y) - 1) * v->wide;
 }
 
-/* Outputs of a row with a zero behind each, and behind the last of the row the rows of zeros up to the next. */
-INLINE void store_with_zeros(const strip_view *v, const output_run *run, const float *from, float *to, const int activation, float slope) {
+/* The lanes of a vector in every second of two, zeros between them. */
+INLINE void spread(vec_t_f32 v, vec_t_f32 to[2]) {
     const __m512i low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
-    const __m512i high = _mm512_set_epi32(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8);
+    to[0] = (vec_t_f32)_mm512_maskz_permutexvar_ps(0x5555, low, (__m512)v);
+    to[1] = (vec_t_f32)_mm512_maskz_permutexvar_ps(0x5555, _mm512_add_epi32(low, _mm512_set1_epi32(TILE / 2)), (__m512)v);
+}
+
+/* The first n lanes; past the caches if `lines`, where they are whole cache lines. */
+INLINE void store_some(float *to, vec_t_f32 v, int64_t n, int lines) {
+    if (!lines) store_n_f32(to, v, n);
+    else if (n > 0) stream_f32(to, v);
+}
+
+/* Outputs of a row with a zero behind each, and behind the last of the row the rows of zeros up to the next. */
+INLINE void store_with_zeros(const strip_view *v, const output_run *run, const float *from, float *to, int streamed, const int activation,
+                             float slope) {
     const int64_t pixels = 2 * run->count - (run->ends && v->wide % 2), zeros = zeros_behind(v, run);
+    const int lines = streamed && pixels % TILE == 0 && zeros % TILE == 0 && (uintptr_t)to % CACHE_LINE == 0;
     for (int64_t l = 0; l < pixels; l += 2 * TILE) {
-        const __m512 y = (__m512)activate_f32(load_n_f32(from + l / 2, run->count - l / 2), activation, slope);
-        store_n_f32(to + l, (vec_t_f32)_mm512_maskz_permutexvar_ps(0x5555, low, y), pixels - l);
-        store_n_f32(to + l + TILE, (vec_t_f32)_mm512_maskz_permutexvar_ps(0x5555, high, y), pixels - l - TILE);
+        vec_t_f32 y[2];
+        spread(activate_f32(load_n_f32(from + l / 2, run->count - l / 2), activation, slope), y);
+        UNROLL for (int h = 0; h < 2; h++) store_some(to + l + h * TILE, y[h], pixels - l - h * TILE, lines);
     }
-    for (int64_t l = 0; l < zeros; l += TILE) store_n_f32(to + pixels + l, splat_f32(0), zeros - l);
+    for (int64_t l = 0; l < zeros; l += TILE) store_some(to + pixels + l, splat_f32(0), zeros - l, lines);
 }
 
 /* From rows of filters, STAGE_ROW floats apart, to NCHW outputs; past the caches by whole cache lines, if `streamed`. */
@@ -135,7 +149,7 @@ INLINE void store_stage(const strip_view *v, const output_run *run, int64_t runs
         for (int64_t i = 0; i < runs; i++) {
             const float *from = stage + j * STAGE_ROW + run[i].lane;
             float *to = out + j * v->filter + run[i].offset;
-            if (streamed && run[i].count % TILE == 0 && (uintptr_t)to % CACHE_LINE == 0) {
+            if (streamed && v->pixel == 1 && run[i].count % TILE == 0 && (uintptr_t)to % CACHE_LINE == 0) {
                 for (int64_t l = 0; l < run[i].count; l += TILE)
                     stream_f32(to + l, activate_f32(load_f32(from + l), activation, slope));
                 continue;
@@ -145,7 +159,7 @@ INLINE void store_stage(const strip_view *v, const output_run *run, int64_t runs
                 continue;
             }
             if (v->wide) {
-                store_with_zeros(v, run + i, from, to, activation, slope);
+                store_with_zeros(v, run + i, from, to, streamed, activation, slope);
                 continue;
             }
             for (int64_t l = 0; l < run[i].count; l += TILE) {
@@ -153,10 +167,10 @@ INLINE void store_stage(const strip_view *v, const output_run *run, int64_t runs
                 const vec_t_f32 y = activate_f32(load_n_f32(from + l, count), activation, slope);
                 if (v->pixel == 2) { /* every second place of two vectors */
                     const uint32_t places = (uint32_t)(0x55555555u & (((uint64_t)1 << (2 * count)) - 1));
-                    const __m512i low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
-                    const __m512i high = _mm512_set_epi32(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8);
-                    _mm512_mask_storeu_ps(to + 2 * l, (__mmask16)places, _mm512_permutexvar_ps(low, (__m512)y));
-                    _mm512_mask_storeu_ps(to + 2 * l + TILE, (__mmask16)(places >> TILE), _mm512_permutexvar_ps(high, (__m512)y));
+                    vec_t_f32 two[2];
+                    spread(y, two);
+                    UNROLL for (int h = 0; h < 2; h++)
+                        _mm512_mask_storeu_ps(to + 2 * l + h * TILE, (__mmask16)(places >> h * TILE), (__m512)two[h]);
                 } else {
                     _mm512_mask_i32scatter_ps(to + l * v->pixel, (__mmask16)((1u << count) - 1), lanes, (__m512)y, sizeof(float));
                 }
@@ -448,7 +462,7 @@ INLINE int stores_in_one(const strip_work *s) {
     return together && columns <= STAGE_FILTERS && columns % SPLIT_PANEL == 0 && reads_weights_again(s->t->q);
 }
 INLINE int stores_lines(const strip_work *s) {
-    return s->v.pixel == 1 && s->v.filter % TILE == 0 && (uintptr_t)s->v.first % CACHE_LINE == 0;
+    return (s->v.pixel == 1 || s->v.wide) && s->v.filter % TILE == 0 && (uintptr_t)s->v.first % CACHE_LINE == 0;
 }
 
 /* A strip whose parts are there; `alone`: whether no other thread computes some of its filters. `step`: of `place_steps`; `scratch`:
@@ -465,7 +479,7 @@ static strip_work work_on(const split_strip *t, int alone, const char *packed, c
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->overlap ? overlap_bytes(q) : q->plane * TILE_ROW * (q->patches && q->lanes ? q->steps : 1);
     const int64_t results = q->result_bytes / team_size();
-    s.streamed = results > STREAMED_RESULTS && (q->channels_last ? alone && stores_in_one(&s) : !stores_lanes(&s) && stores_lines(&s));
+    s.streamed = results >= (s.v.wide ? STREAMED_ZEROS : STREAMED_RESULTS) && (q->channels_last ? alone && stores_in_one(&s) : !stores_lanes(&s) && stores_lines(&s));
     s.asks = !s.streamed && results > ASKED_RESULTS;
     return s;
 }

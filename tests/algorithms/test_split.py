@@ -10,6 +10,7 @@ import pytest
 
 import harness
 from fastconv import algorithms, conv2d, memory, reference
+from fastconv.algorithms.base import as_activation
 from fastconv.arrays import conform
 from fastconv.kernels import cpu
 from fastconv.threads import num_threads
@@ -418,6 +419,20 @@ def test_large_results_in_cache_lines(text, activation):
             with num_threads(1):
                 conv2d(x, data["w"], data["bias"], padding=p.padding, activation=activation, algorithm=name, out=out)
             assert_close(algorithms.get(name), p, out, with_bias=True, activation=activation)
+
+
+# The same with zeros between the results; the last row has none behind it, or one, or two of three.
+@pytest.mark.parametrize("text", ["3x48x81x96,64x1x1,s2", "2x40x96x128,33x1x1,s2", "2x64x71x96,33x1x1,s3x2"])
+def test_large_results_with_zeros_in_cache_lines(text):
+    for name, threads in itertools.product(SPLIT, (1, 2)):
+        algorithm, p = algorithms.get(name), problem(text, "input_grad")
+        data = harness.operands(p)
+        out = memory.aligned_empty(math.prod(p.x_shape), "f4").reshape(p.x_shape)
+        out.fill(np.nan)
+        with num_threads(threads):
+            scratch = memory.aligned_empty(algorithm.workspace(p), "u1")
+            algorithm.run(p, data["gy"], algorithm.pack(p, data["w"]), None, as_activation(None), out, scratch)
+        assert_close(algorithm, p, out)
 
 
 # Packed weights of some phases are above the size from which on strips are long, those of others below.
