@@ -34,7 +34,7 @@ typedef struct {
     int64_t image, row, pixel, filter;          /* steps between them, in floats */
     int64_t pitch, image_rows;                  /* tile pixels from row to row; rows from image to image */
     int64_t width, rows, images;                /* outputs in a row, and so on */
-    int64_t wide, high;                         /* where zeros between outputs are stored with them: pixels in a row; rows from the first on */
+    int64_t wide, high;                         /* with zeros between outputs stored with them: pixels in a row; rows from the first on */
     int64_t pixels;                             /* tile pixels up to the last output */
 } strip_view;
 
@@ -479,7 +479,8 @@ static strip_work work_on(const split_strip *t, int alone, const char *packed, c
     s.f.second = q->lanes ? TILE_ROW : TILE * s.f.row;
     s.f.part = q->overlap ? overlap_bytes(q) : q->plane * TILE_ROW * (q->patches && q->lanes ? q->steps : 1);
     const int64_t results = q->result_bytes / team_size();
-    s.streamed = results >= (s.v.wide ? STREAMED_ZEROS : STREAMED_RESULTS) && (q->channels_last ? alone && stores_in_one(&s) : !stores_lanes(&s) && stores_lines(&s));
+    const int by_lines = q->channels_last ? alone && stores_in_one(&s) : !stores_lanes(&s) && stores_lines(&s);
+    s.streamed = by_lines && results >= (s.v.wide ? STREAMED_ZEROS : STREAMED_RESULTS);
     s.asks = !s.streamed && results > ASKED_RESULTS;
     return s;
 }
