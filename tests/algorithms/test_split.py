@@ -339,8 +339,8 @@ def test_sums_of_many_weights_are_stored_with_the_last_strip(text):
                 assert_close(algorithms.get(name), p, run(algorithms.get(name), p, harness.operands(p)))
 
 
-# 1x1 kernels with strides leave zeros between the results of an input gradient: odd and even sizes, more columns than a vector, rows of
-# one pixel, three rows to a step, other steps, groups, padding, results of more than the second-level cache.
+# 1x1 kernels with strides leave zeros between the results of an input gradient: odd and even sizes, more columns than a vector,
+# rows of one pixel, three rows to a step, other steps, groups, padding, results of more than the second-level cache.
 STEPS = [
     "2x64x32x32,128x1x1,s2",
     "1x40x33x35,48x1x1,s2",
