@@ -114,10 +114,12 @@ static int64_t weight_workspace(const geometry *s, int products, int threads) {
 /* Where a phase of the input gradient has no taps, everything is zero; its pixels lie between those of the others, which may be stored with
  * them. */
 static void clear_untouched(const geometry *s, int backward, char *tables, float *out) {
-    if (plan_split(s, backward, 1, 0, 1, tables).zeros) return;
-    int untouched = 0;
-    for (int64_t i = 0; i < operands_of(s, backward).phases; i++) untouched |= plan_split(s, backward, 1, i, 1, tables).p.taps == 0;
-    if (!untouched) return;
+    int untouched = 0, zeros = 0;
+    for (int64_t i = 0; i < operands_of(s, backward).phases; i++) {
+        const split_plan q = plan_split(s, backward, 1, i, 1, tables);
+        untouched |= q.p.taps == 0, zeros |= q.zeros;
+    }
+    if (!untouched || zeros) return;
     const operands o = operands_of(s, backward);
     int64_t begin, end;
     share(s->n * o.dst_h * o.dst_w * o.dst_c, thread_index(), team_size(), &begin, &end);

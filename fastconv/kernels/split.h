@@ -149,17 +149,17 @@ INLINE void store_stage(const strip_view *v, const output_run *run, int64_t runs
         for (int64_t i = 0; i < runs; i++) {
             const float *from = stage + j * STAGE_ROW + run[i].lane;
             float *to = out + j * v->filter + run[i].offset;
-            if (streamed && v->pixel == 1 && run[i].count % TILE == 0 && (uintptr_t)to % CACHE_LINE == 0) {
+            if (v->wide) {
+                store_with_zeros(v, run + i, from, to, streamed, activation, slope);
+                continue;
+            }
+            if (streamed && run[i].count % TILE == 0 && (uintptr_t)to % CACHE_LINE == 0) {
                 for (int64_t l = 0; l < run[i].count; l += TILE)
                     stream_f32(to + l, activate_f32(load_f32(from + l), activation, slope));
                 continue;
             }
             if (v->pixel == 1) {
                 store_row(from, run[i].count, to, activation, slope);
-                continue;
-            }
-            if (v->wide) {
-                store_with_zeros(v, run + i, from, to, streamed, activation, slope);
                 continue;
             }
             for (int64_t l = 0; l < run[i].count; l += TILE) {

@@ -315,6 +315,13 @@ def test_strips_are_shared_among_threads_without_changing_a_bit(text):
                     np.testing.assert_array_equal(run(algorithms.get(name), p, data), alone)
 
 
+def assert_close_on_threads(text, direction):
+    for name in SPLIT:
+        for p, threads in itertools.product(each_problem(text, (direction,), name), (1, 2, 3)):
+            with num_threads(threads):
+                assert_close(algorithms.get(name), p, run(algorithms.get(name), p, harness.operands(p)))
+
+
 # So many weights that a thread has all sums of some, and stores them with the last strip: one strip and several, rows and
 # images, images side by side, strides, groups, more kernel positions and one; blocks that are not whole.
 LARGE = [
@@ -333,10 +340,7 @@ LARGE = [
 
 @pytest.mark.parametrize("text", LARGE)
 def test_sums_of_many_weights_are_stored_with_the_last_strip(text):
-    for name in SPLIT:
-        for p, threads in itertools.product(each_problem(text, ("weight_grad",), name), (1, 2, 3)):
-            with num_threads(threads):
-                assert_close(algorithms.get(name), p, run(algorithms.get(name), p, harness.operands(p)))
+    assert_close_on_threads(text, "weight_grad")
 
 
 # 1x1 kernels with strides leave zeros between the results of an input gradient: odd and even sizes, more columns than a vector,
@@ -357,10 +361,7 @@ STEPS = [
 
 @pytest.mark.parametrize("text", STEPS)
 def test_zeros_between_the_results(text):
-    for name in SPLIT:
-        for p, threads in itertools.product(each_problem(text, ("input_grad",), name), (1, 2, 3)):
-            with num_threads(threads):
-                assert_close(algorithms.get(name), p, run(algorithms.get(name), p, harness.operands(p)))
+    assert_close_on_threads(text, "input_grad")
 
 
 @pytest.mark.parametrize("activation", [None, "relu", "silu"])
