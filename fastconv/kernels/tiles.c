@@ -55,6 +55,15 @@
         for (int64_t l = first * TILE_BYTES; l < last * TILE_BYTES; l += TILE_ROW)         \
             __builtin_prefetch(weights + f->ahead + l)
 
+/* After so many products a tile is stored to nowhere: measured on Granite Rapids, a core that has stored none for some 2000 cycles takes 700
+ * to store the next, and the matrix units wait. */
+enum { PRODUCTS_UNSTORED = 32 };
+#define STORE_ONE(products)                                                              \
+    if ((unstored += nd * nw * (products)) >= PRODUCTS_UNSTORED) {                       \
+        _tile_stored(6, nowhere, TILE_ROW);                                              \
+        unstored = 0;                                                                    \
+    }
+
 #define SPLIT_SOME \
     if (ahead) split_some(ahead, ahead->each, &seen)
 
@@ -62,6 +71,8 @@
 INLINE void multiply_tiles(const int products, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r,
                            split_ahead *ahead) {
     magnitudes seen = ahead ? ahead->seen : no_magnitudes();
+    char nowhere[TILE_BYTES] __attribute__((aligned(CACHE_LINE)));
+    int unstored = 0;
     __asm__ volatile("" ::: "memory"); /* tile loads do not tell the compiler that they read memory */
     START(0, 0);
     if (nw > 1) START(1, 1);
@@ -102,6 +113,7 @@ INLINE void multiply_tiles(const int products, const int lanes, const int nd, co
             MULTIPLY_WEIGHTS(2);
             ASK(4, 6);
         }
+        STORE_ONE(products == 6 ? 5 : products);
     }
     /* Of three parts the high ones come last: small products are not rounded to the size of large sums. */
     if (products == 6) {
@@ -110,6 +122,7 @@ INLINE void multiply_tiles(const int products, const int lanes, const int nd, co
             if (there) MULTIPLY_WEIGHTS(0);
             else MULTIPLY(0, 0);
             there = 0;
+            STORE_ONE(1);
         }
     }
     _tile_stored(0, r->out[0], r->row[0]);
