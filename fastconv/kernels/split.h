@@ -295,9 +295,7 @@ static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
         for (int64_t w = 0; w < nw; w++)
             r.out[2 * d + w] = direct[d] ? to + offset_in(v, p) + w * TILE : s->scratch + (2 * d + w) * TILE * TILE;
     }
-    for (int64_t d = 0; d < nd && s->asks; d++)
-        for (int64_t i = 0; i < TILE && direct[d]; i++)
-            for (int64_t w = 0; w < nw; w++) __builtin_prefetch((const char *)r.out[2 * d + w] + i * r.row[d], 1);
+    r.asks = s->asks ? CEIL_DIV(TILE, s->t->q->steps) : 0;
     multiply_block(s, panel, m, nd, nw, &r);
     for (int64_t d = 0; d < nd; d++) {
         if (direct[d]) continue;

@@ -64,6 +64,12 @@ enum { PRODUCTS_UNSTORED = 32 };
         unstored = 0;                                                                    \
     }
 
+/* Rows that the sums will be stored to are asked for, some in each step: all at once would hold up the loads behind them. */
+#define ASK_FOR_ROWS                                                                                       \
+    for (const int64_t end = MIN(TILE, asked + r->asks); asked < end; asked++)                             \
+        UNROLL for (int i = 0; i < 2 * nd; i++)                                                            \
+            if (i % 2 < nw) __builtin_prefetch((const char *)r->out[i] + asked * r->row[i / 2], 1)
+
 #define SPLIT_SOME \
     if (ahead) split_some(ahead, ahead->each, &seen)
 
@@ -73,6 +79,7 @@ INLINE void multiply_tiles(const int products, const int lanes, const int nd, co
     magnitudes seen = ahead ? ahead->seen : no_magnitudes();
     char nowhere[TILE_BYTES] __attribute__((aligned(CACHE_LINE)));
     int unstored = 0;
+    int64_t asked = 0;
     __asm__ volatile("" ::: "memory"); /* tile loads do not tell the compiler that they read memory */
     START(0, 0);
     if (nw > 1) START(1, 1);
@@ -114,6 +121,7 @@ INLINE void multiply_tiles(const int products, const int lanes, const int nd, co
             ASK(4, 6);
         }
         STORE_ONE(products == 6 ? 5 : products);
+        ASK_FOR_ROWS;
     }
     /* Of three parts the high ones come last: small products are not rounded to the size of large sums. */
     if (products == 6) {

@@ -42,6 +42,7 @@ typedef struct {
     int from;                 /* what is added to: nothing, `bias`, or what `out` holds */
     const float *bias;        /* two tiles, or two rows of 16 if `bias_row` is 0 */
     int64_t bias_row;
+    int64_t asks;             /* rows of `out` that are asked for in each step, until all are; 0: none */
 } tile_sums;
 
 /* Eight tiles of 16 rows of 64 bytes. The configuration belongs to the thread and is given back by `tiles_end`. */
