@@ -286,7 +286,7 @@ static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
     const int64_t columns = MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL);
     const int64_t nd = m + TILE < v->pixels ? 2 : 1, nw = columns > TILE ? 2 : 1;
     float *to = v->first + panel * SPLIT_PANEL;
-    tile_sums r;
+    tile_sums r = {.asks = 0};
     int direct[2];
     for (int64_t d = 0; d < nd; d++) {
         const strip_pixel p = pixel_at(m + d * TILE, v->pitch, v->image_rows);
@@ -320,16 +320,33 @@ INLINE void store_pixels(const strip_view *v, const staged_pixels *p, int64_t in
     }
 }
 
-/* The same past the caches, in whole cache lines, where all outputs of a strip lie together. What is before the first line is stored with
- * part 0; what is behind the last is left. */
-INLINE void stream_pixels(const strip_view *v, const staged_pixels *p, int64_t index, int64_t count, const int activation, float slope) {
-    if (!p->runs) return;
-    const line_span o = lines_of(v, p);
+/* Part `index` of `count` of those that are to be stored past the caches, in whole cache lines, where all outputs of a strip lie together.
+ * What is before the first line is stored with part 0; what is behind the last is left. */
+INLINE line_span part_of_lines(const strip_view *v, const staged_pixels *p, int64_t index, int64_t count, const int activation,
+                               float slope) {
+    line_span o = lines_of(v, p);
     int64_t l, end;
     share(o.lines, (int)index, (int)count, &l, &end);
     if (index == 0 && o.head) store_n_f32(o.to, activate_f32(load_n_f32(o.from, o.head), activation, slope), o.head);
-    for (l = o.head + l * TILE; l < o.head + end * TILE; l += TILE)
-        stream_f32(o.to + l, activate_f32(load_f32(o.from + l), activation, slope));
+    o.from += o.head + l * TILE, o.to += o.head + l * TILE, o.lines = end - l;
+    return o;
+}
+
+/* At once. */
+INLINE void stream_pixels(const strip_view *v, const staged_pixels *p, int64_t index, int64_t count, const int activation, float slope) {
+    if (!p->runs) return;
+    const line_span o = part_of_lines(v, p, index, count, activation, slope);
+    for (int64_t l = 0; l < o.lines * TILE; l += TILE) stream_f32(o.to + l, activate_f32(load_f32(o.from + l), activation, slope));
+}
+
+/* Or while tiles are multiplied, if the activation is a clamp. Fields are written one by one, as they will be read: wider loads would wait
+ * until these stores are done, behind those past the caches. */
+static __attribute__((noinline)) void begin_stream(const strip_work *s, const staged_pixels *p, int64_t index, int64_t count,
+                                                   streamed_lines *a) {
+    const line_span o = part_of_lines(&s->v, p, index, count, s->activation, s->slope);
+    a->from = o.from, a->to = o.to, a->lines = o.lines;
+    a->each = CEIL_DIV(o.lines, s->t->q->steps * STREAM_TURNS);
+    a->limited = s->activation != ACT_NONE, a->most = s->activation == ACT_RELU6 ? 6 : __builtin_inff();
 }
 
 /* Part `index` of `count` of the cache lines that they will be stored to is asked for. */
@@ -352,6 +369,7 @@ static void multiply_pixels(strip_work *s, int64_t begin, int64_t end, int64_t m
     const int64_t row = ROUND_UP(filters, SPLIT_PANEL), nd = m + TILE < v->pixels ? 2 : 1;
     staged_pixels *now = s->staged + s->turn, *before = s->staged + !s->turn;
     float *sums = s->stage + TILE + s->turn * SPLIT_PANEL * STAGE_ROW;
+    const int spreads = s->streamed && s->t->q->products == 6 && IS_CLAMP(s->activation);
     now->sums = sums, now->row = row, now->first = first, now->filters = filters;
     now->runs = output_runs(v, m, SPLIT_BLOCK, now->run);
     for (int64_t panel = begin; panel < end; panel++) {
@@ -359,9 +377,11 @@ static void multiply_pixels(strip_work *s, int64_t begin, int64_t end, int64_t m
         tile_sums r = {.row = {sizeof(float) * row, sizeof(float) * row}};
         for (int64_t i = 0; i < 4; i++) r.out[i] = sums + i / 2 * TILE * row + (panel - begin) * SPLIT_PANEL + i % 2 * TILE;
         if (s->asks) ask_for_pixels(v, now, panel - begin, end - begin);
+        streamed_lines stream;
+        if (spreads && before->runs) begin_stream(s, before, panel - begin, end - begin, &stream), r.stream = &stream;
         multiply_block(s, panel, m, nd, nw, &r);
-        if (s->streamed) STORE(s, stream_pixels, v, before, panel - begin, end - begin);
-        else STORE(s, store_pixels, v, before, panel - begin, end - begin);
+        if (!s->streamed) STORE(s, store_pixels, v, before, panel - begin, end - begin);
+        else if (!spreads) STORE(s, stream_pixels, v, before, panel - begin, end - begin);
     }
     now->carried = 0;
     if (s->streamed && before->runs) {

@@ -72,12 +72,35 @@ enum { PRODUCTS_UNSTORED = 32 };
 
 #define SPLIT_SOME \
     if (ahead) split_some(ahead, ahead->each, &seen)
+#define STREAM_SOME \
+    if (stream.lines) stream_some(r->stream, &stream)
+
+/* The next of streamed_lines, and how many are left. */
+typedef struct {
+    const float *from;
+    float *to;
+    int64_t lines;
+} stream_place;
+
+INLINE void stream_some(const streamed_lines *all, stream_place *at) {
+    const int64_t lines = MIN(at->lines, all->each);
+    if (all->limited)
+        for (int64_t i = 0; i < lines * TILE; i += TILE) {
+            const __m512 y = _mm512_max_ps(_mm512_setzero_ps(), _mm512_loadu_ps(at->from + i)); /* a NaN stays */
+            _mm512_stream_ps(at->to + i, _mm512_min_ps(_mm512_set1_ps(all->most), y));
+        }
+    else
+        for (int64_t i = 0; i < lines * TILE; i += TILE) _mm512_stream_ps(at->to + i, _mm512_loadu_ps(at->from + i));
+    at->from += lines * TILE, at->to += lines * TILE, at->lines -= lines;
+}
 
 /* nd x nw sums; all four numbers are constants. `ahead` is NULL but for three products. */
 INLINE void multiply_tiles(const int products, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r,
                            split_ahead *ahead) {
     magnitudes seen = ahead ? ahead->seen : no_magnitudes();
     char nowhere[TILE_BYTES] __attribute__((aligned(CACHE_LINE)));
+    stream_place stream = {.lines = 0};
+    if (products == 6 && r->stream) stream = (stream_place){r->stream->from, r->stream->to, r->stream->lines};
     int unstored = 0;
     int64_t asked = 0;
     __asm__ volatile("" ::: "memory"); /* tile loads do not tell the compiler that they read memory */
@@ -111,14 +134,19 @@ INLINE void multiply_tiles(const int products, const int lanes, const int nd, co
         } else {
             MULTIPLY(2, 0);
             ASK(0, 1);
+            STREAM_SOME;
             MULTIPLY_DATA(1);
             ASK(1, 2);
+            STREAM_SOME;
             MULTIPLY_WEIGHTS(1);
             ASK(2, 3);
+            STREAM_SOME;
             MULTIPLY_DATA(0);
             ASK(3, 4);
+            STREAM_SOME;
             MULTIPLY_WEIGHTS(2);
             ASK(4, 6);
+            STREAM_SOME;
         }
         STORE_ONE(products == 6 ? 5 : products);
         ASK_FOR_ROWS;

@@ -34,6 +34,19 @@ typedef struct {
     int64_t ahead;             /* bytes to the weights that are asked for meanwhile; 0: none */
 } tile_factors;
 
+/* Results on their way past the caches while tiles are multiplied. All at once they would fill the queue of stores, in which tiles have to
+ * wait behind them, and then nothing that follows could begin. */
+typedef struct {
+    const float *from;
+    float *to;
+    int64_t lines, each; /* cache lines, so many at a time */
+    int limited;         /* whether to numbers from 0 to `most` */
+    float most;
+} streamed_lines;
+
+/* How often it is their turn in a step of six products; of fewer, they would take up the room of the tiles to come. */
+enum { STREAM_TURNS = 5 };
+
 enum { FROM_ZERO, FROM_BIAS, FROM_SUMS };
 
 typedef struct {
@@ -43,6 +56,7 @@ typedef struct {
     const float *bias;        /* two tiles, or two rows of 16 if `bias_row` is 0 */
     int64_t bias_row;
     int64_t asks;             /* rows of `out` that are asked for in each step, until all are; 0: none */
+    const streamed_lines *stream; /* other results, that are stored meanwhile; NULL: none */
 } tile_sums;
 
 /* Eight tiles of 16 rows of 64 bytes. The configuration belongs to the thread and is given back by `tiles_end`. */
