@@ -90,13 +90,16 @@ static int64_t output_runs(const strip_view *v, int64_t m, int64_t pixels, outpu
         else store(__VA_ARGS__, (s)->activation, (s)->slope);                    \
     } while (0)
 
-/* From 16 pixels x 16 filters to channels-last outputs. */
-INLINE void store_rows(const strip_view *v, const output_run *run, int64_t runs, const float *sums, int64_t columns, float *out,
-                       const int activation, float slope) {
+/* From 16 pixels x 16 filters to channels-last outputs, or `added` to what is there. */
+static __attribute__((noinline)) void store_rows(const strip_view *v, const output_run *run, int64_t runs, const float *sums,
+                                                 int64_t columns, float *out, int added, const int activation, float slope) {
     for (int64_t i = 0; i < runs; i++)
-        for (int64_t l = 0; l < run[i].count; l++)
-            store_n_f32(out + run[i].offset + l * v->pixel,
-                        activate_f32(load_f32(sums + (run[i].lane + l) * TILE), activation, slope), columns);
+        for (int64_t l = 0; l < run[i].count; l++) {
+            float *to = out + run[i].offset + l * v->pixel;
+            vec_t_f32 y = load_f32(sums + (run[i].lane + l) * TILE);
+            if (added) y += load_n_f32(to, columns);
+            store_n_f32(to, activate_f32(y, activation, slope), columns);
+        }
 }
 
 /* `count` floats in a row, by stores of whole cache lines: a store across two takes as long as two. */
@@ -239,11 +242,16 @@ typedef struct {
     tile_factors f;
     const char *packed;
     const float *bias;              /* tiles, by panel; NULL: none */
-    int activation, asks, streamed; /* results: whether their lines are asked for; whether they pass the caches */
+    int activation, asks, streamed; /* results: rows that are asked for in a step; whether they pass the caches */
     float slope, *scratch;          /* four tiles */
     float *stage;                   /* 32 filters of STAGE_ROW pixels, of two phases that take turns; or 32 pixels of STAGE_FILTERS, */
     staged_pixels staged[2];        /* of two blocks that take turns, */
     int turn;                       /* and which is next */
+    int64_t data, weights;          /* bytes to the channels of this pass, in the parts of the strip and of a panel; */
+    int added;                      /* its sums are added to those of the passes before */
+    int asked;                      /* whether the panel's weights have been asked for */
+    const char *next;               /* weights of the panel that follows, of which so many cache lines are asked for in each step */
+    int64_t next_lines;
     split_ahead *ahead;             /* two blocks of pixels take turns, and the next is split meanwhile (split_fused.h); NULL: all parts
                                      * are there */
 } strip_work;
@@ -269,9 +277,11 @@ INLINE void multiply_block(const strip_work *s, int64_t panel, int64_t m, int64_
     r->from = s->bias ? FROM_BIAS : FROM_ZERO;
     r->bias = s->bias + panel * bias_floats(q);
     r->bias_row = q->lanes ? TILE_ROW : 0;
-    f.weights = s->packed + panel * q->steps * 2 * q->parts * TILE_BYTES;
-    f.ahead = m == 0 ? weights_ahead(q->parts) : 0;
-    f.data = s->t->parts + (s->ahead ? m % (2 * SPLIT_BLOCK) : m) * (q->lanes ? 4 : f.row);
+    f.weights = s->packed + panel * q->steps * 2 * q->parts * TILE_BYTES + s->weights;
+    f.ahead = m == 0 && !s->asked ? weights_ahead(q->parts) : 0;
+    if (s->next_lines)
+        f.next = s->next + m / SPLIT_BLOCK * s->next_lines * f.steps * f.rounds * CACHE_LINE, f.next_lines = s->next_lines;
+    f.data = s->t->parts + s->data + (s->ahead ? m % (2 * SPLIT_BLOCK) : m) * (q->lanes ? 4 : f.row);
     if (q->overlap) {
         const int64_t place = overlap_place(q, m);
         f.data = s->t->parts + place * f.row, f.second = (overlap_place(q, m + TILE) - place) * f.row;
@@ -286,23 +296,26 @@ static void multiply_rows(const strip_work *s, int64_t panel, int64_t m) {
     const int64_t columns = MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL);
     const int64_t nd = m + TILE < v->pixels ? 2 : 1, nw = columns > TILE ? 2 : 1;
     float *to = v->first + panel * SPLIT_PANEL;
-    tile_sums r = {.asks = 0};
+    tile_sums r;
+    r.stream = NULL;
     int direct[2];
     for (int64_t d = 0; d < nd; d++) {
         const strip_pixel p = pixel_at(m + d * TILE, v->pitch, v->image_rows);
-        direct[d] = s->activation == ACT_NONE && columns % TILE == 0 && p.i < v->images && p.r < v->rows && p.x + TILE <= v->width;
+        r.asked[d] = to + offset_in(v, p);
+        direct[d] = !s->added && s->activation == ACT_NONE && columns % TILE == 0 && p.i < v->images && p.r < v->rows &&
+                    p.x + TILE <= v->width;
         r.row[d] = direct[d] ? (int64_t)sizeof(float) * v->pixel : TILE_ROW;
         for (int64_t w = 0; w < nw; w++)
             r.out[2 * d + w] = direct[d] ? to + offset_in(v, p) + w * TILE : s->scratch + (2 * d + w) * TILE * TILE;
     }
-    r.asks = s->asks ? CEIL_DIV(TILE, s->t->q->steps) : 0;
+    r.asks = s->asks, r.asked_row = sizeof(float) * v->pixel;
     multiply_block(s, panel, m, nd, nw, &r);
     for (int64_t d = 0; d < nd; d++) {
         if (direct[d]) continue;
         output_run run[TILE];
         const int64_t runs = output_runs(v, m + d * TILE, TILE, run);
         for (int64_t w = 0; w < nw; w++)
-            STORE(s, store_rows, v, run, runs, r.out[2 * d + w], MIN(TILE, columns - w * TILE), to + w * TILE);
+            STORE(s, store_rows, v, run, runs, r.out[2 * d + w], MIN(TILE, columns - w * TILE), to + w * TILE, s->added);
     }
 }
 
@@ -499,7 +512,7 @@ static strip_work work_on(const split_strip *t, int alone, const char *packed, c
     const int64_t results = q->result_bytes / team_size();
     const int by_lines = q->channels_last ? alone && stores_in_one(&s) : !stores_lanes(&s) && stores_lines(&s);
     s.streamed = by_lines && results >= (s.v.wide ? STREAMED_ZEROS : STREAMED_RESULTS);
-    s.asks = !s.streamed && results > ASKED_RESULTS;
+    s.asks = !s.streamed && results > ASKED_RESULTS ? (int)CEIL_DIV(TILE, q->steps) : 0;
     return s;
 }
 
@@ -515,6 +528,35 @@ static void multiply_panels(strip_work *s, int64_t begin, int64_t end, int64_t m
         for (int64_t panel = begin; panel < end; panel++) multiply_rows(s, panel, m);
 }
 
+/* A strip of which some channels are multiplied. */
+static strip_work pass_of(const strip_work *s, int64_t index, int64_t passes) {
+    const split_plan *q = s->t->q;
+    strip_work pass = *s;
+    int64_t first, last;
+    share(q->chunks, (int)index, (int)passes, &first, &last);
+    pass.f.rounds = last - first, pass.data = first * s->f.round.data, pass.weights = first * s->f.round.weights;
+    if (s->asks) pass.asks = (int)CEIL_DIV(TILE, pass.f.rounds * pass.f.steps);
+    if (index) pass.bias = NULL, pass.added = 1;
+    if (index + 1 < passes) pass.activation = ACT_NONE;
+    return pass;
+}
+
+/* Panels [begin, end) of channels-last outputs, each for the whole strip. */
+static void multiply_passes(const strip_work *s, int64_t begin, int64_t end) {
+    const split_plan *q = s->t->q;
+    const int64_t passes = passes_of(q), panel_bytes = q->steps * 2 * q->parts * TILE_BYTES;
+    for (int64_t i = 0; i < passes; i++) {
+        strip_work pass = passes > 1 ? pass_of(s, i, passes) : *s;
+        for (int64_t panel = begin; panel < end; panel++) {
+            const int64_t lines = pass.f.rounds * pass.f.round.weights / CACHE_LINE, steps = pass.f.rounds * pass.f.steps;
+            pass.next = s->packed + (panel + 1) * panel_bytes + pass.weights;
+            pass.next_lines = passes > 1 && panel + 1 < end ? CEIL_DIV(lines, CEIL_DIV(s->v.pixels, SPLIT_BLOCK) * steps) : 0;
+            for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_rows(&pass, panel, m);
+            pass.asked = pass.next_lines > 0;
+        }
+    }
+}
+
 /* Panels [begin, end). Channels-last outputs are written in order where reading the weights again costs little; else a panel of filters is
  * used for the whole strip. */
 static void multiply_strip(strip_work *s, int64_t begin, int64_t end) {
@@ -522,13 +564,12 @@ static void multiply_strip(strip_work *s, int64_t begin, int64_t end) {
     if (reads_weights_again(q)) {
         for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_panels(s, begin, end, m);
         store_last_pixels(s);
-        return;
-    }
-    for (int64_t panel = begin; panel < end; panel++)
-        if (q->channels_last)
-            for (int64_t m = 0; m < s->v.pixels; m += SPLIT_BLOCK) multiply_rows(s, panel, m);
-        else
+    } else if (q->channels_last) {
+        multiply_passes(s, begin, end);
+    } else {
+        for (int64_t panel = begin; panel < end; panel++)
             for (int64_t m = 0; m < s->v.pixels; m += STAGE_PIXELS) multiply_planes(s, panel, m);
+    }
 }
 
 /* Whether the pixels of two phases of the same strips take turns in NCHW rows; and both of them. */

@@ -13,7 +13,10 @@ enum {
     SPLIT_SHORT_BYTES = 192 * 1024,  /* the same where rows are split once only and what is read of weights again and again is little */
     SPLIT_WEIGHT_BYTES = 512 * 1024, /* of all panels, up to which they are read again for every block of pixels; */
     SPLIT_FAR_BYTES = 6 << 20,       /* and from which on they come from beyond the second-level cache for every strip, */
-    SPLIT_LONG_BYTES = 2 << 20,      /* for which strips of so many bytes are better, though they do not stay there either */
+    SPLIT_LONG_BYTES = 2 << 20,      /* for which strips of so many bytes are better, though they do not stay there either; */
+    SPLIT_PANEL_BYTES = 512 * 1024,  /* of one panel, from which on channels-last strips are multiplied in passes, some channels in each, */
+    SPLIT_PASS_BYTES = 1408 * 1024,  /* whose parts of so many bytes stay there, */
+    SPLIT_PASS_PIXELS = 128,         /* if there are more outputs than this for a panel to be read from beyond that cache meanwhile */
     SPLIT_PAIR_BYTES = 768 * 1024,   /* of the weight gradient's pairs of pixels, which stay there while gradients of all filters pass; */
     SPLIT_SUM_BYTES = 512 * 1024,    /* and of its sums, up to which they stay there from strip to strip */
     SPLIT_APART_BYTES = 768 * 1024,  /* of sums of the weight gradient, up to which each thread has its own; */
@@ -75,6 +78,7 @@ typedef struct {
     int apart;                   /* weight gradient: every thread has strips and sums of its own; */
     int at_once;                 /* or those of all taps of some blocks, which it stores as soon as they are complete */
     int64_t result_bytes;        /* of all outputs */
+    int64_t pixels;              /* outputs of the phase, of one filter */
     int64_t plane;               /* pixels of a plane, or of patches, with those behind the last row that tiles reach */
     int64_t behind;              /* of which so many are read as zeros */
     int64_t compact_x, compact_y, compact_images; /* patches: values per row, rows, and images of what they are taken from */
@@ -108,6 +112,13 @@ INLINE int64_t phase_weight_bytes(const split_plan *q) {
 
 /* Whether they stay in the second-level cache and are read again for every block of pixels. */
 INLINE int reads_weights_again(const split_plan *q) { return q->channels_last && phase_weight_bytes(q) <= SPLIT_WEIGHT_BYTES; }
+
+/* In how many passes strips are multiplied, some planes of 32 channels in each, as all of them and a panel of their weights would not stay
+ * in the second-level cache. */
+INLINE int64_t passes_of(const split_plan *q) {
+    if (!q->channels_last || q->patches || q->aside || reads_weights_again(q) || q->pixels <= SPLIT_PASS_PIXELS) return 1;
+    return MIN(q->chunks, CEIL_DIV(q->steps * q->parts * 2 * TILE_BYTES, SPLIT_PANEL_BYTES));
+}
 
 /* How many phases of an input gradient have their strips in common: one plane of the output's gradient holds what all of them read. */
 static int64_t sharing_phases(const geometry *s, int direction) {
@@ -233,6 +244,7 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
         const tap t = taps[i];
         taps[i] = taps[p->taps - 1 - i], taps[p->taps - 1 - i] = t;
     }
+    q.pixels = s->n * p->h * p->w;
     q.bundle = weight ? 1 : bundled_groups(s->g, q.o.depth, q.o.columns);
     q.groups = s->g / q.bundle;
     q.o.depth *= q.bundle, q.o.columns *= q.bundle;
@@ -277,6 +289,7 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
     q.aside = lies_aside(s, direction, &q, pixel_bytes) ? SPLIT_BLOCK : 0;
     const int64_t strip_taps = sharing ? most_taps : p->taps; /* the strips of all phases that share them are the same */
     if (!q.aside && phase_weight_bytes(&q) / p->taps * strip_taps > SPLIT_FAR_BYTES) budget = SPLIT_LONG_BYTES;
+    if (passes_of(&q) > 1 && !sharing && !weight) budget = passes_of(&q) * SPLIT_PASS_BYTES;
     if (q.aside) q.pitch = CEIL_DIV(q.o.src_w, unit_x), q.image_rows = CEIL_DIV(q.o.src_h, unit_y);
     if (weight) {
         const int64_t gradients = ROUND_UP(q.o.columns, SPLIT_PANEL) * parts * 2;
@@ -296,8 +309,7 @@ static split_plan plan_split(const geometry *s, int direction, int products, int
     if (weight) {
         const int64_t terms = q.patches ? q.o.depth * p->taps : q.o.depth, taps_apart = q.patches ? 1 : p->taps;
         const int64_t tiles = CEIL_DIV(q.o.columns, SPLIT_PANEL) * CEIL_DIV(terms, SPLIT_PANEL) * taps_apart;
-        const int64_t pixels = s->n * p->h * p->w;
-        q.apart = threads > 1 && (tiles * 4 * TILE_BYTES <= SPLIT_APART_BYTES || pixels >= SPLIT_APART_PIXELS * threads);
+        q.apart = threads > 1 && (tiles * 4 * TILE_BYTES <= SPLIT_APART_BYTES || q.pixels >= SPLIT_APART_PIXELS * threads);
         if (!q.apart) threads = 1; /* they share each strip */
     }
     const int64_t batch = CEIL_DIV(s->n, MAX(1, q.aside)), images = q.aside ? 1 : MAX(1, budget / (row_bytes * q.image_rows));

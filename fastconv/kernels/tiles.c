@@ -51,24 +51,23 @@
 
 /* Tiles [first, last) of the weights of a step to come are asked for. */
 #define ASK(first, last)                                                                   \
-    if (f->ahead)                                                                          \
+    if (asks && f->ahead)                                                                  \
         for (int64_t l = first * TILE_BYTES; l < last * TILE_BYTES; l += TILE_ROW)         \
             __builtin_prefetch(weights + f->ahead + l)
 
-/* After so many products a tile is stored to nowhere: measured on Granite Rapids, a core that has stored none for some 2000 cycles takes 700
- * to store the next, and the matrix units wait. */
-enum { PRODUCTS_UNSTORED = 32 };
-#define STORE_ONE(products)                                                              \
-    if ((unstored += nd * nw * (products)) >= PRODUCTS_UNSTORED) {                       \
-        _tile_stored(6, nowhere, TILE_ROW);                                              \
-        unstored = 0;                                                                    \
-    }
+/* Every few steps of so many products a tile is stored to nowhere: measured on Granite Rapids, a core that has stored none for some 2000
+ * cycles takes 700 to store the next, and the matrix units wait. */
+#define STORE_ONE(products)                                                                                  \
+    if (done % ((products) == 1 ? 8 : (products) == 3 ? 4 : 2) == 0) _tile_stored(6, nowhere, TILE_ROW)
 
 /* Rows that the sums will be stored to are asked for, some in each step: all at once would hold up the loads behind them. */
-#define ASK_FOR_ROWS                                                                                       \
-    for (const int64_t end = MIN(TILE, asked + r->asks); asked < end; asked++)                             \
-        UNROLL for (int i = 0; i < 2 * nd; i++)                                                            \
-            if (i % 2 < nw) __builtin_prefetch((const char *)r->out[i] + asked * r->row[i / 2], 1)
+#define ASK_FOR_ROWS                                                                                         \
+    for (int64_t i = (done - 1) * r->asks; i < MIN(TILE, done * r->asks); i++)                               \
+        UNROLL for (int d = 0; d < nd; d++)                                                                  \
+            UNROLL for (int w = 0; w < nw; w++)                                                              \
+                __builtin_prefetch((const char *)r->asked[d] + i * r->asked_row + w * TILE_ROW, 1)
+#define ASK_FOR_NEXT                                                                                         \
+    for (int64_t i = (done - 1) * f->next_lines; i < done * f->next_lines; i++) __builtin_prefetch(f->next + i * CACHE_LINE)
 
 #define SPLIT_SOME \
     if (ahead) split_some(ahead, ahead->each, &seen)
@@ -94,15 +93,14 @@ INLINE void stream_some(const streamed_lines *all, stream_place *at) {
     at->from += lines * TILE, at->to += lines * TILE, at->lines -= lines;
 }
 
-/* nd x nw sums; all four numbers are constants. `ahead` is NULL but for three products. */
-INLINE void multiply_tiles(const int products, const int lanes, const int nd, const int nw, const tile_factors *f, const tile_sums *r,
-                           split_ahead *ahead) {
+/* nd x nw sums; all five numbers are constants. `asks`: whether any weights are asked for; `ahead` is NULL but for three products. */
+INLINE void multiply_tiles(const int products, const int lanes, const int nd, const int nw, const int asks, const tile_factors *f,
+                           const tile_sums *r, split_ahead *ahead) {
     magnitudes seen = ahead ? ahead->seen : no_magnitudes();
     char nowhere[TILE_BYTES] __attribute__((aligned(CACHE_LINE)));
     stream_place stream = {.lines = 0};
     if (products == 6 && r->stream) stream = (stream_place){r->stream->from, r->stream->to, r->stream->lines};
-    int unstored = 0;
-    int64_t asked = 0;
+    int64_t done = 0; /* steps */
     __asm__ volatile("" ::: "memory"); /* tile loads do not tell the compiler that they read memory */
     START(0, 0);
     if (nw > 1) START(1, 1);
@@ -148,8 +146,10 @@ INLINE void multiply_tiles(const int products, const int lanes, const int nd, co
             ASK(4, 6);
             STREAM_SOME;
         }
-        STORE_ONE(products == 6 ? 5 : products);
+        done++;
+        STORE_ONE(products);
         ASK_FOR_ROWS;
+        if (asks) ASK_FOR_NEXT;
     }
     /* Of three parts the high ones come last: small products are not rounded to the size of large sums. */
     if (products == 6) {
@@ -158,6 +158,7 @@ INLINE void multiply_tiles(const int products, const int lanes, const int nd, co
             if (there) MULTIPLY_WEIGHTS(0);
             else MULTIPLY(0, 0);
             there = 0;
+            done++;
             STORE_ONE(1);
         }
     }
@@ -170,7 +171,8 @@ INLINE void multiply_tiles(const int products, const int lanes, const int nd, co
 
 #define KERNEL(products, lanes, nd, nw)                                                                                  \
     static void multiply_##products##lanes##nd##nw(const tile_factors *f, const tile_sums *r) {                          \
-        multiply_tiles(products, lanes, nd, nw, f, r, NULL);                                                             \
+        if (f->ahead || f->next_lines) multiply_tiles(products, lanes, nd, nw, 1, f, r, NULL);                           \
+        else multiply_tiles(products, lanes, nd, nw, 0, f, r, NULL);                                                     \
     }
 #define KERNELS(products, lanes) \
     KERNEL(products, lanes, 1, 1) KERNEL(products, lanes, 1, 2) KERNEL(products, lanes, 2, 1) KERNEL(products, lanes, 2, 2)
@@ -184,7 +186,7 @@ tile_kernel *const tile_kernels[MOST_PRODUCTS + 1][2][2][2] = {
 
 #define MEANWHILE_KERNEL(nd, nw)                                                                           \
     static void meanwhile_##nd##nw(const tile_factors *f, const tile_sums *r, split_ahead *ahead) {        \
-        multiply_tiles(3, 0, nd, nw, f, r, ahead);                                                         \
+        multiply_tiles(3, 0, nd, nw, 1, f, r, ahead);                                                      \
     }
 MEANWHILE_KERNEL(1, 1) MEANWHILE_KERNEL(1, 2) MEANWHILE_KERNEL(2, 1) MEANWHILE_KERNEL(2, 2)
 

@@ -32,6 +32,8 @@ typedef struct {
     int64_t steps, rounds;     /* all steps again in every round, */
     tile_step round;           /* so much further on */
     int64_t ahead;             /* bytes to the weights that are asked for meanwhile; 0: none */
+    const char *next;          /* weights that are used later, of which so many cache lines are asked for in each step */
+    int64_t next_lines;
 } tile_factors;
 
 /* Results on their way past the caches while tiles are multiplied. All at once they would fill the queue of stores, in which tiles have to
@@ -55,7 +57,8 @@ typedef struct {
     int from;                 /* what is added to: nothing, `bias`, or what `out` holds */
     const float *bias;        /* two tiles, or two rows of 16 if `bias_row` is 0 */
     int64_t bias_row;
-    int64_t asks;             /* rows of `out` that are asked for in each step, until all are; 0: none */
+    const float *asked[2];    /* rows of results that are asked for meanwhile, by data tile, the same bytes apart: */
+    int64_t asked_row, asks;  /* so many in each step, until all are; 0: none */
     const streamed_lines *stream; /* other results, that are stored meanwhile; NULL: none */
 } tile_sums;
 

@@ -303,16 +303,20 @@ SMALL = [
 ]
 
 
+def assert_same_on_threads(name, p):
+    data = harness.operands(p)
+    alone = run(algorithms.get(name), p, data)
+    assert_close(algorithms.get(name), p, alone)
+    for threads in (2, 3, 4):
+        with num_threads(threads):
+            np.testing.assert_array_equal(run(algorithms.get(name), p, data), alone)
+
+
 @pytest.mark.parametrize("text", SMALL)
 def test_strips_are_shared_among_threads_without_changing_a_bit(text):
     for name in (*SPLIT, "winograd4x1_bf16x3", "winograd4x1_bf16"):
         for p in each_problem(text, ("forward", "input_grad"), name):
-            data = harness.operands(p)
-            alone = run(algorithms.get(name), p, data)
-            assert_close(algorithms.get(name), p, alone)
-            for threads in (2, 3, 4):
-                with num_threads(threads):
-                    np.testing.assert_array_equal(run(algorithms.get(name), p, data), alone)
+            assert_same_on_threads(name, p)
 
 
 def assert_close_on_threads(text, direction):
@@ -434,6 +438,29 @@ def test_large_results_with_zeros_in_cache_lines(text):
             scratch = memory.aligned_empty(algorithm.workspace(p), "u1")
             algorithm.run(p, data["gy"], algorithm.pack(p, data["w"]), None, as_activation(None), out, scratch)
         assert_close(algorithm, p, out)
+
+
+# A panel of weights that is multiplied in passes, some channels in each: of two parts and more, of one part; rows that are not
+# whole tiles, filters that are not whole panels, strides, groups, three passes.
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1x520x11x13,40x3x3,p1",
+        "2x600x19x17,33x3x3,s2,p1",
+        "1x1030x12x12,40x3x3,p1",
+        "2x1040x9x8,80x3x3,p1,g2",
+        "1x330x22x18,64x4x4,p1",
+    ],
+)
+def test_channels_in_passes(text):
+    for name in SPLIT:
+        for p in each_problem(text, ("forward", "input_grad"), name):
+            assert_same_on_threads(name, p)
+        p = problem(text, memory_format="nhwc")
+        for activation in ("relu", "silu"):
+            data = harness.operands(p)
+            result = run(algorithms.get(name), p, data, bias=data["bias"], activation=activation)
+            assert_close(algorithms.get(name), p, result, with_bias=True, activation=activation)
 
 
 # Packed weights of some phases are above the size from which on strips are long, those of others below.
