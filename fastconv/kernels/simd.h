@@ -73,6 +73,11 @@ INLINE const char *fetch_slice(const char *from, const char *to) {
     return from;
 }
 
+/* Part `index` of `count` of rows of `length` elements, `step` apart, is asked for: rows far apart are too much for the hardware. */
+#define FETCH_PART(from, step, rows, length, index, count, write)                                                                    \
+    for (int64_t row = (rows) * (index) / (count); row < (rows) * ((index) + 1) / (count); row++)                                     \
+        for (int64_t i = 0; i < (length); i += CACHE_LINE / sizeof(*(from))) __builtin_prefetch((from) + row * (step) + i, write);
+
 /* Filters of more bytes than this, made for all products and then read once for each, do not stay in a cache until they are read, and are
  * stored past the caches. */
 enum { STREAMED_BYTES = 22 << 20 };

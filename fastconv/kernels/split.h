@@ -422,14 +422,11 @@ static void store_last_pixels(strip_work *s) {
 /* Part `index` of `count` of the cache lines that a panel's NCHW outputs will be stored to is asked for. */
 INLINE void ask_for_planes(const strip_work *s, int64_t panel, const output_run *run, int64_t runs, int64_t index, int64_t count) {
     const strip_view *v = &s->v;
-    int64_t begin, end;
-    share(MIN(SPLIT_PANEL, s->t->q->o.columns - panel * SPLIT_PANEL), (int)index, (int)count, &begin, &end);
-    for (int64_t j = begin; j < end; j++)
-        for (int64_t i = 0; i < runs; i++) {
-            const float *to = v->first + (panel * SPLIT_PANEL + j) * v->filter + run[i].offset;
-            const int64_t pixels = run[i].count * v->pixel + zeros_behind(v, run + i);
-            for (int64_t l = 0; l < pixels; l += TILE) __builtin_prefetch(to + l, 1);
-        }
+    const int64_t first = panel * SPLIT_PANEL, filters = MIN(SPLIT_PANEL, s->t->q->o.columns - first);
+    for (int64_t r = 0; r < runs; r++) {
+        const int64_t pixels = run[r].count * v->pixel + zeros_behind(v, run + r);
+        FETCH_PART(v->first + first * v->filter + run[r].offset, v->filter, filters, pixels, index, count, 1)
+    }
 }
 
 /* STAGE_PIXELS pixels from m on of a panel, in rows of filters, `row` floats apart; the runs are where they will be stored to. */

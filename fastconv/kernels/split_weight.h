@@ -336,12 +336,9 @@ INLINE float *sums_of_block(const split_plan *q, const weight_sink *to, int64_t 
 
 /* Part `index` of `count` of the cache lines that a block will be stored to is asked for. */
 INLINE void ask_for_block(const split_plan *q, const weight_sink *to, int64_t filters, int64_t channels, int64_t index, int64_t count) {
-    const int64_t taps = q->p.taps, first = filters * SPLIT_PANEL, c = channels * SPLIT_PANEL;
-    int64_t k, end;
-    share(MIN(SPLIT_PANEL, q->o.columns - first), (int)index, (int)count, &k, &end);
-    for (; k < end; k++)
-        for (int64_t i = 0; i < MIN(SPLIT_PANEL, q->o.depth - c) * taps; i += TILE)
-            __builtin_prefetch(to->dw + ((first + k) * q->o.depth + c) * taps + i, 1);
+    const int64_t taps = q->p.taps, filter = q->o.depth * taps, k = filters * SPLIT_PANEL, c = channels * SPLIT_PANEL;
+    const int64_t weights = MIN(SPLIT_PANEL, q->o.depth - c) * taps;
+    FETCH_PART(to->dw + k * filter + c * taps, filter, MIN(SPLIT_PANEL, q->o.columns - k), weights, index, count, 1)
 }
 
 static void store_block(const split_plan *q, const weight_sink *to, int64_t filters, int64_t channels) {

@@ -198,11 +198,6 @@ INLINE void team_barrier(team t) {
     }
 }
 
-/* Part `index` of `count` of rows of `length` elements is asked for ahead of time: rows far apart are too much for the hardware. */
-#define FETCH_ROWS(from, step, rows, length, index, count, write)                                                                    \
-    for (int64_t row = (rows) * (index) / (count); row < (rows) * ((index) + 1) / (count); row++)                                     \
-        for (int64_t i = 0; i < (length); i += CACHE_LINE / sizeof(*(from))) __builtin_prefetch((from) + row * (step) + i, write);
-
 /* How many of the `count` elements that a block has of a plane are asked for while the tiles before are computed: all, or none, since the
  * hardware notices longer runs itself. */
 enum { SHORT_RUN_BYTES = 4096 };
@@ -611,7 +606,7 @@ static void NAME(wino_gather)(const NAME(wino_tile) *tile, const wino_plan *p, c
             EACH_TILE_OF(rows, columns, width, p->step_h, p->step_w) {
                 tile->data(strip + place * VL, p->dh * width * VL, p->dw * VL, VL, to, p->v_plane);
                 to += p->v_step;
-                FETCH_ROWS(next, plane, next_lanes, run, done, tiles, 0)
+                FETCH_PART(next, plane, next_lanes, run, done, tiles, 0)
                 done++;
             }
         }
@@ -663,7 +658,7 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
                 const REAL *next = to + k + p->mw * p->dst_c;
                 /* A line of each pixel of the next tile. */
                 for (int64_t y = 0; ahead && k * (int64_t)sizeof(REAL) % CACHE_LINE == 0 && y < high; y++)
-                    FETCH_ROWS(next + y * p->dst_w * p->dst_c, p->dst_c, p->mw, 1, 0, 1, 1)
+                    FETCH_PART(next + y * p->dst_w * p->dst_c, p->dst_c, p->mw, 1, 0, 1, 1)
                 tile->result(m + i * p->m_step + k, p->m_plane, bias ? bias + k : NULL, activation, slope, to + k,
                              p->dh * p->dst_w * p->dst_c, p->dw * p->dst_c, high, wide, p->columns - k);
             }
@@ -687,7 +682,7 @@ static void NAME(wino_scatter)(const NAME(wino_tile) *tile, const wino_plan *p, 
                 tile->result(from, p->m_plane, bias ? padded : NULL, activation, slope, strip + place * VL, p->dh * width * VL,
                              p->dw * VL, p->mh, p->mw, VL);
                 from += p->m_step;
-                FETCH_ROWS(to, plane, MIN(VL, p->columns - k), run, done, tiles, 1)
+                FETCH_PART(to, plane, MIN(VL, p->columns - k), run, done, tiles, 1)
                 done++;
             }
             for (int64_t i = 0; i < high; i += together)
@@ -851,9 +846,9 @@ static void NAME(wino_fused_panel)(const NAME(wino_tile) *tile, const wino_plan 
         const int64_t ahead = MIN(p->chunk, p->depth - c - count);
         for (int64_t point = 0; point < points; point++) {
             if (at->flipped) {
-                FETCH_ROWS(next, at->channel, ahead, columns * at->taps, point, points, 0)
+                FETCH_PART(next, at->channel, ahead, columns * at->taps, point, points, 0)
             } else {
-                FETCH_ROWS(next, at->filter, columns, ahead * at->taps, point, points, 0)
+                FETCH_PART(next, at->filter, columns, ahead * at->taps, point, points, 0)
             }
             NAME(wino_product)(tiles, v + point * p->v_plane, p->v_step, count, u + factor_of(p, point) * u_plane,
                                m + point * p->m_plane, NR, columns,
@@ -954,7 +949,7 @@ static void NAME(wino_gather_gradient)(const NAME(wino_tile) *tile, const wino_p
                         g[a * p->mw + c] = *(const vec *)(strip + (place + a * p->dh * width + c * p->dw) * VL);
                 tile->gradient(g, to, z_plane);
                 to += NR;
-                FETCH_ROWS(next, plane, next_lanes, run, done, tiles, 0)
+                FETCH_PART(next, plane, next_lanes, run, done, tiles, 0)
                 done++;
             }
         }
@@ -970,7 +965,7 @@ static void NAME(wino_sums)(const NAME(wino_tile) *tile, const wino_plan *p, int
                             const REAL *z, int64_t z_plane, int add, REAL *sums, REAL *taps, const REAL *dw) {
     const int64_t parts = CEIL_DIV(count, GEMM_MR), factors = p->all_factors, weights = p->taps;
     for (int64_t factor = 0; factor < factors; factor++) {
-        if (dw) FETCH_ROWS(dw, p->depth * weights, columns, count * weights, factor, factors, 1)
+        if (dw) FETCH_PART(dw, p->depth * weights, columns, count * weights, factor, factors, 1)
         NAME(segment) segments[MAX_SHARING];
         int64_t used = 0;
         EACH_POINT_OF(p, factor / p->factors, i) EACH_POINT_OF(p, factor % p->factors, j) {

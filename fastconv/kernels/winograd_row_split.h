@@ -228,7 +228,7 @@ static void split_row_nchw(const row_split *q, row_data *data, const float *x, i
         const int64_t left = last ? (y + 1 < q->src_h ? q->depth : 0) : q->depth - c - TERMS;
         const int64_t fetched = q->src_w > TILE ? MIN(TERMS, left) : 0;
         for (int64_t tx = 0; tx < q->tiles; tx++) {
-            FETCH_ROWS(next, plane, fetched, q->src_w, tx, q->tiles, 0)
+            FETCH_PART(next, plane, fetched, q->src_w, tx, q->tiles, 0)
             data(line + tx * ROW_OUTPUTS * TILE, second + tx * ROW_OUTPUTS * TILE, TILE, TERMS, tx == 0 || tx == q->tiles - 1,
                  v + tx * TILE_ROW, q->v_point, q->v_part, m);
         }
@@ -305,7 +305,7 @@ static void store_row_tiles(const row_split *q, const row_sink *k, const float *
         const int64_t filters = MIN(TILE, columns - j);
         float *to = k->out + (n * q->dst_c + filter + j) * plane + y * q->dst_w + x;
         for (int64_t i = 0; i < count; i++) {
-            FETCH_ROWS(to, plane, filters, wide, i, count, 1)
+            FETCH_PART(to, plane, filters, wide, i, count, 1)
             line_result_f32(ROW_PAIRS, ROW_OUTPUTS, m + i * q->m_row + j, q->m_plane, k->bias ? k->bias + filter + j : NULL, k->activation,
                             k->slope, k->results + i * ROW_OUTPUTS * TILE, TILE, ROW_OUTPUTS, columns - j);
         }
