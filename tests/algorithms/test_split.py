@@ -446,7 +446,7 @@ def test_large_results_with_zeros_in_cache_lines(text):
 
 
 # A panel of weights that is multiplied in passes, some channels in each: of two parts and more, of one part; rows that are not
-# whole tiles, filters that are not whole panels, strides, groups, three passes.
+# whole tiles, filters that are not whole panels, strides, groups, three passes; of the input gradient, with strips in common.
 @pytest.mark.parametrize(
     "text",
     [
@@ -455,6 +455,8 @@ def test_large_results_with_zeros_in_cache_lines(text):
         "1x1030x12x12,40x3x3,p1",
         "2x1040x9x8,80x3x3,p1,g2",
         "1x330x22x18,64x4x4,p1",
+        "1x40x13x12,520x3x3,p1",
+        "1x40x26x26,736x3x3,s2,p1",
     ],
 )
 def test_channels_in_passes(text):
